@@ -1,0 +1,56 @@
+"""What time it is for the outside: on the wall, hurried, or at a standstill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from voltbench.quantities import MS_PER_SECOND, Instant
+
+
+class Clock(Protocol):
+    """Tells the present instant, and how long to sleep on the wall until another one."""
+
+    def now(self) -> Instant:
+        """The present instant."""
+
+    def seconds_until(self, instant: Instant) -> float:
+        """Wall seconds until an instant; zero or less when it is due."""
+
+
+class ScaledClock:
+    """Real time times a speed: `speed=1` is live, `speed=60` lives an hour a minute.
+
+    `start` is the instant shown when the clock is made; `monotonic` tells wall seconds.
+    """
+
+    def __init__(self, start: Instant, speed: float = 1.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._start = start
+        self._speed = speed
+        self._monotonic = monotonic
+        self._origin_s = monotonic()
+
+    @property
+    def speed(self) -> float:
+        """Virtual seconds per wall second."""
+        return self._speed
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return self._start + int((self._monotonic() - self._origin_s) * self._speed * MS_PER_SECOND)
+
+    def seconds_until(self, instant: Instant) -> float:
+        """Wall seconds until an instant; zero or less when it is due."""
+        due_s = self._origin_s + (instant - self._start) / (self._speed * MS_PER_SECOND)
+        return due_s - self._monotonic()
+
+    def set_speed(self, speed: float) -> None:
+        """Go on from the present instant at another speed."""
+        self._start, self._origin_s = self.now(), self._monotonic()
+        self._speed = speed
+
+
+def wall_instant() -> Instant:
+    """The machine's own time of day."""
+    return time.time_ns() // 1_000_000
