@@ -1,0 +1,1 @@
+"""The battery: what a charger sees of it, from electrode to pack."""

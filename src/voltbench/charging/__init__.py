@@ -1,0 +1,1 @@
+"""What happens between a charging station and a vehicle."""

@@ -1,0 +1,335 @@
+"""A session: a vehicle at a connector from plug to unplug, and what it draws under the limit it is given.
+
+Between two limits a session follows its pack's acceptance curve in closed form. Powers here are what is drawn from
+the site; `supply_efficiency` takes them to the connector (the meter a driver pays by) and `efficiency` to the pack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil, exp, inf, isinf
+
+from voltbench.battery.acceptance import IDLE, AcceptanceCurve, Piece
+from voltbench.charging.station import ConnectorModel, StationModel
+from voltbench.charging.vehicle import CONNECTOR_TYPES, Vehicle, fits
+from voltbench.errors import InvalidInput
+from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, SECONDS_PER_HOUR, Instant
+
+Emit = Callable[[float, float, float], None]
+"""Told each new stretch of drawn power: start (ms, may be fractional), power (W), growth (1/s)."""
+
+
+class ChargingStatus(StrEnum):
+    """What a session is doing, in the words of OCPP (ChargingStateEnumType)."""
+
+    CHARGING = "Charging"
+    SUSPENDED_EVSE = "SuspendedEVSE"
+    SUSPENDED_EV = "SuspendedEV"
+
+
+@dataclass(frozen=True, slots=True)
+class ChargingPath:
+    """What lies between the site and a vehicle's pack: ceilings, resolution and losses. Powers as drawn from the site."""
+
+    rating_w: float
+    minimum_w: float
+    step_w: float
+    phases: int
+    supply_efficiency: float
+    efficiency: float
+
+
+def charging_path(station: StationModel, connector: ConnectorModel, vehicle: Vehicle) -> ChargingPath:
+    """The path from the site to a vehicle's pack through a connector. InvalidInput when the plug does not fit."""
+    inlets, ac = vehicle.model.inlets, vehicle.model.ac
+    if not fits(inlets, connector.type) or (ac is None and not connector.is_dc):
+        raise InvalidInput(
+            "vehicle", f"{vehicle.model.id} does not fit", found=connector.type, allowed=", ".join(inlets)
+        )
+    if connector.is_dc:
+        most_w = min(connector.max_power_w, station.max_power_w)
+        share = station.efficiency
+        return ChargingPath(most_w / share, 0.0, station.step_w / share, 3, share, share)
+    assert ac is not None
+    phases = min(connector.phases, ac.phases)
+    per_ampere_w = phases * connector.voltage_v
+    socket_a = min(connector.max_power_w, station.max_power_w) / (connector.phases * connector.voltage_v)
+    return ChargingPath(
+        rating_w=min(socket_a, ac.max_current_a) * per_ampere_w,
+        minimum_w=max(station.min_current_a, ac.min_current_a) * per_ampere_w,
+        step_w=station.step_a * per_ampere_w,
+        phases=phases,
+        supply_efficiency=1.0,
+        efficiency=ac.efficiency,
+    )
+
+
+def can_plug_in(vehicle: Vehicle, connector: ConnectorModel) -> bool:
+    """Whether a vehicle can charge at a connector at all."""
+    has_ac = vehicle.model.ac is not None
+    return fits(vehicle.model.inlets, connector.type) and (CONNECTOR_TYPES[connector.type] == "dc" or has_ac)
+
+
+class ChargingSession:
+    """A vehicle twin that charges: its pack fills along its acceptance curve, up to what its driver wants.
+
+    `asked_wh` is the energy wanted at the connector; it is cut to what the pack can still take.
+    """
+
+    __slots__ = (
+        "_curve",
+        "_efficiency",
+        "_emit",
+        "_offered_w",
+        "_pack_wh",
+        "_piece",
+        "_rises",
+        "_since_ms",
+        "_start_wh",
+        "_target_wh",
+        "_waited_ms",
+        "arrived_at",
+        "asked_wh",
+        "departs_at",
+        "id",
+        "limit_w",
+        "path",
+    )
+
+    def __init__(
+        self,
+        id: str,
+        path: ChargingPath,
+        curve: AcceptanceCurve,
+        stored_wh: float,
+        asked_wh: float,
+        now: Instant,
+        departs_at: Instant | None = None,
+        emit: Emit | None = None,
+    ) -> None:
+        self.id = id
+        self.path = path
+        self.arrived_at = now
+        self.departs_at = departs_at
+        self.limit_w = 0.0
+        self._curve = curve
+        self._efficiency = path.efficiency
+        self._emit = emit
+        self._start_wh = self._pack_wh = stored_wh
+        onboard = path.efficiency / path.supply_efficiency
+        self._target_wh = min(stored_wh + asked_wh * onboard, curve.capacity_wh)
+        self.asked_wh = (self._target_wh - stored_wh) / onboard
+        self._offered_w = 0.0
+        self._piece: Piece = IDLE
+        self._rises = False
+        self._since_ms: float = now
+        self._waited_ms: float = 0.0
+
+    # --- what it wants and does ----------------------------------------------------------------------------------
+
+    def demand_w(self, now: Instant) -> float:
+        """Power it would draw if nothing but itself and its connector held it back."""
+        stored_wh = self._stored_wh(now)
+        if stored_wh >= self._target_wh:
+            return 0.0
+        return min(self.path.rating_w, self._curve.power_at(stored_wh) / self._efficiency)
+
+    @property
+    def ceiling_w(self) -> float:
+        """Most it could ever draw here, whatever its state of charge."""
+        return min(self.path.rating_w, self._curve.peak_w / self._efficiency)
+
+    def power_w(self, now: Instant) -> float:
+        """Power drawn from the site, in W."""
+        piece = self._piece
+        seconds = (now - self._since_ms) / MS_PER_SECOND
+        if seconds >= piece.duration_s:
+            self._settle(now)
+            piece, seconds = self._piece, 0.0
+        return piece.power_w * exp(piece.growth_per_s * seconds) / self._efficiency
+
+    @property
+    def drifts(self) -> bool:
+        """Whether its demand changes from instant to instant: it tapers, or could rise if the limit followed."""
+        return self._piece.growth_per_s != 0.0 or self._rises
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether its driver has what was asked for."""
+        return self._pack_wh >= self._target_wh
+
+    def status(self) -> ChargingStatus:
+        """What it is doing, as of its last change."""
+        if self.is_satisfied:
+            return ChargingStatus.SUSPENDED_EV
+        return ChargingStatus.CHARGING if self._offered_w > 0.0 else ChargingStatus.SUSPENDED_EVSE
+
+    def needed_wh(self, now: Instant) -> float:
+        """Energy still wanted, as drawn from the site."""
+        return (self._target_wh - self._stored_wh(now)) / self._efficiency
+
+    def drawn_wh(self, now: Instant) -> float:
+        """Energy drawn from the site so far."""
+        return (self._stored_wh(now) - self._start_wh) / self._efficiency
+
+    def delivered_wh(self, now: Instant) -> float:
+        """Energy that has passed the connector so far."""
+        return self.drawn_wh(now) * self.path.supply_efficiency
+
+    def soc(self, now: Instant) -> float:
+        """State of charge of the pack, 0 to 1."""
+        return self._stored_wh(now) / self._curve.capacity_wh
+
+    def waited_s(self, now: Instant) -> float:
+        """Time spent wanting energy and being offered none."""
+        return (self._waited_ms + (now - self._since_ms if self._is_waiting() else 0.0)) / MS_PER_SECOND
+
+    # --- what it is told -----------------------------------------------------------------------------------------
+
+    def limit(self, now: Instant, power_w: float) -> None:
+        """Draw at most this much from now on. Less than the connector's minimum pauses charging."""
+        self._settle(now)
+        self.limit_w = power_w
+        usable = power_w if power_w >= self.path.minimum_w - POWER_TOLERANCE_W else 0.0
+        self._offered_w = min(usable, self.path.rating_w)
+        self._follow(float(now))
+
+    def next_wakeup(self) -> Instant | None:
+        """When its law changes next: a knee of the curve, or the target."""
+        if isinf(self._piece.duration_s):
+            return None
+        return ceil(self._since_ms + self._piece.duration_s * MS_PER_SECOND - 1e-3)
+
+    def wake(self, now: Instant) -> None:
+        """Go over into the next stretch of the curve."""
+        self._settle(now)
+
+    # --- closed form ---------------------------------------------------------------------------------------------
+
+    def _stored_wh(self, now: Instant) -> float:
+        seconds = (now - self._since_ms) / MS_PER_SECOND
+        if seconds >= self._piece.duration_s:
+            self._settle(now)
+            return self._pack_wh
+        return self._pack_wh + self._piece.energy_after(seconds) if self._piece.power_w else self._pack_wh
+
+    def _settle(self, now: Instant) -> None:
+        piece = self._piece
+        while (now - self._since_ms) / MS_PER_SECOND >= piece.duration_s - 1e-6:
+            self._pack_wh = piece.end_wh
+            self._follow(self._since_ms + piece.duration_s * MS_PER_SECOND)
+            piece = self._piece
+        if now > self._since_ms:
+            seconds = (now - self._since_ms) / MS_PER_SECOND
+            if piece.power_w:
+                self._pack_wh = min(self._pack_wh + piece.energy_after(seconds), piece.end_wh)
+                self._piece = Piece(
+                    piece.power_after(seconds), piece.growth_per_s, piece.duration_s - seconds, piece.end_wh
+                )
+            elif self._is_waiting():
+                self._waited_ms += now - self._since_ms
+            self._since_ms = now
+
+    def _follow(self, since_ms: float) -> None:
+        """Take up the stretch of the curve that begins here."""
+        offered_w = self._offered_w * self._efficiency
+        self._piece = self._curve.piece(self._pack_wh, offered_w, self._target_wh)
+        self._rises = self._piece.growth_per_s == 0.0 < offered_w and self._curve.rises_beyond(self._pack_wh, offered_w)
+        self._since_ms = since_ms
+        if self._emit is not None:
+            self._emit(since_ms, self._piece.power_w / self._efficiency, self._piece.growth_per_s)
+
+    def _is_waiting(self) -> bool:
+        return self._piece.power_w == 0.0 and self._pack_wh < self._target_wh
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a vehicle was last reported to draw, and since when."""
+
+    power_w: float
+    at: Instant
+
+
+class ReportedSession:
+    """A vehicle that we only hear of: its demand is what it was announced with, its draw what is reported.
+
+    Until something is reported it is taken to draw all it may.
+    """
+
+    __slots__ = ("_emit", "_energy_wh", "_since", "arrived_at", "id", "limit_w", "maximum_w", "path", "reading")
+
+    def __init__(self, id: str, path: ChargingPath, maximum_w: float, now: Instant, emit: Emit | None = None) -> None:
+        self.id = id
+        self.path = path
+        self.maximum_w = maximum_w
+        self.arrived_at = now
+        self.limit_w = 0.0
+        self.reading: Reading | None = None
+        self._emit = emit
+        self._energy_wh = 0.0
+        self._since = now
+
+    departs_at: Instant | None = None
+    drifts = False
+    is_satisfied = False
+
+    @property
+    def ceiling_w(self) -> float:
+        """Most it could ever draw here."""
+        return min(self.path.rating_w, self.maximum_w)
+
+    def demand_w(self, now: Instant) -> float:
+        """Power it asks for."""
+        return self.ceiling_w
+
+    def needed_wh(self, now: Instant) -> float:
+        """Energy still wanted: nobody told."""
+        return inf
+
+    def power_w(self, now: Instant) -> float:
+        """Power it is known or taken to draw."""
+        return min(self.reading.power_w, self.limit_w) if self.reading is not None else self.limit_w
+
+    def drawn_wh(self, now: Instant) -> float:
+        """Energy drawn so far, by what was reported."""
+        return self._energy_wh + self.power_w(now) * (now - self._since) / MS_PER_SECOND / SECONDS_PER_HOUR
+
+    def delivered_wh(self, now: Instant) -> float:
+        """Energy that has passed the connector so far."""
+        return self.drawn_wh(now) * self.path.supply_efficiency
+
+    def limit(self, now: Instant, power_w: float) -> None:
+        """Draw at most this much from now on."""
+        self._change(now, lambda: setattr(self, "limit_w", power_w))
+
+    def report(self, now: Instant, power_w: float, maximum_w: float) -> None:
+        """Its draw was measured, and it states what it could take."""
+
+        def take() -> None:
+            self.reading, self.maximum_w = Reading(power_w, now), maximum_w
+
+        self._change(now, take)
+
+    def status(self) -> ChargingStatus:
+        """What it is doing, as of its last change."""
+        if self.limit_w <= 0.0:
+            return ChargingStatus.SUSPENDED_EVSE
+        idle = self.reading is not None and self.reading.power_w <= 0.0
+        return ChargingStatus.SUSPENDED_EV if idle else ChargingStatus.CHARGING
+
+    def next_wakeup(self) -> Instant | None:
+        """Never: it changes only when told."""
+        return None
+
+    def wake(self, now: Instant) -> None:
+        """Nothing is ever due."""
+
+    def _change(self, now: Instant, change: Callable[[], None]) -> None:
+        before_w = self.power_w(now)
+        self._energy_wh, self._since = self.drawn_wh(now), now
+        change()
+        if self._emit is not None and self.power_w(now) != before_w:
+            self._emit(float(now), self.power_w(now), 0.0)

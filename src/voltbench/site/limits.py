@@ -1,0 +1,253 @@
+"""The tree of limits: grid connection, feeders, stations; in W, in A per phase, and on lines of delta-wired sites.
+
+Every node may be limited by several sources (the contract, a distribution operator's signal, a breaker); each is kept
+apart and the lowest holds. A limit may change over time. An outlet is where a session hangs in the tree.
+
+For allocation the tree is compiled to *rows*: row r says sum(coefficient * power) <= bound[r]. The first rows are the
+nodes in W, parents before children; three more stand for each node that is limited in A. *Line limits* bound the
+magnitude of a sum of phasors. Lowering one car can raise such a current, so they are kept as the worst case over every
+draw between nothing and the limit: the largest magnitude over all subsets of draws, which rises with each of them.
+"""
+
+from __future__ import annotations
+
+from cmath import phase
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import cos, inf, isfinite, pi
+
+from voltbench.errors import InvalidInput, NotFound
+from voltbench.quantities import NOMINAL_VOLTAGE_V, Instant
+from voltbench.site.series import StepSeries, as_series, earliest
+
+PHASES = ("L1", "L2", "L3")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A place where power flows together: the grid connection (no parent), a feeder, a station."""
+
+    id: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Where a session hangs: below which node, on which site phases (its first phase first), at which voltage."""
+
+    id: str
+    node: str
+    rotation: tuple[int, int, int] = (0, 1, 2)
+    voltage_v: float = NOMINAL_VOLTAGE_V
+
+
+@dataclass(frozen=True, slots=True)
+class LineLimit:
+    """A ceiling on a line current that is a sum of phasors, in A.
+
+    `terms` gives, for each outlet that loads the line, the line's current phasor per ampere of the outlet's current:
+    its size is the share (a transformer's ratio), its angle that of the outlet's current.
+    """
+
+    id: str
+    limit_a: float
+    terms: Mapping[str, complex]
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """One source's limit on one node: in W, in A on each phase, or both."""
+
+    source: str
+    power_w: StepSeries | None
+    current_a: tuple[StepSeries, StepSeries, StepSeries] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What one session's power does to the rows: linear coefficients per W, and phasors in A per W on line subsets."""
+
+    node: int
+    linear: tuple[tuple[int, float], ...]
+    lines: tuple[tuple[int, complex], ...]
+
+
+class LimitTree:
+    """Nodes, outlets and line limits of a site, and who limits what.
+
+    The first node is the root. Raises InvalidInput when ids repeat, a parent is unknown or comes later than its child.
+    """
+
+    def __init__(self, nodes: Sequence[Node], outlets: Iterable[Outlet], lines: Iterable[LineLimit] = ()) -> None:
+        self.nodes = list(nodes)
+        self.outlets = {outlet.id: outlet for outlet in outlets}
+        self.lines = list(lines)
+        self._index = _indexed(self.nodes)
+        self.parent = [self._index[node.parent] if node.parent is not None else -1 for node in self.nodes]
+        self._ceilings: dict[int, dict[str, Ceiling]] = {i: {} for i in range(len(self.nodes))}
+        for outlet in self.outlets.values():
+            if outlet.node not in self._index:
+                raise InvalidInput("node", "is unknown", found=outlet.node, allowed=", ".join(self._index))
+        self._subsets = [subset for line in self.lines for subset in _subsets(line)]
+        self._phase_rows: list[tuple[int, int]] = []
+
+    # --- who limits what ---------------------------------------------------------------------------------------
+
+    def set_limit(
+        self,
+        node: str,
+        source: str,
+        power_w: float | StepSeries | None = None,
+        current_a: float | StepSeries | None = None,
+    ) -> None:
+        """Let a source limit a node, replacing what it said before. `current_a` holds on each phase."""
+        phases = (as_series(current_a),) * 3 if current_a is not None else None
+        ceiling = Ceiling(source, as_series(power_w) if power_w is not None else None, phases)
+        self._ceilings[self.node_index(node)][source] = ceiling
+        self._compile()
+
+    def clear_limit(self, node: str, source: str) -> None:
+        """A source no longer limits a node."""
+        self._ceilings[self.node_index(node)].pop(source, None)
+        self._compile()
+
+    def node_index(self, node: str) -> int:
+        """The row of a node's limit in W."""
+        if node not in self._index:
+            raise NotFound("node", node)
+        return self._index[node]
+
+    def _compile(self) -> None:
+        limited = [i for i, ceilings in self._ceilings.items() if any(c.current_a for c in ceilings.values())]
+        self._phase_rows = [(i, phase_index) for i in limited for phase_index in range(3)]
+
+    # --- rows --------------------------------------------------------------------------------------------------
+
+    @property
+    def in_watts_only(self) -> bool:
+        """Whether every limit is in W, so that the tree alone decides."""
+        return not self._phase_rows and not self.lines
+
+    @property
+    def row_count(self) -> int:
+        """How many linear rows there are."""
+        return len(self.nodes) + len(self._phase_rows)
+
+    def phase_rows_of_root(self) -> list[int]:
+        """The rows of the root's limits in A per phase."""
+        return [len(self.nodes) + r for r, (node, _) in enumerate(self._phase_rows) if node == 0]
+
+    def rows_of(self, outlet: str, phases: int = 3) -> Rows:
+        """The rows that a session on an outlet loads, when its vehicle draws on so many phases."""
+        place = self.outlets.get(outlet)
+        if place is None:
+            raise NotFound("outlet", outlet)
+        path = self._path(self._index[place.node])
+        linear = [(i, 1.0) for i in path]
+        used = {place.rotation[k] for k in range(phases)}
+        a_per_w = 1.0 / (place.voltage_v * phases)
+        first = len(self.nodes)
+        linear += [(first + r, a_per_w) for r, (i, p) in enumerate(self._phase_rows) if i in path and p in used]
+        lines = []
+        for s, (line, members) in enumerate(self._subsets):
+            if outlet in members:
+                lines.append((s, self.lines_by_id[line].terms[outlet] / place.voltage_v))
+        return Rows(self._index[place.node], tuple(linear), tuple(lines))
+
+    @property
+    def lines_by_id(self) -> dict[str, LineLimit]:
+        """The line limits by their ids."""
+        return {line.id: line for line in self.lines}
+
+    def bounds(self, now: Instant) -> list[float]:
+        """The bound of each linear row at an instant: the lowest of its sources, infinite where nobody limits it."""
+        in_watts = [
+            min((c.power_w.at(now) for c in self._ceilings[i].values() if c.power_w is not None), default=inf)
+            for i in range(len(self.nodes))
+        ]
+        in_amperes = [
+            min(c.current_a[p].at(now) for c in self._ceilings[i].values() if c.current_a is not None)
+            for i, p in self._phase_rows
+        ]
+        return in_watts + in_amperes
+
+    def line_bounds(self) -> list[float]:
+        """The bound of each line subset, in A."""
+        by_id = self.lines_by_id
+        return [by_id[line].limit_a for line, _ in self._subsets]
+
+    def next_change(self, now: Instant) -> Instant | None:
+        """When some limit next changes."""
+        series = (
+            s
+            for per_node in self._ceilings.values()
+            for c in per_node.values()
+            for s in (c.power_w, *(c.current_a or ()))
+        )
+        return earliest(*(s.next_change(now) for s in series if s is not None))
+
+    def name_of(self, row: int) -> str:
+        """The limit a linear row stands for, such as `grid` or `feeder-2 L1`."""
+        if row < len(self.nodes):
+            return self.nodes[row].id
+        node, phase_index = self._phase_rows[row - len(self.nodes)]
+        return f"{self.nodes[node].id} {PHASES[phase_index]}"
+
+    def line_name_of(self, subset: int) -> str:
+        """The line limit that a line subset belongs to."""
+        return self._subsets[subset][0]
+
+    def source_of(self, row: int, now: Instant) -> str:
+        """The source whose limit holds on a row at an instant, or an empty text."""
+        if row < len(self.nodes):
+            stated = {c.source: c.power_w for c in self._ceilings[row].values()}
+        else:
+            node, p = self._phase_rows[row - len(self.nodes)]
+            stated = {c.source: c.current_a[p] if c.current_a else None for c in self._ceilings[node].values()}
+        bounds = {source: series.at(now) for source, series in stated.items() if series is not None}
+        return min(bounds, key=lambda source: bounds[source], default="")
+
+    def _path(self, node: int) -> list[int]:
+        path = []
+        while node >= 0:
+            path.append(node)
+            node = self.parent[node]
+        return path
+
+
+def _indexed(nodes: Sequence[Node]) -> dict[str, int]:
+    if not nodes:
+        raise InvalidInput("nodes", "are missing", allowed="at least the grid connection")
+    index: dict[str, int] = {}
+    for i, node in enumerate(nodes):
+        if node.id in index:
+            raise InvalidInput("nodes", "repeat an id", found=node.id, allowed="each id once")
+        if (node.parent is None) != (i == 0):
+            raise InvalidInput("nodes", "need one root, which comes first", found=node.id)
+        if node.parent is not None and node.parent not in index:
+            raise InvalidInput("parent", "is unknown or comes later", found=node.parent, allowed=", ".join(index))
+        index[node.id] = i
+    return index
+
+
+def _subsets(line: LineLimit) -> list[tuple[str, frozenset[str]]]:
+    """The sets of outlets among which the worst case of a line current is found, whatever is drawn.
+
+    The largest |sum of a subset| is reached by all phasors within a quarter turn of some direction. Sets whose
+    addition can only raise a larger one (all of whose phasors are within a quarter turn of each other) are left out.
+    """
+    if not (isfinite(line.limit_a) and line.limit_a >= 0):
+        raise InvalidInput("limit_a", "is not a current", found=line.limit_a, allowed="0 or more")
+    angles = {outlet: round(phase(term), 9) for outlet, term in line.terms.items() if term != 0}
+    distinct = sorted(set(angles.values()))
+    turns = sorted({(a + quarter) % (2 * pi) for a in distinct for quarter in (pi / 2, -pi / 2)})
+    middles = [(a + b) / 2 for a, b in pairwise([*turns, turns[0] + 2 * pi])] if turns else []
+    seen = {frozenset(a for a in distinct if cos(a - middle) > 1e-9) for middle in middles}
+    needed = [s for s in seen if s and not any(s < other and _all_acute(other) for other in seen)]
+    ordered = sorted(needed, key=lambda s: (-len(s), sorted(s)))
+    return [(line.id, frozenset(o for o, a in angles.items() if a in subset)) for subset in ordered]
+
+
+def _all_acute(angles: frozenset[float]) -> bool:
+    return all(cos(a - b) > -1e-9 for a in angles for b in angles)
