@@ -1,0 +1,193 @@
+"""The site controller: what sessions want goes in, limits come out.
+
+It aims (`target`): everybody's ceiling where that fits; else what each wants now, shared by the strategy, with the
+stationary battery covering no more than the shortfall. Then `commit` makes it so. It keeps no clock and no sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite
+
+from voltbench.energy.allocate import Situation, strategy_named
+from voltbench.energy.claim import UNBOUND, Bounds, Claim
+from voltbench.energy.commit import Commitments, Confirmation
+from voltbench.energy.gate import Gate, Turns
+from voltbench.errors import InvalidInput
+from voltbench.quantities import MS_PER_SECOND, NOMINAL_VOLTAGE_V, POWER_TOLERANCE_W, DurationMs, Instant
+from voltbench.site.limits import LimitTree
+from voltbench.site.storage import Storage
+
+_MORE_THAN_ANY_CONNECTION_W = 1e15
+
+
+@dataclass(frozen=True, slots=True)
+class ControlOptions:
+    """How a site is run.
+
+    `interval_ms` is how often the controller acts while a shared limit binds and some demand drifts. With
+    `on_events` off it acts only at whole intervals. With `by_rating` a session's demand is its ceiling until it is
+    satisfied, as controllers see it that do not know the battery. `recharge_band_w`: spare power at which the
+    stationary battery starts to recharge (it goes on while there is any).
+    """
+
+    strategy: str = "max_min"
+    interval_ms: DurationMs = 10 * MS_PER_SECOND
+    on_events: bool = True
+    by_rating: bool = False
+    confirmation: Confirmation = Confirmation.INSTANT
+    turns: Turns = field(default_factory=Turns)
+    recharge_band_w: float = 1_000.0
+
+    def __post_init__(self) -> None:
+        strategy_named(self.strategy)
+        if self.interval_ms <= 0:
+            raise InvalidInput("interval", "is no length of time", found=self.interval_ms, allowed="more than 0")
+        if not (isfinite(self.recharge_band_w) and self.recharge_band_w >= 0):
+            raise InvalidInput("recharge_band_w", "is no power", found=self.recharge_band_w, allowed="0 or more")
+
+
+@dataclass(slots=True)
+class Target:
+    """What the controller aims at: a power and a binding row for each claim.
+
+    `own` are the bounds without the stationary battery, `bounds` those with all the help it can give. `is_tight` says
+    that the limits do not hold everybody's ceiling, so that what one leaves may serve another.
+    """
+
+    powers_w: list[float]
+    binding: list[int]
+    own: Bounds
+    bounds: Bounds
+    is_tight: bool
+
+
+class SiteController:
+    """Decides limits and the battery's setpoint for one site."""
+
+    def __init__(self, tree: LimitTree, options: ControlOptions, storage: Storage | None = None) -> None:
+        self.tree = tree
+        self.options = options
+        self.storage = storage
+        self.commitments = Commitments(options.confirmation)
+        self.gate = Gate(options.turns)
+        self._strategy = strategy_named(options.strategy)
+        self._limits: list[float] = []
+        self._limits_until: Instant | None = None
+        self._lines = tree.line_bounds()
+        self.limits_changed()
+
+    def limits_changed(self) -> None:
+        """Somebody has set or cleared a limit of the tree."""
+        self._limits = []
+
+    def next_limit_change(self, now: Instant) -> Instant | None:
+        """When a limit of the tree changes next."""
+        return self.tree.next_change(now)
+
+    # --- aiming --------------------------------------------------------------------------------------------------
+
+    def target(
+        self,
+        now: Instant,
+        claims: Sequence[Claim],
+        ceiling_w: Sequence[float],
+        demand_w: Sequence[float],
+        background_w: float,
+    ) -> Target:
+        """What to aim at, when sessions could draw `ceiling_w`, would draw `demand_w` now, and the site's own load
+        less its generation is `background_w`.
+        """
+        own = self._own_bounds(now, background_w)
+        if _fit(own, claims, ceiling_w):
+            return Target(list(ceiling_w), [UNBOUND] * len(claims), own, own, False)
+        help_w = self.storage.dischargeable_w(now) if self.storage is not None else 0.0
+        bounds = self._with_help(own, help_w)
+        turn = now // self.options.turns.rotation_ms
+        situation = Situation(now, self.tree, bounds, claims, demand_w, turn)
+        powers, binding = self.gate.shares(situation, self._strategy)
+        return Target(powers, binding, own, bounds, True)
+
+    def storage_setpoint_w(
+        self, now: Instant, own: Bounds, claims: Sequence[Claim], powers_w: Sequence[float]
+    ) -> float:
+        """The battery's setpoint beside these powers: what the connection lacks, or what it can spare to recharge."""
+        if self.storage is None:
+            return 0.0
+        spare_w = self._spare_w(own, claims, powers_w)
+        if spare_w < 0.0:
+            return -min(-spare_w, self.storage.dischargeable_w(now))
+        return self._recharge_w(now, spare_w)
+
+    def bounds_in_force(self, now: Instant, background_w: float) -> Bounds:
+        """The bounds with the help the battery gives at this instant (or what it takes)."""
+        own = self._own_bounds(now, background_w)
+        return self._with_help(own, -self.storage.setpoint_w) if self.storage is not None else own
+
+    def reserved(self, now: Instant) -> list[tuple[Claim, float]]:
+        """Claims of silent devices, with what they may draw."""
+        return [(known.claim, known.worst_w(now)) for known in self.commitments.silent()]
+
+    def _own_bounds(self, now: Instant, background_w: float) -> Bounds:
+        """What sessions may draw under the limits of this instant without the battery's help; negative is a lack.
+
+        A background that is not a number counts as more than any connection carries: fail closed.
+        """
+        if not isfinite(background_w):
+            background_w = _MORE_THAN_ANY_CONNECTION_W
+        if not self._limits or (self._limits_until is not None and now >= self._limits_until):
+            self._limits = self.tree.bounds(now)
+            self._limits_until = self.tree.next_change(now)
+        linear, lines = self._limits[:], self._lines[:]
+        for row, per_w in self._root_rows():
+            linear[row] -= background_w * per_w
+        for claim, worst_w in self.reserved(now):
+            for row, per_w in claim.rows.linear:
+                linear[row] -= worst_w * per_w
+            for subset, a_per_w in claim.rows.lines:
+                lines[subset] -= abs(a_per_w) * worst_w
+        return Bounds(linear, lines)
+
+    def _with_help(self, own: Bounds, help_w: float) -> Bounds:
+        linear = own.linear[:]
+        for row, per_w in self._root_rows():
+            linear[row] += help_w * per_w
+        return Bounds([bound if bound > 0.0 else 0.0 for bound in linear], own.lines)
+
+    def _root_rows(self) -> list[tuple[int, float]]:
+        """The rows of the grid connection, and what a watt of balanced three-phase power does to each."""
+        return [(0, 1.0)] + [(row, 1.0 / (3 * NOMINAL_VOLTAGE_V)) for row in self.tree.phase_rows_of_root()]
+
+    # --- the stationary battery ------------------------------------------------------------------------------------
+
+    def _spare_w(self, own: Bounds, claims: Sequence[Claim], powers_w: Sequence[float]) -> float:
+        """What the grid connection has left beside the sessions (negative: what it lacks), in W."""
+        spare_w = inf
+        for row, per_w in self._root_rows():
+            used = sum(
+                p * coefficient
+                for claim, p in zip(claims, powers_w, strict=True)
+                for r, coefficient in claim.rows.linear
+                if r == row
+            )
+            spare_w = min(spare_w, (own.linear[row] - used) / per_w)
+        return spare_w
+
+    def _recharge_w(self, now: Instant, spare_w: float) -> float:
+        """Power to recharge with: from spare power only, once that exceeds the band, and then while there is any."""
+        assert self.storage is not None
+        starts_at_w = POWER_TOLERANCE_W if self.storage.setpoint_w > 0.0 else self.options.recharge_band_w
+        return min(spare_w, self.storage.chargeable_w(now)) if spare_w > starts_at_w else 0.0
+
+
+def _fit(bounds: Bounds, claims: Sequence[Claim], powers_w: Sequence[float]) -> bool:
+    """Whether powers certainly fit below every bound (line sums are taken by their sizes)."""
+    free = bounds.linear[:]
+    line_free = bounds.lines[:]
+    for claim, power_w in zip(claims, powers_w, strict=True):
+        for row, per_w in claim.rows.linear:
+            free[row] -= power_w * per_w
+        for subset, a_per_w in claim.rows.lines:
+            line_free[subset] -= abs(a_per_w) * power_w
+    return min(free) >= 0.0 and (not line_free or min(line_free) >= 0.0)

@@ -1,0 +1,309 @@
+"""A site in operation: sessions, stationary battery, loads and the controller, together on one clock.
+
+Each plugged-in session lives in a *bay*, a twin of its own on the World; the operation is the twin that acts. It acts
+at every event that can change a limit, once for all that is due at one instant, and at its interval while a shared
+limit binds and some demand drifts. Between two actions every limit is constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from voltbench.charging.session import ChargingPath, ChargingStatus
+from voltbench.energy.claim import UNBOUND, Claim, room_after, row_name
+from voltbench.energy.control import ControlOptions, SiteController, Target
+from voltbench.engine import CONTROL, PHYSICS, World
+from voltbench.errors import Conflict, NotFound
+from voltbench.events import Fact, LimitSet, SessionEnded, SessionSatisfied, SessionStarted, StorageSet
+from voltbench.quantities import Instant
+from voltbench.site.limits import LimitTree
+from voltbench.site.series import StepSeries, earliest
+from voltbench.site.storage import Storage
+
+
+class Session(Protocol):
+    """What the operation needs of a session, whether its vehicle is a twin or only reported."""
+
+    id: str
+    path: ChargingPath
+    arrived_at: Instant
+    departs_at: Instant | None
+    limit_w: float
+
+    @property
+    def ceiling_w(self) -> float:
+        """Most it could ever draw here."""
+
+    @property
+    def drifts(self) -> bool:
+        """Whether its demand changes from instant to instant."""
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether it wants no more."""
+
+    def demand_w(self, now: Instant) -> float:
+        """Power it would draw if nothing held it back."""
+
+    def needed_wh(self, now: Instant) -> float:
+        """Energy still wanted, as drawn from the site."""
+
+    def power_w(self, now: Instant) -> float:
+        """Power it draws."""
+
+    def drawn_wh(self, now: Instant) -> float:
+        """Energy drawn from the site so far."""
+
+    def delivered_wh(self, now: Instant) -> float:
+        """Energy that has passed the connector so far."""
+
+    def status(self) -> ChargingStatus:
+        """What it is doing."""
+
+    def limit(self, now: Instant, power_w: float) -> None:
+        """Draw at most this much from now on."""
+
+    def next_wakeup(self) -> Instant | None:
+        """When its law changes next."""
+
+    def wake(self, now: Instant) -> None:
+        """Go over into the next stretch."""
+
+
+class Bay:
+    """A session at a connector of an operated site."""
+
+    __slots__ = ("_operation", "binding", "claim", "connector", "session")
+
+    def __init__(self, operation: Operation, connector: str, session: Session, claim: Claim) -> None:
+        self._operation = operation
+        self.connector = connector
+        self.session = session
+        self.claim = claim
+        self.binding = UNBOUND
+
+    def next_wakeup(self) -> Instant | None:
+        """When the session's law changes next."""
+        return self.session.next_wakeup()
+
+    def wake(self, now: Instant) -> None:
+        """Let the session go on, and the operation know."""
+        self.session.wake(now)
+        self._operation.session_changed(now, self)
+
+
+class Operation:
+    """The twin that runs a site: plug in, unplug, and everything between follows."""
+
+    def __init__(
+        self,
+        world: World,
+        tree: LimitTree,
+        options: ControlOptions | None = None,
+        storage: Storage | None = None,
+        load_w: StepSeries | None = None,
+        generation_w: StepSeries | None = None,
+        on_fact: Callable[[Fact], None] | None = None,
+    ) -> None:
+        self.world = world
+        self.tree = tree
+        self.options = options or ControlOptions()
+        self.storage = storage
+        self.load_w = load_w or StepSeries.constant(0.0)
+        self.generation_w = generation_w or StepSeries.constant(0.0)
+        self.controller = SiteController(tree, self.options, storage)
+        self.bays: dict[str, Bay] = {}
+        self.tight_ms = 0
+        self._occupied: dict[str, Bay] = {}
+        self._on_fact = on_fact
+        self._acted_at = world.now
+        self._due: Instant | None = world.now
+        self._is_tight = False
+        self._next_change: Instant | None = None
+        world.add(self, CONTROL)
+
+    # --- what it is told -------------------------------------------------------------------------------------------
+
+    def plug_in(self, now: Instant, connector: str, session: Session, weight: float = 1.0, priority: int = 0) -> Bay:
+        """A vehicle arrives at a connector. Raises Conflict when it is occupied, NotFound when there is none."""
+        if connector in self._occupied:
+            raise Conflict("connector", connector, f"is occupied by session {self._occupied[connector].session.id!r}")
+        if session.id in self.bays:
+            raise Conflict("session", session.id, "exists already")
+        path = session.path
+        claim = Claim(
+            id=session.id,
+            rows=self.tree.rows_of(connector, path.phases),
+            maximum_w=path.rating_w,
+            minimum_w=path.minimum_w,
+            step_w=path.step_w,
+            weight=weight,
+            priority=priority,
+            arrived_at=now,
+            departs_at=session.departs_at,
+        )
+        bay = self.bays[session.id] = self._occupied[connector] = Bay(self, connector, session, claim)
+        self.controller.commitments.join(claim)
+        self.world.add(bay, PHYSICS)
+        self._tell(SessionStarted(now, session.id, connector))
+        self.act_soon(now)
+        return bay
+
+    def unplug(self, now: Instant, session_id: str) -> Bay:
+        """A vehicle leaves; return its bay as it was. Raises NotFound."""
+        bay = self.bay(session_id)
+        bay.session.limit(now, 0.0)
+        del self.bays[session_id], self._occupied[bay.connector]
+        self.world.remove(bay)
+        self.controller.commitments.leave(session_id)
+        self.controller.gate.forget(session_id)
+        self._tell(SessionEnded(now, session_id, bay.session.delivered_wh(now)))
+        self.act_soon(now)
+        return bay
+
+    def bay(self, session_id: str) -> Bay:
+        """The bay of a session, or NotFound."""
+        if session_id not in self.bays:
+            raise NotFound("session", session_id)
+        return self.bays[session_id]
+
+    def at_connector(self, connector: str) -> Bay | None:
+        """Who occupies a connector."""
+        return self._occupied.get(connector)
+
+    def session_changed(self, now: Instant, bay: Bay) -> None:
+        """A session's own law has changed: that matters where somebody else could gain from it."""
+        if bay.session.is_satisfied:
+            self._tell(SessionSatisfied(now, bay.session.id))
+        if self._is_tight or self.storage is not None:
+            self.act_soon(now)
+
+    def limits_changed(self, now: Instant) -> None:
+        """Somebody has set or cleared a limit of the tree; sessions keep their place in it."""
+        self.controller.limits_changed()
+        for bay in self.bays.values():
+            bay.claim.rows = self.tree.rows_of(bay.connector, bay.session.path.phases)
+        self._next_change = None
+        self.act_soon(now)
+
+    def act_soon(self, now: Instant) -> None:
+        """Act once everything due at this instant has happened, or at the next interval where it acts only then."""
+        if not self.options.on_events:
+            now = _at_or_after(now, self.options.interval_ms)
+        if self._due is None or now < self._due:
+            self._due = now
+            self.world.reschedule(self)
+
+    # --- what it measures --------------------------------------------------------------------------------------------
+
+    def background_w(self, now: Instant) -> float:
+        """The site's own load less its generation."""
+        return self.load_w.at(now) - self.generation_w.at(now)
+
+    def grid_power_w(self, now: Instant) -> float:
+        """Power through the grid connection, import positive."""
+        vehicles_w = sum(bay.session.power_w(now) for bay in self.bays.values())
+        return vehicles_w + self.background_w(now) + (self.storage.setpoint_w if self.storage is not None else 0.0)
+
+    def binding_of(self, bay: Bay) -> str:
+        """The name of the limit that holds a session back, or `vehicle`."""
+        return row_name(self.tree, bay.binding)
+
+    def excess(self, now: Instant) -> tuple[float, str]:
+        """The largest amount by which worst-case draws break a limit (negative when none does), and its name.
+
+        This is the law the bench keeps at every instant; it is meant for checks, not for control.
+        """
+        bays = list(self.bays.values())
+        worst = [self.controller.commitments.of(bay.session.id).worst_w(now) for bay in bays]
+        bounds = self.controller.bounds_in_force(now, self.background_w(now))
+        over, row = room_after(bounds, [bay.claim for bay in bays], worst).excess()
+        return over, row_name(self.tree, row)
+
+    # --- acting ------------------------------------------------------------------------------------------------------
+
+    def next_wakeup(self) -> Instant | None:
+        """When it acts next."""
+        storage = self.storage.next_wakeup() if self.storage is not None else None
+        return earliest(self._due, self._next_change, storage)
+
+    def wake(self, now: Instant) -> None:
+        """Act."""
+        self.act(now)
+
+    def act(self, now: Instant) -> None:
+        """Look at what everybody wants, aim, and make it so: lower, let the battery help, raise."""
+        self.tight_ms += (now - self._acted_at) * self._is_tight
+        self._acted_at = now
+        bays = [bay for bay in self.bays.values() if self._is_served(bay)]
+        target = self._aim(now, bays)
+        wanted_w = {bay.session.id: 0.0 for bay in self.bays.values() if bay.session.is_satisfied}
+        for bay, power_w, row in zip(bays, target.powers_w, target.binding, strict=True):
+            bay.binding = row
+            wanted_w[bay.session.id] = power_w
+        self._commit(now, wanted_w, target)
+        self._is_tight = target.is_tight
+        self._plan_next(now, bays, target)
+
+    def _is_served(self, bay: Bay) -> bool:
+        return not bay.session.is_satisfied and not self.controller.commitments.of(bay.session.id).is_silent
+
+    def _aim(self, now: Instant, bays: list[Bay]) -> Target:
+        for bay in bays:
+            bay.claim.needed_wh = bay.session.needed_wh(now)
+        ceiling_w = [bay.session.ceiling_w for bay in bays]
+        if self.options.by_rating:
+            demand_w = ceiling_w
+        else:
+            demand_w = [max(bay.session.demand_w(now), bay.claim.minimum_w) for bay in bays]
+        claims = [bay.claim for bay in bays]
+        return self.controller.target(now, claims, ceiling_w, demand_w, self.background_w(now))
+
+    def _commit(self, now: Instant, wanted_w: dict[str, float], target: Target) -> None:
+        commitments = self.controller.commitments
+        for order in commitments.lowered(wanted_w):
+            self._limit(now, self.bays[order.id], order.power_w)
+        if self.storage is not None:
+            self._set_storage(now, self.storage, wanted_w, target)
+        for order in commitments.raised(now, wanted_w, target.bounds):
+            self._limit(now, self.bays[order.id], order.power_w)
+
+    def _set_storage(self, now: Instant, storage: Storage, wanted_w: dict[str, float], target: Target) -> None:
+        """Let the battery cover what may be drawn at worst once the raises that follow are made."""
+        served = [(bay, self.controller.commitments.of(id)) for id, bay in self.bays.items()]
+        at_worst = [
+            (known.claim, max(known.worst_w(now), wanted_w.get(bay.session.id, 0.0)))
+            for bay, known in served
+            if not known.is_silent
+        ]
+        claims, powers_w = [claim for claim, _ in at_worst], [power_w for _, power_w in at_worst]
+        before_w = storage.setpoint_w
+        storage.set_power(now, self.controller.storage_setpoint_w(now, target.own, claims, powers_w))
+        if storage.setpoint_w != before_w:
+            self._tell(StorageSet(now, storage.setpoint_w, storage.soc(now)))
+
+    def _limit(self, now: Instant, bay: Bay, power_w: float) -> None:
+        bay.session.limit(now, power_w)
+        self.world.reschedule(bay)
+        if self._on_fact is not None:
+            self._on_fact(LimitSet(now, bay.session.id, power_w, self.binding_of(bay)))
+
+    def _plan_next(self, now: Instant, bays: list[Bay], target: Target) -> None:
+        drifting = target.is_tight and any(bay.session.drifts for bay in bays)
+        interval = _at_or_after(now + 1, self.options.interval_ms) if drifting else None
+        self._next_change = earliest(
+            self.tree.next_change(now), self.load_w.next_change(now), self.generation_w.next_change(now)
+        )
+        self._due = earliest(
+            interval, self.controller.gate.next_turn(now), self.controller.commitments.next_expiry(now)
+        )
+
+    def _tell(self, fact: Fact) -> None:
+        if self._on_fact is not None:
+            self._on_fact(fact)
+
+
+def _at_or_after(now: Instant, interval_ms: int) -> Instant:
+    """The first whole interval at or after an instant."""
+    return -(-now // interval_ms) * interval_ms

@@ -1,0 +1,248 @@
+"""Who comes to a site, finds a connector or waits for one, charges, and leaves: the driver side of a scenario."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from heapq import heappop, heappush
+
+from voltbench.charging.session import ChargingPath, ChargingSession, Emit, can_plug_in, charging_path
+from voltbench.charging.station import ConnectorModel, StationModel
+from voltbench.charging.vehicle import Vehicle
+from voltbench.energy.operation import Operation
+from voltbench.engine import ARRIVALS
+from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A connector of a site: which station it belongs to, and what both can do."""
+
+    connector: str
+    station: str
+    station_model: StationModel
+    connector_model: ConnectorModel
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A vehicle that comes, wants so much energy at the connector, and leaves.
+
+    It goes to `connector`, or to the first free one that fits; where none is free it waits up to `patience_ms` and
+    then turns away. It leaves at `departs_at`, or as soon as it has what it wants with `leaves_satisfied`.
+    """
+
+    id: str
+    vehicle: Vehicle
+    asked_wh: float
+    arrives_at: Instant
+    departs_at: Instant
+    connector: str | None = None
+    leaves_satisfied: bool = False
+    patience_ms: DurationMs = 0
+    weight: float = 1.0
+    priority: int = 0
+
+
+class Ending(StrEnum):
+    """How a visit ended."""
+
+    DEPARTED = "departed"
+    SATISFIED = "satisfied"
+    TURNED_AWAY = "turned away"
+    STILL_THERE = "still there"
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRecord:
+    """What became of a visit: energies in Wh, times in s. `queued_s` is before plug-in, `waited_s` plugged in at zero."""
+
+    id: str
+    vehicle: str
+    connector: str
+    arrived_at: Instant
+    plugged_at: Instant
+    ended_at: Instant
+    ending: Ending
+    asked_wh: float
+    delivered_wh: float
+    drawn_wh: float
+    soc_start: float
+    soc_end: float
+    queued_s: float
+    waited_s: float
+
+    @property
+    def unmet_wh(self) -> float:
+        """Energy asked for and not delivered."""
+        return max(0.0, self.asked_wh - self.delivered_wh)
+
+
+class Visitors:
+    """The twin that brings the vehicles of a scenario to a site and takes them away again."""
+
+    def __init__(
+        self,
+        operation: Operation,
+        places: Sequence[Place],
+        visits: Sequence[Visit],
+        emit_for: Callable[[str], Emit | None] = lambda _: None,
+    ) -> None:
+        self.ledger: list[VisitRecord] = []
+        self._operation = operation
+        self._places = {place.connector: place for place in places}
+        self._coming = deque(sorted(visits, key=lambda v: (v.arrives_at, v.id)))
+        self._queue: deque[Visit] = deque()
+        self._departures: list[tuple[Instant, str]] = []
+        self._present: dict[str, tuple[Visit, ChargingSession, float]] = {}
+        self._free = dict.fromkeys(self._places)
+        self._emit_for = emit_for
+        self._leaving: deque[str] = deque()
+        self._paths: dict[tuple[str, str], ChargingPath] = {}
+        operation.world.add(self, ARRIVALS)
+
+    def next_wakeup(self) -> Instant | None:
+        """The next arrival, departure or end of patience."""
+        if self._leaving:
+            return self._operation.world.now
+        due = [self._coming[0].arrives_at] if self._coming else []
+        due += [self._departures[0][0]] if self._departures else []
+        due += [min(map(_gives_up_at, self._queue))] if self._queue else []
+        return min(due, default=None)
+
+    def wake(self, now: Instant) -> None:
+        """Let leave who leaves, give up who has waited too long, plug in who waits, then welcome who arrives."""
+        while self._leaving:
+            self._leave(now, self._leaving.popleft(), Ending.SATISFIED)
+        while self._departures and self._departures[0][0] <= now:
+            _, id = heappop(self._departures)
+            if id in self._present:
+                self._leave(now, id, Ending.DEPARTED)
+        self._serve_queue(now)
+        while self._coming and self._coming[0].arrives_at <= now:
+            self._arrive(now, self._coming.popleft())
+
+    def satisfied(self, session_id: str) -> None:
+        """A session has what it asked for; its driver may want to leave."""
+        visit = self._present.get(session_id)
+        if visit is not None and visit[0].leaves_satisfied:
+            self._leaving.append(session_id)
+            self._operation.world.reschedule(self)
+
+    def close(self, now: Instant) -> list[VisitRecord]:
+        """The ledger with everybody who is still there, as of now."""
+        present = [self._record(now, visit, id, Ending.STILL_THERE) for id, (visit, _, _) in self._present.items()]
+        waiting = [_turned_away(now, visit, Ending.STILL_THERE) for visit in self._queue]
+        return self.ledger + present + waiting
+
+    # --- coming and going --------------------------------------------------------------------------------------------
+
+    def _arrive(self, now: Instant, visit: Visit) -> None:
+        connector = self._connector_for(visit)
+        if connector is not None:
+            self._plug_in(now, visit, connector)
+        elif visit.patience_ms > 0:
+            self._queue.append(visit)
+        else:
+            self.ledger.append(_turned_away(now, visit, Ending.TURNED_AWAY))
+
+    def _serve_queue(self, now: Instant) -> None:
+        still_waiting: deque[Visit] = deque()
+        for visit in self._queue:
+            connector = self._connector_for(visit)
+            if connector is not None:
+                self._plug_in(now, visit, connector)
+            elif now >= _gives_up_at(visit):
+                self.ledger.append(_turned_away(now, visit, Ending.TURNED_AWAY))
+            else:
+                still_waiting.append(visit)
+        self._queue = still_waiting
+
+    def _connector_for(self, visit: Visit) -> str | None:
+        if visit.connector is not None:
+            return visit.connector if visit.connector in self._free else None
+        fitting = (c for c in self._free if can_plug_in(visit.vehicle, self._places[c].connector_model))
+        return max(fitting, key=lambda c: self._places[c].connector_model.max_power_w, default=None)
+
+    def _plug_in(self, now: Instant, visit: Visit, connector: str) -> None:
+        model = visit.vehicle.model
+        stored_wh = visit.vehicle.soc * model.usable_capacity_wh
+        session = ChargingSession(
+            id=visit.id,
+            path=self._path(connector, visit.vehicle),
+            curve=model.curve,
+            stored_wh=stored_wh,
+            asked_wh=visit.asked_wh,
+            now=now,
+            departs_at=visit.departs_at,
+            emit=self._emit_for(visit.id),
+        )
+        del self._free[connector]
+        self._present[visit.id] = (visit, session, stored_wh)
+        heappush(self._departures, (visit.departs_at, visit.id))
+        self._operation.plug_in(now, connector, session, visit.weight, visit.priority)
+
+    def _path(self, connector: str, vehicle: Vehicle) -> ChargingPath:
+        place = self._places[connector]
+        key = (connector, vehicle.model.id)
+        if key not in self._paths:
+            self._paths[key] = charging_path(place.station_model, place.connector_model, vehicle)
+        return self._paths[key]
+
+    def _leave(self, now: Instant, id: str, ending: Ending) -> None:
+        visit, session, _ = self._present[id]
+        bay = self._operation.unplug(now, id)
+        if session.is_satisfied and ending is Ending.DEPARTED:
+            ending = Ending.SATISFIED
+        self.ledger.append(self._record(now, visit, id, ending, bay.connector))
+        del self._present[id]
+        self._free[bay.connector] = None
+
+    def _record(self, now: Instant, visit: Visit, id: str, ending: Ending, connector: str = "") -> VisitRecord:
+        _, session, stored_wh = self._present[id]
+        return VisitRecord(
+            id=id,
+            vehicle=visit.vehicle.model.id,
+            connector=connector or self._operation.bay(id).connector,
+            arrived_at=visit.arrives_at,
+            plugged_at=session.arrived_at,
+            ended_at=now,
+            ending=ending,
+            asked_wh=visit.asked_wh,
+            delivered_wh=session.delivered_wh(now),
+            drawn_wh=session.drawn_wh(now),
+            soc_start=stored_wh / visit.vehicle.model.usable_capacity_wh,
+            soc_end=session.soc(now),
+            queued_s=(session.arrived_at - visit.arrives_at) / MS_PER_SECOND,
+            waited_s=session.waited_s(now),
+        )
+
+
+def _gives_up_at(visit: Visit) -> Instant:
+    return min(visit.arrives_at + visit.patience_ms, visit.departs_at)
+
+
+def _turned_away(now: Instant, visit: Visit, ending: Ending) -> VisitRecord:
+    return VisitRecord(
+        id=visit.id,
+        vehicle=visit.vehicle.model.id,
+        connector="",
+        arrived_at=visit.arrives_at,
+        plugged_at=now,
+        ended_at=now,
+        ending=ending,
+        asked_wh=visit.asked_wh,
+        delivered_wh=0.0,
+        drawn_wh=0.0,
+        soc_start=visit.vehicle.soc,
+        soc_end=visit.vehicle.soc,
+        queued_s=(now - visit.arrives_at) / MS_PER_SECOND,
+        waited_s=0.0,
+    )
+
+
+def unknown_connectors(visits: Sequence[Visit], places: Mapping[str, Place]) -> list[str]:
+    """Connectors that visits name and the site does not have."""
+    return sorted({v.connector for v in visits if v.connector is not None and v.connector not in places})

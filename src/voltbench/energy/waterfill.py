@@ -1,0 +1,197 @@
+"""Exact weighted max-min: raise everybody's level together, and stop each where something binds.
+
+The share of a claim is min(demand, weight * level), where the level is that of the first limit above it to fill up
+(Bertsekas & Gallager, Data Networks, 2nd ed., section 6.5.2: bottleneck levels). On a tree of limits in W the levels
+follow bottom-up from sums alone; with rows per phase or on lines the filling is played in rounds, each of which
+freezes the claims of the row that fills first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from math import inf, sqrt
+
+from voltbench.energy.claim import UNBOUND, Bounds, Claim
+
+Shares = tuple[list[float], list[int]]
+"""The power of each claim in W, and the row that binds it (UNBOUND: its own demand)."""
+
+
+def fill_tree(
+    parent: Sequence[int],
+    bound_w: Sequence[float],
+    nodes: Sequence[int],
+    demand_w: Sequence[float],
+    weight: Sequence[float],
+) -> Shares:
+    """Weighted max-min shares on a tree of limits in W.
+
+    `parent` and `bound_w` describe the nodes, parents first, the root's parent being -1; `nodes`, `demand_w` and
+    `weight` the claims. O(n log n) for a given depth: each node sorts what its children left sorted.
+    """
+    count = len(parent)
+    load_w = [0.0] * count
+    for node, demand in zip(nodes, demand_w, strict=True):
+        load_w[node] += demand
+    binds = False
+    for v in range(count - 1, -1, -1):
+        if load_w[v] > bound_w[v]:
+            binds = True
+            break
+        if v:
+            load_w[parent[v]] += load_w[v]
+    if not binds:
+        return list(demand_w), [UNBOUND] * len(nodes)
+    level, binding = _tree_levels(parent, bound_w, nodes, demand_w, weight)
+    powers, rows = [], []
+    for node, demand, w in zip(nodes, demand_w, weight, strict=True):
+        share = w * level[node]
+        if share < demand:
+            powers.append(share)
+            rows.append(binding[node])
+        else:
+            powers.append(demand)
+            rows.append(UNBOUND)
+    return powers, rows
+
+
+def _tree_levels(
+    parent: Sequence[int],
+    bound_w: Sequence[float],
+    nodes: Sequence[int],
+    demand_w: Sequence[float],
+    weight: Sequence[float],
+) -> tuple[list[float], list[int]]:
+    """The level at which each node's claims stop, and the node that stops them."""
+    count = len(parent)
+    steps: list[list[tuple[float, float]]] = [[] for _ in range(count)]
+    total_w = [0.0] * count
+    for node, demand, w in zip(nodes, demand_w, weight, strict=True):
+        steps[node].append((demand / w, w))
+        total_w[node] += demand
+    level = [inf] * count
+    for v in range(count - 1, -1, -1):
+        below = steps[v]
+        if total_w[v] > bound_w[v]:
+            level[v] = _level(below, total_w[v], bound_w[v])
+            total_w[v] = max(bound_w[v], 0.0)
+        up = parent[v]
+        if up >= 0:
+            total_w[up] += total_w[v]
+            if len(below) > len(steps[up]):
+                below, steps[up] = steps[up], below
+            steps[up] += below
+    binding = [v if level[v] < inf else UNBOUND for v in range(count)]
+    for v in range(1, count):
+        if level[parent[v]] <= level[v]:
+            level[v], binding[v] = level[parent[v]], binding[parent[v]]
+    return level, binding
+
+
+def _level(steps: list[tuple[float, float]], total_w: float, bound_w: float) -> float:
+    """The level at which claims that stop at given levels draw a bound together.
+
+    `steps` holds (own level, weight) of each and is left with the ones above the level merged into one.
+    """
+    steps.sort()
+    if bound_w <= 0.0:
+        merged = sum(w for _, w in steps)
+        steps[:] = [(0.0, merged)]
+        return 0.0
+    rest_w, merged = total_w, 0.0
+    while True:
+        own, w = steps.pop()
+        rest_w -= own * w
+        merged += w
+        level = (bound_w - rest_w) / merged
+        if not steps or level >= steps[-1][0]:
+            level = max(level, 0.0)
+            steps.append((level, merged))
+            return level
+
+
+def fill_rows(
+    bounds: Bounds,
+    claims: Sequence[Claim],
+    demand_w: Sequence[float],
+    weight: Sequence[float],
+    settled: Collection[int] = (),
+) -> Shares:
+    """Weighted max-min shares under any rows: W, A per phase, and line subsets.
+
+    Each round finds the row that fills first as the level rises and freezes its claims there: at most as many rounds
+    as rows that bind. Claims whose index is `settled` keep their demand.
+    """
+    rows = _filling_rows(bounds, claims, demand_w)
+    powers = list(demand_w)
+    binding = [UNBOUND] * len(claims)
+    rising = [i not in settled for i in range(len(claims))]
+    own = [d / w for d, w in zip(demand_w, weight, strict=True)]
+    order = sorted(range(len(claims)), key=own.__getitem__)
+    while rows:
+        level, first = min(
+            (_row_level(members, bound, order, own, weight, powers, rising), row)
+            for row, (members, bound) in rows.items()
+        )
+        if level == inf:
+            break
+        members, _ = rows.pop(first)
+        for i in members:
+            if rising[i] and own[i] > level:
+                powers[i], binding[i], rising[i] = weight[i] * level, first, False
+    return powers, binding
+
+
+Members = dict[int, complex]
+
+
+def _filling_rows(
+    bounds: Bounds, claims: Sequence[Claim], demand_w: Sequence[float]
+) -> dict[int, tuple[Members, float]]:
+    """The rows that could fill up: coefficients by claim, and the bound. Rows that hold every demand are left out."""
+    linear_count = len(bounds.linear)
+    members: dict[int, Members] = {}
+    for i, claim in enumerate(claims):
+        for row, per_w in claim.rows.linear:
+            members.setdefault(row, {})[i] = complex(per_w)
+        for subset, a_per_w in claim.rows.lines:
+            members.setdefault(linear_count + subset, {})[i] = a_per_w
+    rows = {}
+    for row in sorted(members):
+        bound = bounds.linear[row] if row < linear_count else bounds.lines[row - linear_count]
+        if sum(abs(c) * demand_w[i] for i, c in members[row].items()) > bound:
+            rows[row] = (members[row], max(bound, 0.0))
+    return rows
+
+
+def _row_level(
+    members: Members,
+    bound: float,
+    order: Sequence[int],
+    own: Sequence[float],
+    weight: Sequence[float],
+    powers: Sequence[float],
+    rising: Sequence[bool],
+) -> float:
+    """The level at which a row fills: where |fixed + level * slope| meets its bound, infinite when it never does.
+
+    `fixed` is what frozen and satisfied claims draw, `slope` the weights of those still rising.
+    """
+    fixed = sum((c * powers[i] for i, c in members.items() if not rising[i]), 0j)
+    slope = sum((c * weight[i] for i, c in members.items() if rising[i]), 0j)
+    for i in order:
+        if i not in members or not rising[i]:
+            continue
+        if abs(fixed + slope * own[i]) > bound:
+            return _crossing(fixed, slope, bound)
+        fixed += members[i] * powers[i]
+        slope -= members[i] * weight[i]
+    return inf
+
+
+def _crossing(fixed: complex, slope: complex, bound: float) -> float:
+    """The larger level at which |fixed + level * slope| equals a bound."""
+    a = slope.real * slope.real + slope.imag * slope.imag
+    b = fixed.real * slope.real + fixed.imag * slope.imag
+    c = fixed.real * fixed.real + fixed.imag * fixed.imag - bound * bound
+    return max(0.0, (sqrt(max(0.0, b * b - a * c)) - b) / a)
