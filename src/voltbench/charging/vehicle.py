@@ -96,7 +96,7 @@ CONNECTOR_TYPES = {
 }
 """Connector types of OCPP 2.0.1 (ConnectorEnumType) that the bench knows, and the current they carry.
 
-`cCCS*` are the combined inlets, `cG105` is CHAdeMO, `cTesla` also stands for NACS; `c` is a captive cable, `s` a socket.
+`cCCS*` are the combined inlets, `cG105` is CHAdeMO, `cTesla` also stands for NACS; `c` a captive cable, `s` a socket.
 """
 
 
