@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from math import exp, expm1, inf, isfinite, log
 from typing import NamedTuple
 
@@ -85,6 +86,12 @@ class AcceptanceCurve:
         i = self._segment(energy_wh)
         return max(0.0, self._power_w[i] + self._slope[i] * (energy_wh - self._energy_wh[i]))
 
+    def accepts_until(self, energy_wh: float, power_w: float) -> float:
+        """Stored energy up to which it accepts a power throughout, from here on; where it does not now, here."""
+        if self.power_at(energy_wh) < power_w:
+            return energy_wh
+        return self._offer_binds_until(self._segment(energy_wh), power_w)
+
     def rises_beyond(self, energy_wh: float, offered_w: float) -> bool:
         """Whether an offer that is all the pack accepts now will soon be less than it accepts."""
         i = self._segment(energy_wh)
@@ -106,7 +113,10 @@ class AcceptanceCurve:
         return Piece(offered_w, 0.0, max(0.0, end_wh - energy_wh) / offered_w * SECONDS_PER_HOUR, end_wh)
 
     def _segment(self, energy_wh: float) -> int:
-        return min(max(bisect_right(self._energy_wh, energy_wh) - 1, 0), len(self._slope) - 1)
+        i = bisect_right(self._energy_wh, energy_wh) - 1
+        if i < 0:
+            return 0
+        return i if i < len(self._slope) else len(self._slope) - 1
 
     def _offer_binds_until(self, i: int, offered_w: float) -> float:
         """Stored energy at which the curve falls below the offer, from segment i on."""
@@ -138,7 +148,7 @@ def _check_curve(capacity_wh: float, soc: Sequence[float], power_w: Sequence[flo
         raise InvalidInput(
             "power_w", "needs one power for each SoC", found=len(power_w), allowed=f"{max(len(soc), 2)} powers"
         )
-    if soc[0] != 0.0 or soc[-1] != 1.0 or any(b <= a for a, b in zip(soc, soc[1:], strict=False)):
+    if soc[0] != 0.0 or soc[-1] != 1.0 or any(b <= a for a, b in pairwise(soc)):
         raise InvalidInput("soc", "does not rise from 0 to 1", found=list(soc), allowed="rising, first 0, last 1")
     if any(not isfinite(p) or p < 0.0 for p in power_w):
         raise InvalidInput("power_w", "holds a power that is not one", found=list(power_w), allowed="0 or more")

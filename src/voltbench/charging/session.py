@@ -9,16 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil, exp, inf, isinf
+from math import ceil, exp, isinf
 
 from voltbench.battery.acceptance import IDLE, AcceptanceCurve, Piece
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import CONNECTOR_TYPES, Vehicle, fits
 from voltbench.errors import InvalidInput
-from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, SECONDS_PER_HOUR, Instant
+from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, Instant
 
 Emit = Callable[[float, float, float], None]
 """Told each new stretch of drawn power: start (ms, may be fractional), power (W), growth (1/s)."""
+
+
+_EARLY_MS = 1e-3
+"""A wake-up falls on a whole millisecond; one that lies no more than this after it is not put off to the next."""
+
+_OVER_S = 2e-6
+"""A stretch this close to its end is over: `_EARLY_MS`, and what a float of milliseconds since 1970 cannot resolve
+(0.25 us) besides. So a wake-up always ends the stretch that it was for."""
 
 
 class ChargingStatus(StrEnum):
@@ -31,7 +39,7 @@ class ChargingStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChargingPath:
-    """What lies between the site and a vehicle's pack: ceilings, resolution and losses. Powers as drawn from the site."""
+    """What lies between the site and a vehicle's pack: ceilings, resolution, losses. Powers as drawn from the site."""
 
     rating_w: float
     minimum_w: float
@@ -85,6 +93,7 @@ class ChargingSession:
         "_offered_w",
         "_pack_wh",
         "_piece",
+        "_rated_until_wh",
         "_rises",
         "_since_ms",
         "_start_wh",
@@ -121,6 +130,7 @@ class ChargingSession:
         onboard = path.efficiency / path.supply_efficiency
         self._target_wh = min(stored_wh + asked_wh * onboard, curve.capacity_wh)
         self.asked_wh = (self._target_wh - stored_wh) / onboard
+        self._rated_until_wh = curve.accepts_until(stored_wh, path.rating_w * path.efficiency)
         self._offered_w = 0.0
         self._piece: Piece = IDLE
         self._rises = False
@@ -131,6 +141,9 @@ class ChargingSession:
 
     def demand_w(self, now: Instant) -> float:
         """Power it would draw if nothing but itself and its connector held it back."""
+        piece = self._piece
+        if piece.end_wh <= self._rated_until_wh and now - self._since_ms < piece.duration_s * MS_PER_SECOND:
+            return self.path.rating_w
         stored_wh = self._stored_wh(now)
         if stored_wh >= self._target_wh:
             return 0.0
@@ -200,7 +213,7 @@ class ChargingSession:
         """When its law changes next: a knee of the curve, or the target."""
         if isinf(self._piece.duration_s):
             return None
-        return ceil(self._since_ms + self._piece.duration_s * MS_PER_SECOND - 1e-3)
+        return ceil(self._since_ms + self._piece.duration_s * MS_PER_SECOND - _EARLY_MS)
 
     def wake(self, now: Instant) -> None:
         """Go over into the next stretch of the curve."""
@@ -217,7 +230,7 @@ class ChargingSession:
 
     def _settle(self, now: Instant) -> None:
         piece = self._piece
-        while (now - self._since_ms) / MS_PER_SECOND >= piece.duration_s - 1e-6:
+        while (now - self._since_ms) / MS_PER_SECOND >= piece.duration_s - _OVER_S:
             self._pack_wh = piece.end_wh
             self._follow(self._since_ms + piece.duration_s * MS_PER_SECOND)
             piece = self._piece
@@ -243,93 +256,3 @@ class ChargingSession:
 
     def _is_waiting(self) -> bool:
         return self._piece.power_w == 0.0 and self._pack_wh < self._target_wh
-
-
-@dataclass(slots=True)
-class Reading:
-    """What a vehicle was last reported to draw, and since when."""
-
-    power_w: float
-    at: Instant
-
-
-class ReportedSession:
-    """A vehicle that we only hear of: its demand is what it was announced with, its draw what is reported.
-
-    Until something is reported it is taken to draw all it may.
-    """
-
-    __slots__ = ("_emit", "_energy_wh", "_since", "arrived_at", "id", "limit_w", "maximum_w", "path", "reading")
-
-    def __init__(self, id: str, path: ChargingPath, maximum_w: float, now: Instant, emit: Emit | None = None) -> None:
-        self.id = id
-        self.path = path
-        self.maximum_w = maximum_w
-        self.arrived_at = now
-        self.limit_w = 0.0
-        self.reading: Reading | None = None
-        self._emit = emit
-        self._energy_wh = 0.0
-        self._since = now
-
-    departs_at: Instant | None = None
-    drifts = False
-    is_satisfied = False
-
-    @property
-    def ceiling_w(self) -> float:
-        """Most it could ever draw here."""
-        return min(self.path.rating_w, self.maximum_w)
-
-    def demand_w(self, now: Instant) -> float:
-        """Power it asks for."""
-        return self.ceiling_w
-
-    def needed_wh(self, now: Instant) -> float:
-        """Energy still wanted: nobody told."""
-        return inf
-
-    def power_w(self, now: Instant) -> float:
-        """Power it is known or taken to draw."""
-        return min(self.reading.power_w, self.limit_w) if self.reading is not None else self.limit_w
-
-    def drawn_wh(self, now: Instant) -> float:
-        """Energy drawn so far, by what was reported."""
-        return self._energy_wh + self.power_w(now) * (now - self._since) / MS_PER_SECOND / SECONDS_PER_HOUR
-
-    def delivered_wh(self, now: Instant) -> float:
-        """Energy that has passed the connector so far."""
-        return self.drawn_wh(now) * self.path.supply_efficiency
-
-    def limit(self, now: Instant, power_w: float) -> None:
-        """Draw at most this much from now on."""
-        self._change(now, lambda: setattr(self, "limit_w", power_w))
-
-    def report(self, now: Instant, power_w: float, maximum_w: float) -> None:
-        """Its draw was measured, and it states what it could take."""
-
-        def take() -> None:
-            self.reading, self.maximum_w = Reading(power_w, now), maximum_w
-
-        self._change(now, take)
-
-    def status(self) -> ChargingStatus:
-        """What it is doing, as of its last change."""
-        if self.limit_w <= 0.0:
-            return ChargingStatus.SUSPENDED_EVSE
-        idle = self.reading is not None and self.reading.power_w <= 0.0
-        return ChargingStatus.SUSPENDED_EV if idle else ChargingStatus.CHARGING
-
-    def next_wakeup(self) -> Instant | None:
-        """Never: it changes only when told."""
-        return None
-
-    def wake(self, now: Instant) -> None:
-        """Nothing is ever due."""
-
-    def _change(self, now: Instant, change: Callable[[], None]) -> None:
-        before_w = self.power_w(now)
-        self._energy_wh, self._since = self.drawn_wh(now), now
-        change()
-        if self._emit is not None and self.power_w(now) != before_w:
-            self._emit(float(now), self.power_w(now), 0.0)

@@ -10,6 +10,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+
+from voltbench.energy.bulk import BulkTree
 from voltbench.energy.claim import UNBOUND, Bounds, Claim, Room
 from voltbench.energy.waterfill import Shares, fill_rows, fill_tree
 from voltbench.errors import InvalidInput
@@ -17,6 +20,8 @@ from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, SECONDS_PER_H
 from voltbench.site.limits import LimitTree
 
 _FAR_FUTURE: Instant = 1 << 62
+_BULK_FROM = 2_000
+"""From this many claims on, laying them out as arrays pays (measured in benchmarks/allocation.py)."""
 
 
 @dataclass(slots=True)
@@ -87,6 +92,8 @@ def fill(s: Situation, demand_w: Sequence[float], weight: Sequence[float], settl
     """Weighted max-min by whichever way is the shorter: the tree alone in W, or all rows."""
     if not s.tree.in_watts_only:
         return fill_rows(s.bounds, s.claims, demand_w, weight, settled)
+    if not settled and len(s.claims) >= _BULK_FROM:
+        return _fill_bulk(s, demand_w, weight)
     if not settled:
         return fill_tree(s.tree.parent, s.bounds.linear, [c.rows.node for c in s.claims], demand_w, weight)
     room = Room(s.bounds)
@@ -99,6 +106,12 @@ def fill(s: Situation, demand_w: Sequence[float], weight: Sequence[float], settl
     for i, share, row in zip(free, shares, rows, strict=True):
         powers[i], binding[i] = share, row
     return powers, binding
+
+
+def _fill_bulk(s: Situation, demand_w: Sequence[float], weight: Sequence[float]) -> Shares:
+    layout = BulkTree(s.tree.parent, [c.rows.node for c in s.claims])
+    powers, rows = layout.shares(np.asarray(s.bounds.linear), np.asarray(demand_w, float), np.asarray(weight, float))
+    return powers.tolist(), rows.tolist()
 
 
 # --- one after another -----------------------------------------------------------------------------------------------
@@ -121,8 +134,8 @@ def in_order(s: Situation, order: Sequence[int]) -> Shares:
 
 def _by(key: Callable[[Situation, Claim], float], doc: str) -> Strategy:
     def strategy(s: Situation) -> Shares:
-        claims = s.claims
-        return in_order(s, sorted(range(len(claims)), key=lambda i: (key(s, claims[i]), claims[i].id)))
+        ranks = [(key(s, claim), claim.id) for claim in s.claims]
+        return in_order(s, sorted(range(len(ranks)), key=ranks.__getitem__))
 
     strategy.__doc__ = doc
     return strategy
@@ -174,3 +187,6 @@ STRATEGIES: dict[str, Strategy] = {
     "proportional": proportional,
     "priority": priority,
 }
+
+BY_NEED = frozenset({"llf"})
+"""Strategies that look at `Claim.needed_wh`."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf, sqrt
 
 from voltbench.quantities import Instant
-from voltbench.site.limits import LimitTree, Rows
+from voltbench.site.limits import LimitTree, LineGroups, Rows
 
 UNBOUND = -1
 """Binding row of a share that no limit of the site holds back: the vehicle takes no more."""
@@ -35,22 +35,42 @@ class Claim:
 
 @dataclass(slots=True)
 class Bounds:
-    """The bounds of a site's rows at one instant: linear rows (W, then A per phase) and line subsets (A)."""
+    """The bounds of a site's rows at one instant: linear rows (W, then A per phase), and line subsets (A)."""
 
     linear: list[float]
-    lines: list[float] = field(default_factory=list)
+    lines: list[float]
+    groups: LineGroups
 
 
 class Room:
-    """What is left below every limit while powers are given out one after another."""
+    """What is left below every limit while powers are given out one after another.
 
-    __slots__ = ("_free", "_line_bound", "_line_sum", "_line_upper")
+    Lines are looked at only when they matter: `_safe_until[g]` is the total of powers given out, to anybody, up to
+    which certainly no line that group g loads is full.
+    """
+
+    __slots__ = (
+        "_free",
+        "_full",
+        "_given_w",
+        "_group_w",
+        "_groups",
+        "_last",
+        "_last_subset",
+        "_line_bound",
+        "_safe_until",
+    )
 
     def __init__(self, bounds: Bounds) -> None:
         self._free = bounds.linear[:]
         self._line_bound = bounds.lines
-        self._line_sum = [0j] * len(bounds.lines)
-        self._line_upper = [0.0] * len(bounds.lines)
+        self._groups = bounds.groups
+        self._group_w = [0.0] * len(bounds.groups)
+        self._given_w = 0.0
+        self._safe_until = bounds.groups.safe_w(bounds.lines)
+        self._full: dict[int, int] = {}
+        self._last = (UNBOUND, 0.0)
+        self._last_subset = UNBOUND
 
     @property
     def free_w(self) -> list[float]:
@@ -67,12 +87,11 @@ class Room:
         for row, per_w in claim.rows.linear:
             if free[row] < fits_w * per_w:
                 fits_w, binding = free[row] / per_w, row
-        upper, bound = self._line_upper, self._line_bound
-        for subset, a_per_w in claim.rows.lines:
-            if upper[subset] + abs(a_per_w) * fits_w > bound[subset]:
-                line_w = _line_headroom(self._line_sum[subset], a_per_w, bound[subset])
-                if line_w < fits_w:
-                    fits_w, binding = line_w, len(free) + subset
+        group = claim.rows.line_group
+        if group >= 0 and self._given_w + fits_w > self._safe_until[group]:
+            line_w, subset = self._line_headroom(group, fits_w)
+            if subset != UNBOUND:
+                fits_w, binding = line_w, len(free) + subset
         return (fits_w, binding) if fits_w > 0.0 else (0.0, binding)
 
     def take(self, claim: Claim, power_w: float) -> None:
@@ -80,20 +99,53 @@ class Room:
         free = self._free
         for row, per_w in claim.rows.linear:
             free[row] -= power_w * per_w
-        for subset, a_per_w in claim.rows.lines:
-            self._line_sum[subset] += a_per_w * power_w
-            self._line_upper[subset] += abs(a_per_w) * power_w
+        group = claim.rows.line_group
+        if group >= 0:
+            self._group_w[group] += power_w
+            self._given_w += abs(power_w)
+            if power_w < 0.0:
+                self._full.clear()
+            elif self._last == (group, power_w):
+                self._fill(self._last_subset)
 
-    def excess(self) -> tuple[float, int]:
-        """The largest amount by which a row is exceeded (in the row's unit; negative when none is), and the row."""
-        worst, row = max(((-free, r) for r, free in enumerate(self._free)), default=(-inf, UNBOUND))
-        for s, (total, bound) in enumerate(zip(self._line_sum, self._line_bound, strict=True)):
-            if abs(total) - bound > worst:
-                worst, row = abs(total) - bound, len(self._free) + s
-        return worst, row
+    def excess(self, rows: Rows | None = None) -> tuple[float, int]:
+        """The largest amount by which a row is exceeded (in the row's unit; negative when none is), and the row.
+
+        Of all rows, or of those that one session loads.
+        """
+        over = dict(enumerate(-free for free in self._free))
+        for subset, total in enumerate(self._groups.sums(self._group_w)):
+            over[len(self._free) + subset] = abs(total) - self._line_bound[subset]
+        if rows is not None:
+            loaded = [row for row, _ in rows.linear] + [len(self._free) + subset for subset, _ in rows.lines]
+            over = {row: over[row] for row in loaded}
+        row = max(over, key=over.__getitem__)
+        return over[row], row
+
+    def _line_headroom(self, group: int, wanted_w: float) -> tuple[float, int]:
+        """How much more a group of outlets may draw by the lines, and the subset that allows no more."""
+        if group in self._full:
+            return 0.0, self._full[group]
+        fits_w, binding, slack_w = wanted_w, UNBOUND, inf
+        for subset, a_per_w in self._groups.terms[group]:
+            bound, total = self._line_bound[subset], self._groups.total(subset, self._group_w)
+            slack_w = min(slack_w, (bound - abs(total)) / self._groups.largest[subset])
+            if fits_w > slack_w and abs(total + a_per_w * fits_w) > bound:
+                fits_w, binding = _crossing_w(total, a_per_w, bound), subset
+        self._safe_until[group] = self._given_w + slack_w
+        if binding != UNBOUND:
+            self._last, self._last_subset = (group, fits_w), binding
+        return fits_w, binding
+
+    def _fill(self, subset: int) -> None:
+        """A line subset is full: whoever could only raise it further gets nothing more."""
+        total = self._groups.total(subset, self._group_w)
+        for group, a_per_w in self._groups.members[subset]:
+            if total.real * a_per_w.real + total.imag * a_per_w.imag > 0.0:
+                self._full.setdefault(group, subset)
 
 
-def _line_headroom(total: complex, a_per_w: complex, bound_a: float) -> float:
+def _crossing_w(total: complex, a_per_w: complex, bound_a: float) -> float:
     """Largest power for which |total + a_per_w * power| stays within a bound: the root of a quadratic."""
     a = a_per_w.real * a_per_w.real + a_per_w.imag * a_per_w.imag
     b = total.real * a_per_w.real + total.imag * a_per_w.imag
@@ -118,3 +170,19 @@ def row_name(tree: LimitTree, row: int) -> str:
         return "vehicle"
     linear = tree.row_count
     return tree.name_of(row) if row < linear else tree.line_name_of(row - linear)
+
+
+def certainly_fit(bounds: Bounds, claims: Sequence[Claim], powers_w: Sequence[float]) -> bool:
+    """Whether powers fit below every bound, whatever part of them is drawn."""
+    free = bounds.linear[:]
+    group_w = [0.0] * len(bounds.groups)
+    for claim, power_w in zip(claims, powers_w, strict=True):
+        rows = claim.rows
+        for row, per_w in rows.linear:
+            free[row] -= power_w * per_w
+        if rows.line_group >= 0:
+            group_w[rows.line_group] += power_w
+    if min(free) < 0.0:
+        return False
+    sums = bounds.groups.sums(group_w) if group_w else ()
+    return all(abs(total) <= bound for total, bound in zip(sums, bounds.lines, strict=True))

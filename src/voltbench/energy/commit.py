@@ -7,15 +7,17 @@ validity of its last limit ends, and with its failsafe after.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
+from typing import TypeAlias
+
+import msgspec
 
 from voltbench.energy.claim import Bounds, Claim, Room
 from voltbench.errors import NotFound
 from voltbench.quantities import POWER_TOLERANCE_W, Instant
-from voltbench.site.series import earliest
 
 
 class Confirmation(StrEnum):
@@ -23,6 +25,16 @@ class Confirmation(StrEnum):
 
     INSTANT = "instant"
     REPORTED = "reported"
+
+
+class CommitmentState(msgspec.Struct, frozen=True):
+    """What is known of one device, to be remembered."""
+
+    sent_w: float
+    confirmed_w: float
+    failsafe_w: float
+    valid_until: Instant | None
+    is_silent: bool
 
 
 @dataclass(slots=True)
@@ -35,6 +47,10 @@ class Commitment:
     failsafe_w: float = 0.0
     valid_until: Instant | None = None
     is_silent: bool = False
+
+    def state(self) -> CommitmentState:
+        """All there is to remember."""
+        return CommitmentState(self.sent_w, self.confirmed_w, self.failsafe_w, self.valid_until, self.is_silent)
 
     def worst_w(self, now: Instant) -> float:
         """The most this device may draw, by what is known."""
@@ -53,20 +69,36 @@ class Order:
     power_w: float
 
 
+Aim: TypeAlias = tuple[Commitment, float]
+"""A device, and the limit it should have, in W."""
+
+
 class Commitments:
     """Every device of a site, and what each may draw at worst."""
 
     def __init__(self, confirmation: Confirmation = Confirmation.INSTANT) -> None:
         self.confirmation = confirmation
         self._all: dict[str, Commitment] = {}
+        self._silent: dict[str, Commitment] = {}
 
-    def join(self, claim: Claim, failsafe_w: float = 0.0) -> None:
+    def join(self, claim: Claim, failsafe_w: float = 0.0) -> Commitment:
         """A device has come; it may draw nothing yet."""
-        self._all[claim.id] = Commitment(claim, failsafe_w=failsafe_w)
+        known = self._all[claim.id] = Commitment(claim, failsafe_w=failsafe_w)
+        return known
+
+    def resume(self, claim: Claim, state: CommitmentState) -> Commitment:
+        """A device is here, and as much is known of it as is remembered."""
+        known = self._all[claim.id] = Commitment(
+            claim, state.sent_w, state.confirmed_w, state.failsafe_w, state.valid_until, state.is_silent
+        )
+        if known.is_silent:
+            self._silent[claim.id] = known
+        return known
 
     def leave(self, id: str) -> None:
         """A device is unplugged: it draws nothing for certain."""
         self._all.pop(id, None)
+        self._silent.pop(id, None)
 
     def of(self, id: str) -> Commitment:
         """What is known of a device."""
@@ -80,56 +112,54 @@ class Commitments:
         if isfinite(power_w) and power_w >= 0.0:
             known.confirmed_w = power_w if power_w > known.sent_w + POWER_TOLERANCE_W else known.sent_w
             known.is_silent = False
+            self._silent.pop(id, None)
 
     def silence(self, id: str, valid_until: Instant) -> None:
         """Nothing is heard of a device any more; the limit it holds is valid until then."""
         known = self.of(id)
         known.is_silent, known.valid_until = True, valid_until
+        self._silent[id] = known
 
     def silent(self) -> list[Commitment]:
         """The devices that nothing is heard of."""
-        return [known for known in self._all.values() if known.is_silent]
+        return list(self._silent.values())
 
     def next_expiry(self, now: Instant) -> Instant | None:
         """When the limit of a silent device ends next."""
-        ends = (known.valid_until for known in self.silent())
-        return earliest(*(end for end in ends if end is not None and end > now))
+        if not self._silent:
+            return None
+        ends = [known.valid_until for known in self._silent.values() if known.valid_until is not None]
+        return min((end for end in ends if end > now), default=None)
 
-    def lowered(self, targets_w: Mapping[str, float]) -> list[Order]:
+    def lowered(self, targets: Iterable[Aim]) -> list[Order]:
         """The limits to send now that are lower than before. A target that is not a power is nothing."""
         orders = []
-        for id in targets_w:
-            target, known = _powered(targets_w[id]), self._all[id]
-            if target < known.sent_w - POWER_TOLERANCE_W and not known.is_silent:
-                orders.append(self._sent(known, target))
+        for known, target_w in targets:
+            if target_w < known.sent_w - POWER_TOLERANCE_W or not isfinite(target_w):
+                orders.append(self._sent(known, _powered(target_w)))
         return orders
 
-    def raised(self, now: Instant, targets_w: Mapping[str, float], bounds: Bounds) -> list[Order]:
+    def raised(self, now: Instant, targets: Iterable[Aim], bounds: Bounds) -> list[Order]:
         """The limits to send, after the lower ones, that are higher: as far as what is certainly free allows."""
-        rising = [known for id, known in self._all.items() if self._is_raised(known, targets_w.get(id))]
+        rising = [(known, target_w) for known, target_w in targets if target_w > known.sent_w + POWER_TOLERANCE_W]
         if not rising:
             return []
-        room = None if self._all_certain() else self._certain_room(now, bounds)
-        orders = []
-        for known in rising:
-            target = _powered(targets_w[known.claim.id])
-            if room is not None:
-                target = _within(room, known, now, target)
-            if target > known.sent_w:
-                orders.append(self._sent(known, target))
-        return orders
-
-    def _is_raised(self, known: Commitment, target_w: float | None) -> bool:
-        return target_w is not None and not known.is_silent and _powered(target_w) > known.sent_w + POWER_TOLERANCE_W
+        if self._all_certain():
+            return [self._sent(known, target_w) for known, target_w in rising]
+        room = self._certain_room(now, bounds)
+        reached = [(known, _within(room, known, now, target_w)) for known, target_w in rising]
+        return [self._sent(known, power_w) for known, power_w in reached if power_w > known.sent_w]
 
     def _all_certain(self) -> bool:
         """Whether every device is known to draw no more than it was sent, so that targets that fit together fit now."""
-        return self.confirmation is Confirmation.INSTANT and not any(k.is_silent for k in self._all.values())
+        return self.confirmation is Confirmation.INSTANT and not self._silent
 
     def _certain_room(self, now: Instant, bounds: Bounds) -> Room:
+        """What is free when everybody who is heard draws its worst; the bounds already reserve it for the silent."""
         room = Room(bounds)
         for known in self._all.values():
-            room.take(known.claim, known.worst_w(now))
+            if not known.is_silent:
+                room.take(known.claim, known.worst_w(now))
         return room
 
     def _sent(self, known: Commitment, power_w: float) -> Order:

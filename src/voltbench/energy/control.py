@@ -1,6 +1,6 @@
 """The site controller: what sessions want goes in, limits come out.
 
-It aims (`target`): everybody's ceiling where that fits; else what each wants now, shared by the strategy, with the
+It aims: at everybody's ceiling where that fits; else at what each wants now, shared by the strategy, with the
 stationary battery covering no more than the shortfall. Then `commit` makes it so. It keeps no clock and no sessions.
 """
 
@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 
-from voltbench.energy.allocate import Situation, strategy_named
-from voltbench.energy.claim import UNBOUND, Bounds, Claim
+from voltbench.energy.allocate import BY_NEED, Situation, strategy_named
+from voltbench.energy.claim import Bounds, Claim
 from voltbench.energy.commit import Commitments, Confirmation
 from voltbench.energy.gate import Gate, Turns
 from voltbench.errors import InvalidInput
-from voltbench.quantities import MS_PER_SECOND, NOMINAL_VOLTAGE_V, POWER_TOLERANCE_W, DurationMs, Instant
+from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, DurationMs, Instant
 from voltbench.site.limits import LimitTree
 from voltbench.site.storage import Storage
 
@@ -78,6 +78,11 @@ class SiteController:
         self._lines = tree.line_bounds()
         self.limits_changed()
 
+    @property
+    def goes_by_need(self) -> bool:
+        """Whether the strategy looks at the energy each session still needs."""
+        return self.options.strategy in BY_NEED
+
     def limits_changed(self) -> None:
         """Somebody has set or cleared a limit of the tree."""
         self._limits = []
@@ -88,20 +93,8 @@ class SiteController:
 
     # --- aiming --------------------------------------------------------------------------------------------------
 
-    def target(
-        self,
-        now: Instant,
-        claims: Sequence[Claim],
-        ceiling_w: Sequence[float],
-        demand_w: Sequence[float],
-        background_w: float,
-    ) -> Target:
-        """What to aim at, when sessions could draw `ceiling_w`, would draw `demand_w` now, and the site's own load
-        less its generation is `background_w`.
-        """
-        own = self._own_bounds(now, background_w)
-        if _fit(own, claims, ceiling_w):
-            return Target(list(ceiling_w), [UNBOUND] * len(claims), own, own, False)
+    def shared(self, now: Instant, claims: Sequence[Claim], demand_w: Sequence[float], own: Bounds) -> Target:
+        """The target when sessions that want `demand_w` now have to share, with all the help the battery can give."""
         help_w = self.storage.dischargeable_w(now) if self.storage is not None else 0.0
         bounds = self._with_help(own, help_w)
         turn = now // self.options.turns.rotation_ms
@@ -122,14 +115,14 @@ class SiteController:
 
     def bounds_in_force(self, now: Instant, background_w: float) -> Bounds:
         """The bounds with the help the battery gives at this instant (or what it takes)."""
-        own = self._own_bounds(now, background_w)
+        own = self.own_bounds(now, background_w)
         return self._with_help(own, -self.storage.setpoint_w) if self.storage is not None else own
 
     def reserved(self, now: Instant) -> list[tuple[Claim, float]]:
         """Claims of silent devices, with what they may draw."""
         return [(known.claim, known.worst_w(now)) for known in self.commitments.silent()]
 
-    def _own_bounds(self, now: Instant, background_w: float) -> Bounds:
+    def own_bounds(self, now: Instant, background_w: float) -> Bounds:
         """What sessions may draw under the limits of this instant without the battery's help; negative is a lack.
 
         A background that is not a number counts as more than any connection carries: fail closed.
@@ -140,31 +133,27 @@ class SiteController:
             self._limits = self.tree.bounds(now)
             self._limits_until = self.tree.next_change(now)
         linear, lines = self._limits[:], self._lines[:]
-        for row, per_w in self._root_rows():
+        for row, per_w in self.tree.root_rows:
             linear[row] -= background_w * per_w
         for claim, worst_w in self.reserved(now):
             for row, per_w in claim.rows.linear:
                 linear[row] -= worst_w * per_w
             for subset, a_per_w in claim.rows.lines:
                 lines[subset] -= abs(a_per_w) * worst_w
-        return Bounds(linear, lines)
+        return Bounds(linear, lines, self.tree.line_groups)
 
     def _with_help(self, own: Bounds, help_w: float) -> Bounds:
         linear = own.linear[:]
-        for row, per_w in self._root_rows():
+        for row, per_w in self.tree.root_rows:
             linear[row] += help_w * per_w
-        return Bounds([bound if bound > 0.0 else 0.0 for bound in linear], own.lines)
-
-    def _root_rows(self) -> list[tuple[int, float]]:
-        """The rows of the grid connection, and what a watt of balanced three-phase power does to each."""
-        return [(0, 1.0)] + [(row, 1.0 / (3 * NOMINAL_VOLTAGE_V)) for row in self.tree.phase_rows_of_root()]
+        return Bounds([bound if bound > 0.0 else 0.0 for bound in linear], own.lines, own.groups)
 
     # --- the stationary battery ------------------------------------------------------------------------------------
 
     def _spare_w(self, own: Bounds, claims: Sequence[Claim], powers_w: Sequence[float]) -> float:
         """What the grid connection has left beside the sessions (negative: what it lacks), in W."""
         spare_w = inf
-        for row, per_w in self._root_rows():
+        for row, per_w in self.tree.root_rows:
             used = sum(
                 p * coefficient
                 for claim, p in zip(claims, powers_w, strict=True)
@@ -179,15 +168,3 @@ class SiteController:
         assert self.storage is not None
         starts_at_w = POWER_TOLERANCE_W if self.storage.setpoint_w > 0.0 else self.options.recharge_band_w
         return min(spare_w, self.storage.chargeable_w(now)) if spare_w > starts_at_w else 0.0
-
-
-def _fit(bounds: Bounds, claims: Sequence[Claim], powers_w: Sequence[float]) -> bool:
-    """Whether powers certainly fit below every bound (line sums are taken by their sizes)."""
-    free = bounds.linear[:]
-    line_free = bounds.lines[:]
-    for claim, power_w in zip(claims, powers_w, strict=True):
-        for row, per_w in claim.rows.linear:
-            free[row] -= power_w * per_w
-        for subset, a_per_w in claim.rows.lines:
-            line_free[subset] -= abs(a_per_w) * power_w
-    return min(free) >= 0.0 and (not line_free or min(line_free) >= 0.0)

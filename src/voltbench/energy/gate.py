@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
 
+import msgspec
+
 from voltbench.energy.allocate import Situation, Strategy
 from voltbench.energy.claim import UNBOUND, Bounds, Claim, Room, room_after
 from voltbench.energy.waterfill import Shares
@@ -34,6 +36,13 @@ class Turn:
     on: bool
     since: Instant
     turn_since: Instant
+
+
+class GateState(msgspec.Struct, frozen=True):
+    """Whose turn it is, in full: for each session whether it is served, since when, and since when in its turn."""
+
+    turns: tuple[tuple[str, bool, Instant, Instant], ...] = ()
+    is_awaited: bool = False
 
 
 class Gate:
@@ -69,12 +78,22 @@ class Gate:
         ends += [turn.since + self.turns.minimum_off_ms for turn in self._turn.values() if not turn.on]
         return earliest(*(end for end in ends if end > now))
 
+    def state(self) -> GateState:
+        """All there is to remember."""
+        turns = tuple((id, turn.on, turn.since, turn.turn_since) for id, turn in self._turn.items())
+        return GateState(turns, self._waiting)
+
+    def resume(self, state: GateState) -> None:
+        """Be as remembered."""
+        self._turn = {id: Turn(on, since, turn_since) for id, on, since, turn_since in state.turns}
+        self._waiting = state.is_awaited
+
     # --- minimum powers and turns ----------------------------------------------------------------------------------
 
     def _gated(self, s: Situation, strategy: Strategy, ungated: Shares) -> Shares:
-        if not any(_is_too_small(c, p) for c, p in zip(s.claims, ungated[0], strict=True)):
-            if not any(self._is_kept_off(s.now, c) for c in s.claims):
-                return ungated
+        too_small = any(_is_too_small(claim, power) for claim, power in zip(s.claims, ungated[0], strict=True))
+        if not too_small and not any(self._is_kept_off(s.now, claim) for claim in s.claims):
+            return ungated
         admitted = self._admitted(s)
         return _with_minimum(s, strategy, admitted, ungated[1])
 
@@ -157,34 +176,49 @@ def _less(bounds: Bounds, served: Sequence[Claim]) -> Bounds:
             linear[row] -= per_w * claim.minimum_w
         for subset, a_per_w in claim.rows.lines:
             lines[subset] -= abs(a_per_w) * claim.minimum_w
-    return Bounds(linear, lines)
+    return Bounds(linear, lines, bounds.groups)
 
 
-# --- whole steps -------------------------------------------------------------------------------------------------------
+# --- whole steps -----------------------------------------------------------------------------------------------------
 
 
 def _whole_steps(s: Situation, powers_w: Sequence[float]) -> list[float]:
-    """Powers in whole steps of each station, and what that leaves given out again."""
-    powers = [_floor_to_step(c, p) for c, p in zip(s.claims, powers_w, strict=True)]
+    """Powers in whole steps of each station, and what that leaves given out again: a step each, then all there is."""
+    powers = [_floor_to_step(c, p) if c.step_w else p for c, p in zip(s.claims, powers_w, strict=True)]
     room = room_after(s.bounds, s.claims, powers)
-    lost = sorted(range(len(powers)), key=lambda i: (powers[i] - powers_w[i], s.claims[i].id))
-    for whole in (False, True):
-        for i in lost:
-            claim = s.claims[i]
-            if powers[i] <= 0.0:
-                continue
-            wanted = _ceil_to_step(claim, s.demand_w[i]) - powers[i]
-            most = wanted if whole or not claim.step_w else min(wanted, claim.step_w)
-            raise_w = _floor_to_step(claim, room.headroom(claim, most)[0]) if most > 0.0 else 0.0
-            if raise_w > 0.0:
-                room.take(claim, raise_w)
-                powers[i] += raise_w
+    short = [i for i, power in enumerate(powers) if 0.0 < power < s.demand_w[i]]
+    short.sort(key=lambda i: (powers[i] - powers_w[i], s.claims[i].id))
+    raised = [i for i in short if _raise(room, s.claims[i], powers, i, s.demand_w[i], one_step=True)]
+    for i in raised:
+        _raise(room, s.claims[i], powers, i, s.demand_w[i], one_step=False)
     return powers
+
+
+def _raise(room: Room, claim: Claim, powers: list[float], i: int, demand_w: float, one_step: bool) -> bool:
+    """Give a claim one more step, or as many as fit and it wants; return whether it got any."""
+    step_w = claim.step_w
+    most_w = step_w if one_step and step_w else _ceil_to_step(claim, demand_w) - powers[i]
+    if powers[i] + most_w > claim.maximum_w + POWER_TOLERANCE_W or most_w <= 0.0:
+        return False
+    fits_w = room.headroom(claim, most_w)[0]
+    raise_w = _floor_to_step(claim, fits_w) if step_w else fits_w
+    if raise_w <= 0.0:
+        return False
+    room.take(claim, raise_w)
+    powers[i] += raise_w
+    return True
 
 
 def _floor_to_step(claim: Claim, power_w: float) -> float:
     """The largest power the station can be set to that is no more than this."""
     return power_w if not claim.step_w else floor(power_w / claim.step_w + 1e-9) * claim.step_w
+
+
+def settable(claim: Claim, power_w: float) -> float:
+    """The smallest power a session can be offered that lets it draw this much; nothing for nothing."""
+    if power_w <= 0.0 or not (claim.minimum_w or claim.step_w):
+        return power_w
+    return max(_ceil_to_step(claim, power_w), claim.minimum_w)
 
 
 def _ceil_to_step(claim: Claim, power_w: float) -> float:

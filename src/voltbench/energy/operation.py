@@ -7,16 +7,20 @@ limit binds and some demand drifts. Between two actions every limit is constant.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
+import msgspec
+
 from voltbench.charging.session import ChargingPath, ChargingStatus
-from voltbench.energy.claim import UNBOUND, Claim, room_after, row_name
+from voltbench.energy.claim import UNBOUND, Claim, certainly_fit, room_after, row_name
+from voltbench.energy.commit import Aim, Commitment, CommitmentState
 from voltbench.energy.control import ControlOptions, SiteController, Target
+from voltbench.energy.gate import GateState, settable
 from voltbench.engine import CONTROL, PHYSICS, World
 from voltbench.errors import Conflict, NotFound
 from voltbench.events import Fact, LimitSet, SessionEnded, SessionSatisfied, SessionStarted, StorageSet
-from voltbench.quantities import Instant
+from voltbench.quantities import MS_PER_HOUR, Instant
 from voltbench.site.limits import LimitTree
 from voltbench.site.series import StepSeries, earliest
 from voltbench.site.storage import Storage
@@ -71,17 +75,51 @@ class Session(Protocol):
         """Go over into the next stretch."""
 
 
+class BayState(msgspec.Struct, frozen=True):
+    """A session at its connector, to be remembered."""
+
+    session: str
+    connector: str
+    binding: int
+    weight: float
+    priority: int
+    commitment: CommitmentState
+
+
+class OperationState(msgspec.Struct, frozen=True):
+    """A site in operation, to be remembered."""
+
+    acted_at: Instant
+    due: Instant | None
+    next_change: Instant | None
+    is_tight: bool
+    tight_ms: int
+    gate: GateState
+    bays: tuple[BayState, ...]
+
+
 class Bay:
     """A session at a connector of an operated site."""
 
-    __slots__ = ("_operation", "binding", "claim", "connector", "session")
+    __slots__ = ("_ceiling", "_operation", "binding", "claim", "commitment", "connector", "session")
 
-    def __init__(self, operation: Operation, connector: str, session: Session, claim: Claim) -> None:
+    def __init__(
+        self, operation: Operation, connector: str, session: Session, claim: Claim, commitment: Commitment
+    ) -> None:
         self._operation = operation
         self.connector = connector
         self.session = session
         self.claim = claim
+        self.commitment = commitment
         self.binding = UNBOUND
+        self._ceiling = (-1.0, 0.0)
+
+    def ceiling_w(self) -> float:
+        """The smallest limit that never holds the session back."""
+        most_w = self.session.ceiling_w
+        if most_w != self._ceiling[0]:
+            self._ceiling = (most_w, settable(self.claim, most_w))
+        return self._ceiling[1]
 
     def next_wakeup(self) -> Instant | None:
         """When the session's law changes next."""
@@ -105,6 +143,7 @@ class Operation:
         load_w: StepSeries | None = None,
         generation_w: StepSeries | None = None,
         on_fact: Callable[[Fact], None] | None = None,
+        on_limit: Callable[[LimitSet], None] | None = None,
     ) -> None:
         self.world = world
         self.tree = tree
@@ -116,7 +155,10 @@ class Operation:
         self.bays: dict[str, Bay] = {}
         self.tight_ms = 0
         self._occupied: dict[str, Bay] = {}
+        self._wanting: dict[str, Bay] = {}
+        self._done: list[Bay] = []
         self._on_fact = on_fact
+        self._on_limit = on_limit
         self._acted_at = world.now
         self._due: Instant | None = world.now
         self._is_tight = False
@@ -131,21 +173,8 @@ class Operation:
             raise Conflict("connector", connector, f"is occupied by session {self._occupied[connector].session.id!r}")
         if session.id in self.bays:
             raise Conflict("session", session.id, "exists already")
-        path = session.path
-        claim = Claim(
-            id=session.id,
-            rows=self.tree.rows_of(connector, path.phases),
-            maximum_w=path.rating_w,
-            minimum_w=path.minimum_w,
-            step_w=path.step_w,
-            weight=weight,
-            priority=priority,
-            arrived_at=now,
-            departs_at=session.departs_at,
-        )
-        bay = self.bays[session.id] = self._occupied[connector] = Bay(self, connector, session, claim)
-        self.controller.commitments.join(claim)
-        self.world.add(bay, PHYSICS)
+        claim = self._claim(connector, session, weight, priority)
+        bay = self._put(Bay(self, connector, session, claim, self.controller.commitments.join(claim)))
         self._tell(SessionStarted(now, session.id, connector))
         self.act_soon(now)
         return bay
@@ -155,6 +184,7 @@ class Operation:
         bay = self.bay(session_id)
         bay.session.limit(now, 0.0)
         del self.bays[session_id], self._occupied[bay.connector]
+        self._wanting.pop(session_id, None)
         self.world.remove(bay)
         self.controller.commitments.leave(session_id)
         self.controller.gate.forget(session_id)
@@ -174,7 +204,8 @@ class Operation:
 
     def session_changed(self, now: Instant, bay: Bay) -> None:
         """A session's own law has changed: that matters where somebody else could gain from it."""
-        if bay.session.is_satisfied:
+        if bay.session.is_satisfied and self._wanting.pop(bay.session.id, None) is not None:
+            self._done.append(bay)
             self._tell(SessionSatisfied(now, bay.session.id))
         if self._is_tight or self.storage is not None:
             self.act_soon(now)
@@ -195,6 +226,35 @@ class Operation:
             self._due = now
             self.world.reschedule(self)
 
+    # --- stopping and going on -------------------------------------------------------------------------------------
+
+    def state(self) -> OperationState:
+        """All there is to remember between two instants, except for what sessions and storage remember themselves."""
+        return OperationState(
+            acted_at=self._acted_at,
+            due=self._due,
+            next_change=self._next_change,
+            is_tight=self._is_tight,
+            tight_ms=self.tight_ms,
+            gate=self.controller.gate.state(),
+            bays=tuple(
+                BayState(id, bay.connector, bay.binding, bay.claim.weight, bay.claim.priority, bay.commitment.state())
+                for id, bay in self.bays.items()
+            ),
+        )
+
+    def resume(self, state: OperationState, sessions: Mapping[str, Session]) -> None:
+        """Be as remembered, with these sessions by id; nobody has come or gone yet."""
+        for known in state.bays:
+            claim = self._claim(known.connector, sessions[known.session], known.weight, known.priority)
+            commitment = self.controller.commitments.resume(claim, known.commitment)
+            bay = self._put(Bay(self, known.connector, sessions[known.session], claim, commitment))
+            bay.binding = known.binding
+        self.controller.gate.resume(state.gate)
+        self._acted_at, self._is_tight, self.tight_ms = state.acted_at, state.is_tight, state.tight_ms
+        self._due, self._next_change = state.due, state.next_change
+        self.world.reschedule(self)
+
     # --- what it measures --------------------------------------------------------------------------------------------
 
     def background_w(self, now: Instant) -> float:
@@ -210,15 +270,17 @@ class Operation:
         """The name of the limit that holds a session back, or `vehicle`."""
         return row_name(self.tree, bay.binding)
 
-    def excess(self, now: Instant) -> tuple[float, str]:
+    def excess(self, now: Instant, session_id: str | None = None) -> tuple[float, str]:
         """The largest amount by which worst-case draws break a limit (negative when none does), and its name.
 
-        This is the law the bench keeps at every instant; it is meant for checks, not for control.
+        Of all limits, or of those above one session. This is the law the bench keeps at every instant; it is meant
+        for checks, not for control.
         """
-        bays = list(self.bays.values())
-        worst = [self.controller.commitments.of(bay.session.id).worst_w(now) for bay in bays]
+        heard = [bay for bay in self.bays.values() if not bay.commitment.is_silent]
+        worst = [bay.commitment.worst_w(now) for bay in heard]
         bounds = self.controller.bounds_in_force(now, self.background_w(now))
-        over, row = room_after(bounds, [bay.claim for bay in bays], worst).excess()
+        rows = self.bay(session_id).claim.rows if session_id is not None else None
+        over, row = room_after(bounds, [bay.claim for bay in heard], worst).excess(rows)
         return over, row_name(self.tree, row)
 
     # --- acting ------------------------------------------------------------------------------------------------------
@@ -236,68 +298,100 @@ class Operation:
         """Look at what everybody wants, aim, and make it so: lower, let the battery help, raise."""
         self.tight_ms += (now - self._acted_at) * self._is_tight
         self._acted_at = now
-        bays = [bay for bay in self.bays.values() if self._is_served(bay)]
+        bays = [bay for bay in self._wanting.values() if not bay.commitment.is_silent]
         target = self._aim(now, bays)
-        wanted_w = {bay.session.id: 0.0 for bay in self.bays.values() if bay.session.is_satisfied}
-        for bay, power_w, row in zip(bays, target.powers_w, target.binding, strict=True):
+        aims = list(zip([bay.commitment for bay in bays], target.powers_w, strict=True))
+        for bay, row in zip(bays, target.binding, strict=True):
             bay.binding = row
-            wanted_w[bay.session.id] = power_w
-        self._commit(now, wanted_w, target)
+        self._commit(now, aims + self._released(), target)
         self._is_tight = target.is_tight
         self._plan_next(now, bays, target)
 
-    def _is_served(self, bay: Bay) -> bool:
-        return not bay.session.is_satisfied and not self.controller.commitments.of(bay.session.id).is_silent
+    def _released(self) -> list[Aim]:
+        """Sessions that want no more give back what they were allowed."""
+        released = [bay for bay in self._done if bay.session.id in self.bays]
+        self._done.clear()
+        for bay in released:
+            bay.binding = UNBOUND
+        return [(bay.commitment, 0.0) for bay in released]
 
     def _aim(self, now: Instant, bays: list[Bay]) -> Target:
-        for bay in bays:
-            bay.claim.needed_wh = bay.session.needed_wh(now)
-        ceiling_w = [bay.session.ceiling_w for bay in bays]
-        if self.options.by_rating:
-            demand_w = ceiling_w
-        else:
-            demand_w = [max(bay.session.demand_w(now), bay.claim.minimum_w) for bay in bays]
         claims = [bay.claim for bay in bays]
-        return self.controller.target(now, claims, ceiling_w, demand_w, self.background_w(now))
+        by_rating = self.options.by_rating
+        ceiling_w = [self._rated_w(now, bay) if by_rating else bay.ceiling_w() for bay in bays]
+        own = self.controller.own_bounds(now, self.background_w(now))
+        if certainly_fit(own, claims, ceiling_w):
+            return Target(ceiling_w, [UNBOUND] * len(claims), own, own, False)
+        if self.controller.goes_by_need and not by_rating:
+            for bay in bays:
+                bay.claim.needed_wh = bay.session.needed_wh(now)
+        demand_w = ceiling_w if by_rating else [settable(bay.claim, bay.session.demand_w(now)) for bay in bays]
+        return self.controller.shared(now, claims, demand_w, own)
 
-    def _commit(self, now: Instant, wanted_w: dict[str, float], target: Target) -> None:
+    def _rated_w(self, now: Instant, bay: Bay) -> float:
+        """What a connector can give, as far as its vehicle can need it until the next action."""
+        if self.options.on_events:
+            return bay.claim.maximum_w
+        bay.claim.needed_wh = bay.session.needed_wh(now)
+        needed_w = bay.claim.needed_wh * MS_PER_HOUR / self.options.interval_ms
+        return settable(bay.claim, min(bay.claim.maximum_w, needed_w))
+
+    def _commit(self, now: Instant, aims: list[Aim], target: Target) -> None:
         commitments = self.controller.commitments
-        for order in commitments.lowered(wanted_w):
+        for order in commitments.lowered(aims):
             self._limit(now, self.bays[order.id], order.power_w)
         if self.storage is not None:
-            self._set_storage(now, self.storage, wanted_w, target)
-        for order in commitments.raised(now, wanted_w, target.bounds):
+            self._set_storage(now, self.storage, {known.claim.id: power_w for known, power_w in aims}, target)
+        for order in commitments.raised(now, aims, target.bounds):
             self._limit(now, self.bays[order.id], order.power_w)
 
     def _set_storage(self, now: Instant, storage: Storage, wanted_w: dict[str, float], target: Target) -> None:
         """Let the battery cover what may be drawn at worst once the raises that follow are made."""
-        served = [(bay, self.controller.commitments.of(id)) for id, bay in self.bays.items()]
-        at_worst = [
-            (known.claim, max(known.worst_w(now), wanted_w.get(bay.session.id, 0.0)))
-            for bay, known in served
-            if not known.is_silent
-        ]
-        claims, powers_w = [claim for claim, _ in at_worst], [power_w for _, power_w in at_worst]
+        counted = [bay for bay in self.bays.values() if not bay.commitment.is_silent]
+        at_worst = [max(bay.commitment.worst_w(now), wanted_w.get(bay.session.id, 0.0)) for bay in counted]
+        claims = [bay.claim for bay in counted]
         before_w = storage.setpoint_w
-        storage.set_power(now, self.controller.storage_setpoint_w(now, target.own, claims, powers_w))
+        storage.set_power(now, self.controller.storage_setpoint_w(now, target.own, claims, at_worst))
         if storage.setpoint_w != before_w:
             self._tell(StorageSet(now, storage.setpoint_w, storage.soc(now)))
 
     def _limit(self, now: Instant, bay: Bay, power_w: float) -> None:
         bay.session.limit(now, power_w)
         self.world.reschedule(bay)
-        if self._on_fact is not None:
-            self._on_fact(LimitSet(now, bay.session.id, power_w, self.binding_of(bay)))
+        if self._on_limit is not None:
+            self._on_limit(LimitSet(now, bay.session.id, power_w, self.binding_of(bay)))
 
     def _plan_next(self, now: Instant, bays: list[Bay], target: Target) -> None:
-        drifting = target.is_tight and any(bay.session.drifts for bay in bays)
+        drifting = target.is_tight and not self.options.by_rating and any(bay.session.drifts for bay in bays)
         interval = _at_or_after(now + 1, self.options.interval_ms) if drifting else None
-        self._next_change = earliest(
-            self.tree.next_change(now), self.load_w.next_change(now), self.generation_w.next_change(now)
-        )
+        if self._next_change is None or self._next_change <= now:
+            self._next_change = earliest(
+                self.controller.next_limit_change(now), self.load_w.next_change(now), self.generation_w.next_change(now)
+            )
         self._due = earliest(
             interval, self.controller.gate.next_turn(now), self.controller.commitments.next_expiry(now)
         )
+
+    def _claim(self, connector: str, session: Session, weight: float, priority: int) -> Claim:
+        path = session.path
+        return Claim(
+            id=session.id,
+            rows=self.tree.rows_of(connector, path.phases),
+            maximum_w=path.rating_w,
+            minimum_w=path.minimum_w,
+            step_w=path.step_w,
+            weight=weight,
+            priority=priority,
+            arrived_at=session.arrived_at,
+            departs_at=session.departs_at,
+        )
+
+    def _put(self, bay: Bay) -> Bay:
+        self.bays[bay.session.id] = self._occupied[bay.connector] = bay
+        if not bay.session.is_satisfied:
+            self._wanting[bay.session.id] = bay
+        self.world.add(bay, PHYSICS)
+        return bay
 
     def _tell(self, fact: Fact) -> None:
         if self._on_fact is not None:

@@ -111,8 +111,11 @@ def run(scenario: Scenario, on_progress: Callable[[float], None] | None = None) 
     """Live through a scenario as fast as it goes; `on_progress` hears the part done, 0 to 1, a hundred times."""
     living = Run(scenario)
     length = scenario.ends_at - scenario.starts_at
-    for percent in range(1, 101):
-        living.world.advance(scenario.starts_at + length * percent // 100)
-        if on_progress is not None:
+    if on_progress is not None:
+        for percent in range(1, 100):
+            living.world.advance(scenario.starts_at + length * percent // 100)
             on_progress(percent / 100)
+    living.world.advance(scenario.ends_at)
+    if on_progress is not None:
+        on_progress(1.0)
     return living.outcome()

@@ -57,7 +57,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VisitRecord:
-    """What became of a visit: energies in Wh, times in s. `queued_s` is before plug-in, `waited_s` plugged in at zero."""
+    """What became of a visit: energies in Wh, times in s.
+
+    `queued_s` was spent before a connector was free, `waited_s` plugged in and offered nothing.
+    """
 
     id: str
     vehicle: str
@@ -123,6 +126,11 @@ class Visitors:
         self._serve_queue(now)
         while self._coming and self._coming[0].arrives_at <= now:
             self._arrive(now, self._coming.popleft())
+
+    def expect(self, visits: Sequence[Visit]) -> None:
+        """More vehicles will come."""
+        self._coming = deque(sorted([*self._coming, *visits], key=lambda v: (v.arrives_at, v.id)))
+        self._operation.world.reschedule(self)
 
     def satisfied(self, session_id: str) -> None:
         """A session has what it asked for; its driver may want to leave."""

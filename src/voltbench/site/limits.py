@@ -4,8 +4,8 @@ Every node may be limited by several sources (the contract, a distribution opera
 apart and the lowest holds. A limit may change over time. An outlet is where a session hangs in the tree.
 
 For allocation the tree is compiled to *rows*: row r says sum(coefficient * power) <= bound[r]. The first rows are the
-nodes in W, parents before children; three more stand for each node that is limited in A. *Line limits* bound the
-magnitude of a sum of phasors. Lowering one car can raise such a current, so they are kept as the worst case over every
+nodes in W, parents before children; three more stand for each node that is limited in A, and one for each line that is
+loaded in one direction only. Other *line limits* bound the magnitude of a sum of phasors. Lowering one car can raise such a current, so they are kept as the worst case over every
 draw between nothing and the limit: the largest magnitude over all subsets of draws, which rises with each of them.
 """
 
@@ -54,6 +54,10 @@ class LineLimit:
     limit_a: float
     terms: Mapping[str, complex]
 
+    def __post_init__(self) -> None:
+        if not (isfinite(self.limit_a) and self.limit_a >= 0):
+            raise InvalidInput("limit_a", "is not a current", found=self.limit_a, allowed="0 or more")
+
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
@@ -66,11 +70,57 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What one session's power does to the rows: linear coefficients per W, and phasors in A per W on line subsets."""
+    """What one session's power does to the rows: linear coefficients per W, and phasors in A per W on line subsets.
+
+    Sessions that load the lines alike share a line group; -1 when they load none.
+    """
 
     node: int
     linear: tuple[tuple[int, float], ...]
     lines: tuple[tuple[int, complex], ...]
+    line_group: int = -1
+
+
+class LineGroups:
+    """The line subsets, and how groups of outlets that load them alike load them.
+
+    `terms[g]` holds (subset, A per W) of group g; `members[s]` holds (group, A per W) of subset s; `largest[s]` is the
+    largest size of a coefficient in it.
+    """
+
+    def __init__(
+        self, group_of: dict[str, int], terms: tuple[tuple[tuple[int, complex], ...], ...], bounds: list[float]
+    ) -> None:
+        self.group_of = group_of
+        self.terms = terms
+        self.bounds = bounds
+        self.members: list[list[tuple[int, complex]]] = [[] for _ in bounds]
+        for group, loaded in enumerate(terms):
+            for subset, a_per_w in loaded:
+                self.members[subset].append((group, a_per_w))
+        self.largest = [max((abs(c) for _, c in loads), default=0.0) for loads in self.members]
+        self._safe: tuple[list[float], list[float]] = ([], [])
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def safe_w(self, bounds: list[float]) -> list[float]:
+        """For each group a total power, over everybody, up to which no line it loads can be full."""
+        if self._safe[0] != bounds:
+            rest_w = [bound / largest for bound, largest in zip(bounds, self.largest, strict=True)]
+            self._safe = (bounds, [min(rest_w[subset] for subset, _ in terms) for terms in self.terms])
+        return self._safe[1][:]
+
+    def total(self, subset: int, group_w: Sequence[float]) -> complex:
+        """The phasor sum of a subset, in A, when the groups draw so many W."""
+        total = 0j
+        for group, a_per_w in self.members[subset]:
+            total += a_per_w * group_w[group]
+        return total
+
+    def sums(self, group_w: Sequence[float]) -> list[complex]:
+        """The phasor sum of every subset, in A, when the groups draw so many W."""
+        return [self.total(subset, group_w) for subset in range(len(self.members))]
 
 
 class LimitTree:
@@ -89,8 +139,12 @@ class LimitTree:
         for outlet in self.outlets.values():
             if outlet.node not in self._index:
                 raise InvalidInput("node", "is unknown", found=outlet.node, allowed=", ".join(self._index))
-        self._subsets = [subset for line in self.lines for subset in _subsets(line)]
+        self._one_way = [line for line in self.lines if len(_angles(line)) < 2]
+        self._subsets = [s for line in self.lines if line not in self._one_way for s in _subsets(line)]
+        self.line_groups = self._grouped_by_lines()
         self._phase_rows: list[tuple[int, int]] = []
+        self.root_rows: list[tuple[int, float]] = [(0, 1.0)]
+        """The rows of the grid connection, and what a watt of balanced three-phase power does to each."""
 
     # --- who limits what ---------------------------------------------------------------------------------------
 
@@ -112,6 +166,10 @@ class LimitTree:
         self._ceilings[self.node_index(node)].pop(source, None)
         self._compile()
 
+    def sources_of(self, node: str) -> list[str]:
+        """Who limits a node."""
+        return list(self._ceilings[self.node_index(node)])
+
     def node_index(self, node: str) -> int:
         """The row of a node's limit in W."""
         if node not in self._index:
@@ -121,6 +179,24 @@ class LimitTree:
     def _compile(self) -> None:
         limited = [i for i, ceilings in self._ceilings.items() if any(c.current_a for c in ceilings.values())]
         self._phase_rows = [(i, phase_index) for i in limited for phase_index in range(3)]
+        per_phase = [
+            (len(self.nodes) + r, 1.0 / (3 * NOMINAL_VOLTAGE_V)) for r, (i, _) in enumerate(self._phase_rows) if i == 0
+        ]
+        self.root_rows = [(0, 1.0), *per_phase]
+
+    def _grouped_by_lines(self) -> LineGroups:
+        by_id = {line.id: line for line in self.lines}
+        group_of, number = {}, dict[tuple[tuple[int, complex], ...], int]()
+        for outlet in self.outlets.values():
+            loaded = [
+                (s, by_id[line].terms[outlet.id])
+                for s, (line, members) in enumerate(self._subsets)
+                if outlet.id in members
+            ]
+            if loaded:
+                terms = tuple((s, term / outlet.voltage_v) for s, term in loaded)
+                group_of[outlet.id] = number.setdefault(terms, len(number))
+        return LineGroups(group_of, tuple(number), self.line_bounds())
 
     # --- rows --------------------------------------------------------------------------------------------------
 
@@ -132,11 +208,7 @@ class LimitTree:
     @property
     def row_count(self) -> int:
         """How many linear rows there are."""
-        return len(self.nodes) + len(self._phase_rows)
-
-    def phase_rows_of_root(self) -> list[int]:
-        """The rows of the root's limits in A per phase."""
-        return [len(self.nodes) + r for r, (node, _) in enumerate(self._phase_rows) if node == 0]
+        return len(self.nodes) + len(self._phase_rows) + len(self._one_way)
 
     def rows_of(self, outlet: str, phases: int = 3) -> Rows:
         """The rows that a session on an outlet loads, when its vehicle draws on so many phases."""
@@ -149,11 +221,14 @@ class LimitTree:
         a_per_w = 1.0 / (place.voltage_v * phases)
         first = len(self.nodes)
         linear += [(first + r, a_per_w) for r, (i, p) in enumerate(self._phase_rows) if i in path and p in used]
-        lines = []
-        for s, (line, members) in enumerate(self._subsets):
-            if outlet in members:
-                lines.append((s, self.lines_by_id[line].terms[outlet] / place.voltage_v))
-        return Rows(self._index[place.node], tuple(linear), tuple(lines))
+        first += len(self._phase_rows)
+        loads = (
+            (first + r, abs(line.terms.get(outlet, 0.0)) / place.voltage_v) for r, line in enumerate(self._one_way)
+        )
+        linear += [(row, per_w) for row, per_w in loads if per_w > 0.0]
+        group = self.line_groups.group_of.get(outlet, -1)
+        lines = self.line_groups.terms[group] if group >= 0 else ()
+        return Rows(self._index[place.node], tuple(linear), lines, group)
 
     @property
     def lines_by_id(self) -> dict[str, LineLimit]:
@@ -170,7 +245,7 @@ class LimitTree:
             min(c.current_a[p].at(now) for c in self._ceilings[i].values() if c.current_a is not None)
             for i, p in self._phase_rows
         ]
-        return in_watts + in_amperes
+        return in_watts + in_amperes + [line.limit_a for line in self._one_way]
 
     def line_bounds(self) -> list[float]:
         """The bound of each line subset, in A."""
@@ -191,7 +266,10 @@ class LimitTree:
         """The limit a linear row stands for, such as `grid` or `feeder-2 L1`."""
         if row < len(self.nodes):
             return self.nodes[row].id
-        node, phase_index = self._phase_rows[row - len(self.nodes)]
+        row -= len(self.nodes)
+        if row >= len(self._phase_rows):
+            return self._one_way[row - len(self._phase_rows)].id
+        node, phase_index = self._phase_rows[row]
         return f"{self.nodes[node].id} {PHASES[phase_index]}"
 
     def line_name_of(self, subset: int) -> str:
@@ -200,6 +278,8 @@ class LimitTree:
 
     def source_of(self, row: int, now: Instant) -> str:
         """The source whose limit holds on a row at an instant, or an empty text."""
+        if row >= len(self.nodes) + len(self._phase_rows):
+            return ""
         if row < len(self.nodes):
             stated = {c.source: c.power_w for c in self._ceilings[row].values()}
         else:
@@ -237,16 +317,19 @@ def _subsets(line: LineLimit) -> list[tuple[str, frozenset[str]]]:
     The largest |sum of a subset| is reached by all phasors within a quarter turn of some direction. Sets whose
     addition can only raise a larger one (all of whose phasors are within a quarter turn of each other) are left out.
     """
-    if not (isfinite(line.limit_a) and line.limit_a >= 0):
-        raise InvalidInput("limit_a", "is not a current", found=line.limit_a, allowed="0 or more")
     angles = {outlet: round(phase(term), 9) for outlet, term in line.terms.items() if term != 0}
-    distinct = sorted(set(angles.values()))
+    distinct = _angles(line)
     turns = sorted({(a + quarter) % (2 * pi) for a in distinct for quarter in (pi / 2, -pi / 2)})
     middles = [(a + b) / 2 for a, b in pairwise([*turns, turns[0] + 2 * pi])] if turns else []
     seen = {frozenset(a for a in distinct if cos(a - middle) > 1e-9) for middle in middles}
     needed = [s for s in seen if s and not any(s < other and _all_acute(other) for other in seen)]
     ordered = sorted(needed, key=lambda s: (-len(s), sorted(s)))
     return [(line.id, frozenset(o for o, a in angles.items() if a in subset)) for subset in ordered]
+
+
+def _angles(line: LineLimit) -> list[float]:
+    """The directions a line is loaded in."""
+    return sorted({round(phase(term), 9) for term in line.terms.values() if term != 0})
 
 
 def _all_acute(angles: frozenset[float]) -> bool:

@@ -61,6 +61,16 @@ def _require(holds: bool, field: str, found: float, allowed: str) -> None:
         raise InvalidInput(field, "is out of range", found=found, allowed=allowed)
 
 
+class StorageState(msgspec.Struct, frozen=True):
+    """A stationary battery as it is, in full, between two events."""
+
+    energy_wh: float
+    since: Instant
+    setpoint_w: float
+    charged_wh: float
+    discharged_wh: float
+
+
 class Storage:
     """A stationary battery as it lives: a setpoint holds between two actions, and empty and full are instants.
 
@@ -83,6 +93,10 @@ class Storage:
         if self.setpoint_w < 0.0:
             return max(stored, min(self._energy_wh, self.model.floor_wh))
         return min(stored, max(self._energy_wh, self.model.ceiling_wh))
+
+    def unsettled_wh(self, now: Instant) -> float:
+        """Energy gained since the setpoint was last set, not yet in `charged_wh` and `discharged_wh`."""
+        return self.energy_wh(now) - self._energy_wh
 
     def soc(self, now: Instant) -> float:
         """State of charge, 0 to 1."""
@@ -115,6 +129,15 @@ class Storage:
         edge_wh = self.model.floor_wh if gain_w < 0 else self.model.ceiling_wh
         hours = max(0.0, (edge_wh - self._energy_wh) / gain_w)
         return self._since + ceil(hours * SECONDS_PER_HOUR * MS_PER_SECOND - 1e-6)
+
+    def state(self) -> StorageState:
+        """All there is to remember."""
+        return StorageState(self._energy_wh, self._since, self.setpoint_w, self.charged_wh, self.discharged_wh)
+
+    def resume(self, state: StorageState) -> None:
+        """Be as remembered."""
+        self._energy_wh, self._since, self.setpoint_w = state.energy_wh, state.since, state.setpoint_w
+        self.charged_wh, self.discharged_wh = state.charged_wh, state.discharged_wh
 
     def _gain_w(self) -> float:
         if self.setpoint_w >= 0.0:
