@@ -103,7 +103,7 @@ class Visitors:
         self._free = dict.fromkeys(self._places)
         self._emit_for = emit_for
         self._leaving: deque[str] = deque()
-        self._paths: dict[tuple[str, str], ChargingPath] = {}
+        self._paths: dict[tuple[str, int], ChargingPath] = {}
         operation.world.add(self, ARRIVALS)
 
     def next_wakeup(self) -> Instant | None:
@@ -194,7 +194,7 @@ class Visitors:
 
     def _path(self, connector: str, vehicle: Vehicle) -> ChargingPath:
         place = self._places[connector]
-        key = (connector, vehicle.model.id)
+        key = (connector, id(vehicle.model))  # two recorded batteries may share a rounded name
         if key not in self._paths:
             self._paths[key] = charging_path(place.station_model, place.connector_model, vehicle)
         return self._paths[key]

@@ -5,8 +5,9 @@ apart and the lowest holds. A limit may change over time. An outlet is where a s
 
 For allocation the tree is compiled to *rows*: row r says sum(coefficient * power) <= bound[r]. The first rows are the
 nodes in W, parents before children; three more stand for each node that is limited in A, and one for each line that is
-loaded in one direction only. Other *line limits* bound the magnitude of a sum of phasors. Lowering one car can raise such a current, so they are kept as the worst case over every
-draw between nothing and the limit: the largest magnitude over all subsets of draws, which rises with each of them.
+loaded in one direction only. Other *line limits* bound the magnitude of a sum of phasors. Lowering one car can raise
+such a current, so they are kept as the worst case over every draw between nothing and the limit: the largest magnitude
+over all subsets of draws, which rises with each of them.
 """
 
 from __future__ import annotations
@@ -158,8 +159,11 @@ class LimitTree:
         """Let a source limit a node, replacing what it said before. `current_a` holds on each phase."""
         phases = (as_series(current_a),) * 3 if current_a is not None else None
         ceiling = Ceiling(source, as_series(power_w) if power_w is not None else None, phases)
-        self._ceilings[self.node_index(node)][source] = ceiling
-        self._compile()
+        ceilings = self._ceilings[self.node_index(node)]
+        before = ceilings.get(source)
+        ceilings[source] = ceiling
+        if phases or (before is not None and before.current_a):
+            self._compile()
 
     def clear_limit(self, node: str, source: str) -> None:
         """A source no longer limits a node."""

@@ -1,0 +1,68 @@
+"""JSON as people write it: `//` and `/* */` comments are allowed; doubled keys, and what is not UTF-8, are not."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from voltbench.errors import InvalidInput
+
+_COMMENT_OR_STRING = re.compile(r'"(?:\\.|[^"\\])*(?:"|\Z)|//[^\r\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
+_STRING_OR_CONSTANT = re.compile(r'"(?:\\.|[^"\\])*(?:"|\Z)|(?P<constant>\bNaN\b|-?\bInfinity\b)', re.DOTALL)
+
+
+class UnreadableJson(InvalidInput):
+    """A text that is not JSON at all, as opposed to JSON that says something wrong. `field` is the place in it."""
+
+
+def parse(text: bytes | str) -> Any:
+    """What a JSON text says, comments left out. Raises UnreadableJson that names line and column."""
+    clean = without_comments(_decoded(text))
+    try:
+        _refuse_constants(clean)
+        return json.loads(clean, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UnreadableJson(place, f"is not JSON: {error.msg}", allowed="JSON; // comments are fine") from error
+    except RecursionError as error:
+        raise UnreadableJson("text", "is nested too deeply", allowed="a few levels") from error
+    except ValueError as error:  # a number with thousands of digits
+        raise UnreadableJson("text", f"is not JSON: {error}") from error
+
+
+def without_comments(text: str) -> str:
+    """The text with each comment replaced by blanks, so that places stay where they are. Strings are left alone."""
+    return _COMMENT_OR_STRING.sub(_blanked, text)
+
+
+def _blanked(match: re.Match[str]) -> str:
+    found = match.group()
+    return found if found.startswith('"') else re.sub(r"[^\r\n]", " ", found)
+
+
+def _decoded(text: bytes | str) -> str:
+    try:
+        decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
+        decoded.encode()
+    except UnicodeError as error:
+        raise UnreadableJson("text", "is not UTF-8", allowed="JSON in UTF-8") from error
+    return decoded
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        keys = [key for key, _ in pairs]
+        doubled = next(key for key in keys if keys.count(key) > 1)
+        raise UnreadableJson("text", "says the same thing twice in one object", found=doubled, allowed="each key once")
+    return table
+
+
+def _refuse_constants(text: str) -> None:
+    """Raise UnreadableJson for `NaN` and `Infinity`, which Python would take and JSON does not have."""
+    found = next((match for match in _STRING_OR_CONSTANT.finditer(text) if match.lastgroup is not None), None)
+    if found is not None:
+        before = text[: found.start()]
+        place = f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+        raise UnreadableJson(place, "is not a number", found=found.group(), allowed="finite numbers")

@@ -1,0 +1,118 @@
+"""A scenario from a TOML file (see `tables.py` for what may stand in it)."""
+
+from __future__ import annotations
+
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from voltbench.adapters import strict
+from voltbench.adapters.catalog import Catalog, parse_toml
+from voltbench.adapters.scenario_files.changes import Changes
+from voltbench.adapters.scenario_files.moments import LocalTime, local_time
+from voltbench.adapters.scenario_files.quantity import Setting, quantity
+from voltbench.adapters.scenario_files.sessions import Recording, read_rows, recording
+from voltbench.adapters.scenario_files.site import site_plan
+from voltbench.adapters.scenario_files.tables import (
+    ArrivalsTable,
+    ControlTable,
+    Quantity,
+    ScenarioTable,
+    TariffTable,
+)
+from voltbench.adapters.scenario_files.visitors import days_of, made_up_visits, recorded_visits
+from voltbench.energy.allocate import STRATEGIES
+from voltbench.energy.control import ControlOptions
+from voltbench.energy.gate import Turns
+from voltbench.energy.scenario import Scenario
+from voltbench.errors import InvalidInput
+from voltbench.quantities import MS_PER_DAY, MS_PER_MINUTE, MS_PER_SECOND
+from voltbench.site.series import StepSeries
+from voltbench.site.tariff import Tariff
+
+
+def scenario_of(written: Any, name: str, folder: Traversable, changes: Changes, catalog: Catalog) -> Scenario:
+    """The scenario that parsed TOML describes, with what the caller wants otherwise. Its paths start at `folder`."""
+    table = strict.convert(written, ScenarioTable)
+    clock = local_time(table.horizon.start, "horizon.start")
+    arrivals = _arrivals(table.arrivals, changes)
+    recorded = _recording(arrivals, folder, changes, clock, catalog)
+    days = changes.days or table.horizon.days or (days_of(recorded, clock) if recorded is not None else 1.0)
+    setting = Setting(clock, clock.start + round(days * MS_PER_DAY), folder)
+    site = changes.of_site(site_plan(table.site, table.stations, setting, catalog))
+    seed = table.seed if changes.seed is None else changes.seed
+    if recorded is not None:
+        visits = recorded_visits(recorded, site.places, clock, setting.ends_at, changes.overlaps or arrivals.overlaps)
+    else:
+        visits = made_up_visits(arrivals, site.places, clock, days, seed, catalog)
+    return Scenario(
+        name=table.name or name,
+        site=site,
+        visits=visits,
+        starts_at=clock.start,
+        ends_at=setting.ends_at,
+        options=changes.of_options(_options(table.control)),
+        tariff=_tariff(table.tariff, setting),
+        seed=seed,
+    )
+
+
+def parsed(text: bytes) -> dict[str, Any]:
+    """The table that a TOML text holds. Raises InvalidInput, whatever the text."""
+    try:
+        return parse_toml(text)
+    except RecursionError as error:
+        raise InvalidInput("text", "is nested too deeply", allowed="a few levels") from error
+    except ValueError as error:  # a number with thousands of digits
+        raise InvalidInput("text", f"is not TOML: {error}") from error
+
+
+def _arrivals(table: ArrivalsTable | None, changes: Changes) -> ArrivalsTable:
+    """Who comes. Where the caller names a file of sessions, that counts."""
+    if changes.sessions is not None:
+        return table or ArrivalsTable()
+    if table is None:
+        raise InvalidInput("arrivals", "is missing", allowed="a table with pattern or sessions")
+    if (table.pattern is None) == (table.sessions is None):
+        raise InvalidInput("arrivals", "needs one way to say who comes", allowed="pattern or sessions")
+    return table
+
+
+def _recording(
+    arrivals: ArrivalsTable, folder: Traversable, changes: Changes, clock: LocalTime, catalog: Catalog
+) -> Recording | None:
+    file: Traversable
+    if changes.sessions is not None:
+        file, field = changes.sessions, "sessions"
+    elif arrivals.sessions is not None:
+        file, field = folder.joinpath(arrivals.sessions), "arrivals.sessions"
+    else:
+        return None
+    return recording(read_rows(file, field), str(file), clock, catalog)
+
+
+def _options(control: ControlTable) -> ControlOptions:
+    return ControlOptions(
+        strategy=strict.chosen(control.strategy, STRATEGIES, "control.strategy"),
+        interval_ms=round(control.interval_s * MS_PER_SECOND),
+        on_events=control.on_events,
+        by_rating=control.by_rating,
+        turns=Turns(
+            rotation_ms=round(control.rotation_min * MS_PER_MINUTE),
+            minimum_on_ms=round(control.minimum_on_min * MS_PER_MINUTE),
+            minimum_off_ms=round(control.minimum_off_min * MS_PER_MINUTE),
+        ),
+        recharge_band_w=control.recharge_band_w,
+    )
+
+
+def _tariff(table: TariffTable, setting: Setting) -> Tariff:
+    def price(found: Quantity | None, name: str, least: float) -> StepSeries | None:
+        return quantity(found, f"tariff.{name}", setting, least) if found is not None else None
+
+    return Tariff(
+        currency=table.currency,
+        import_price_per_kwh=price(table.import_price_per_kwh, "import_price_per_kwh", -strict.LARGEST_NUMBER),
+        export_price_per_kwh=price(table.export_price_per_kwh, "export_price_per_kwh", -strict.LARGEST_NUMBER),
+        demand_price_per_kw=table.demand_price_per_kw,
+        co2_g_per_kwh=price(table.co2_g_per_kwh, "co2_g_per_kwh", 0.0),
+    )

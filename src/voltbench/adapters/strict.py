@@ -1,0 +1,191 @@
+"""From plain tables (of TOML or JSON) to structs: nothing is guessed, and every refusal names the field.
+
+A field is named by its path, as in `stations[2].model`. Numbers are numbers: texts, `true`, `nan` and `inf` are not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from voltbench.errors import InvalidInput
+
+LARGEST_NUMBER = 1e15
+"""Beyond this no figure of a charging site means anything, and sums would lose their watts."""
+
+Struct = TypeVar("Struct")
+
+
+def convert(table: Any, model: type[Struct], place: str = "") -> Struct:
+    """The struct that a table describes. Raises InvalidInput for what is missing, unknown, or not allowed there."""
+    refuse_odd_values(table, place)
+    try:
+        with at(place):
+            return msgspec.convert(table, model)
+    except msgspec.ValidationError as error:
+        refusal = _in_our_words(str(error), table, inspect.type_info(model))
+        raise under(place, refusal) from error
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """Whatever is refused inside is refused at this place; errors of another file keep theirs."""
+    try:
+        yield
+    except InvalidInput as error:
+        if not place or error.source:
+            raise
+        raise under(place, error) from error
+
+
+@contextmanager
+def within(source: str) -> Iterator[None]:
+    """Whatever is refused inside is refused in this file; errors of another file keep theirs."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise error if error.source else error.within(source) from error
+
+
+def under(place: str, error: InvalidInput) -> InvalidInput:
+    """The same refusal, with its field below a place."""
+    dot = "." if place and error.field and not error.field.startswith("[") else ""
+    return InvalidInput(f"{place}{dot}{error.field}", error.problem, found=error.found, allowed=error.allowed)
+
+
+def chosen(name: str, known: Collection[str], field: str, problem: str = "is unknown") -> str:
+    """The name, if it is one of those known. Raises InvalidInput with the names that are spelled like it."""
+    if name in known:
+        return name
+    raise InvalidInput(field, problem, found=shown(name), allowed=like(name, known))
+
+
+def like(name: str, known: Iterable[str]) -> str:
+    """The known names for a person to choose from, those spelled like what was written first."""
+    names = list(known)
+    close = get_close_matches(name, names, n=3)
+    if len(names) > 20:
+        return ", ".join(close or [*names[:10], "..."])
+    return ", ".join([*close, *(n for n in names if n not in close)])
+
+
+def refuse_odd_values(tree: Any, place: str = "") -> None:
+    """Raise InvalidInput for numbers that are not finite or absurdly large, broken text, and keys nobody can print."""
+    waiting: list[tuple[str, Any]] = [(place, tree)]
+    while waiting:
+        path, found = waiting.pop()
+        if isinstance(found, dict):
+            for key in found:
+                refuse_odd_key(key, path)
+            waiting += [(f"{path}.{key}".removeprefix("."), part) for key, part in found.items()]
+        elif isinstance(found, list):
+            waiting += [(f"{path}[{i}]", part) for i, part in enumerate(found)]
+        elif isinstance(found, str):
+            _refuse_broken_text(path, found)
+        elif isinstance(found, int | float) and not -LARGEST_NUMBER <= found <= LARGEST_NUMBER:
+            raise InvalidInput(path or "number", "is not a usable number", found=shown(found), allowed="finite numbers")
+
+
+def refuse_odd_key(key: str, place: str) -> None:
+    """Raise InvalidInput for a name of a field that would not fit into a line of text."""
+    if not key.isprintable() or len(key) > 200:
+        raise InvalidInput(place or "text", "has a key that is no name", found=shown(key), allowed="words")
+
+
+def _refuse_broken_text(path: str, text: str) -> None:
+    if any(0xD800 <= ord(letter) < 0xE000 for letter in text):
+        raise InvalidInput(path or "text", "is not Unicode text", found=shown(text))
+
+
+def shown(found: Any) -> Any:
+    """What was found, short enough for one line."""
+    if isinstance(found, dict):
+        return "a table"
+    if isinstance(found, list):
+        return f"a list of {len(found)}"
+    if isinstance(found, str):
+        return found if len(found) <= 60 else found[:57] + "..."
+    if isinstance(found, int) and abs(found) > LARGEST_NUMBER:
+        return f"a number of {found.bit_length() * 3 // 10} digits or so"
+    return found
+
+
+# --- what msgspec says, in our words ---------------------------------------------------------------------------------
+
+TYPE_WORDS = {
+    "array": "a list",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "object": "a table",
+    "str": "a text in quotes",
+}
+"""What msgspec calls the types of a file, and what a person does."""
+
+_CONSTRAINT = re.compile(r"Expected `(\w+)` (of length )?([<>]=?|matching regex) (.*)")
+_SIGNS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most", "matching regex": "matching"}
+
+
+def _in_our_words(message: str, table: Any, info: inspect.Type) -> InvalidInput:
+    """What msgspec says ("Expected `float`, got `str` - at `$.ac.efficiency`") as field, finding and permission."""
+    problem, _, place = message.partition(" - at `$")
+    steps = [name or int(index) for name, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", place)]
+    words = re.findall(r"`(.*?)`", problem)
+    if "missing required field" in problem:
+        return InvalidInput(_dotted([*steps, words[0]]), "is missing")
+    if "unknown field" in problem:
+        fields = list(_fields(_types_at(steps, info)))
+        return InvalidInput(_dotted([*steps, words[0]]), "is unknown", allowed=like(words[0], fields))
+    allowed = _allowed(problem, words, _types_at(steps, info))
+    return InvalidInput(_dotted(steps), "is not allowed", found=shown(_found(steps, table)), allowed=allowed)
+
+
+def _allowed(problem: str, words: Sequence[str], types: Sequence[inspect.Type]) -> str:
+    literals = [str(choice) for t in types if isinstance(t, inspect.LiteralType) for choice in t.values]
+    if literals:
+        return ", ".join(literals)
+    constraint = _CONSTRAINT.match(problem)
+    if constraint is not None:
+        kind, length, sign, bound = constraint.groups()
+        unit = " letters" if length else ""
+        return f"{TYPE_WORDS.get(kind, kind)}, {_SIGNS[sign]} {bound.removesuffix('.0')}{unit}"
+    if problem.startswith("Expected") and words:
+        return " or ".join(TYPE_WORDS.get(word, word) for word in words[0].split(" | ") if word != "null")
+    return problem
+
+
+def _dotted(steps: Iterable[str | int]) -> str:
+    """A path as people write it: `connectors[0].type`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+
+
+def _found(steps: Sequence[str | int], table: Any) -> Any:
+    for step in steps:
+        table = table[step]
+    return table
+
+
+def _types_at(steps: Sequence[str | int], info: inspect.Type) -> list[inspect.Type]:
+    """What may stand at a path."""
+    types = _alternatives([info])
+    for step in steps:
+        if isinstance(step, int):
+            types = _alternatives([t.item_type for t in types if isinstance(t, inspect.ListType)])
+        else:
+            fields = [f for t in types if isinstance(t, inspect.StructType) for f in t.fields]
+            types = _alternatives([f.type for f in fields if f.encode_name == step])
+    return types
+
+
+def _alternatives(types: Sequence[inspect.Type]) -> list[inspect.Type]:
+    return [part for t in types for part in (t.types if isinstance(t, inspect.UnionType) else [t])]
+
+
+def _fields(types: Sequence[inspect.Type]) -> Iterator[str]:
+    return (field.encode_name for t in types if isinstance(t, inspect.StructType) for field in t.fields)
