@@ -1,0 +1,64 @@
+"""How things are measured here: CPU time, medians, peers beside ours in the same run."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).parent.parent
+SESSIONS = Path(os.environ.get("VOLTBENCH_BENCH_SESSIONS", ROOT.parent / "shared" / "data"))
+"""Where the session files are; they are not part of the repository."""
+
+Case = TypeVar("Case")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of the benchmark table: what was measured, ours, the peer's, their ratio, and what we promise."""
+
+    what: str
+    ours: str
+    peer: str = ""
+    ratio: str = ""
+    promise: str = ""
+
+
+def cpu_s(work: Callable[[], object]) -> float:
+    """CPU seconds of one call, with the garbage of earlier ones out of the way."""
+    gc.collect()
+    before = time.process_time()
+    work()
+    return time.process_time() - before
+
+
+def median_cpu_s(cases: Sequence[Case], work: Callable[[Case], object], rounds: int = 5) -> float:
+    """Median over some rounds of the CPU seconds per case; every case is a different input."""
+    for case in cases[:2]:
+        work(case)
+
+    def all_of_them() -> None:
+        for case in cases:
+            work(case)
+
+    return statistics.median(cpu_s(all_of_them) for _ in range(rounds)) / len(cases)
+
+
+def alone(module: str, *arguments: str) -> Any:
+    """Run one measurement in a process of its own, which prints a JSON object: nobody else's memory or caches."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds to read."""
+    return f"{seconds * 1e3:.3g} ms"
