@@ -59,6 +59,7 @@ class Ending(StrEnum):
 class VisitRecord:
     """What became of a visit: energies in Wh, times in s.
 
+    `asked_wh` is what the driver asked for, as far as the pack could take it.
     `queued_s` was spent before a connector was free, `waited_s` plugged in and offered nothing.
     """
 
@@ -218,7 +219,7 @@ class Visitors:
             plugged_at=session.arrived_at,
             ended_at=now,
             ending=ending,
-            asked_wh=visit.asked_wh,
+            asked_wh=session.asked_wh,
             delivered_wh=session.delivered_wh(now),
             drawn_wh=session.drawn_wh(now),
             soc_start=stored_wh / visit.vehicle.model.usable_capacity_wh,

@@ -67,7 +67,7 @@ class PowerRecord:
         """Everything recorded, up to an instant."""
         source = np.array(self._source, dtype=np.int64)
         start = np.array(self._start)
-        order = np.lexsort((np.arange(len(start)), start, source))
+        order = np.argsort(source, kind="stable")  # by source as told: a later word replaces an earlier one
         source, start = source[order], start[order]
         end = np.append(start[1:], float(until))
         last = np.append(source[1:] != source[:-1], True)
