@@ -39,9 +39,7 @@ class Asked:
 def trees(draw: st.DrawFn, phases: bool = False, lines: bool = False) -> LimitTree:
     """A tree of one to eight nodes of any depth, two outlets each, some nodes limited, in W or in A per phase."""
     count = draw(st.integers(1, 8))
-    nodes = [Node("node-0")]
-    for i in range(1, count):
-        nodes.append(Node(f"node-{i}", f"node-{draw(st.integers(0, i - 1))}"))
+    nodes = [Node("node-0")] + [Node(f"node-{i}", f"node-{draw(st.integers(0, i - 1))}") for i in range(1, count)]
     outlets = [
         Outlet(f"outlet-{i}-{k}", node.id, rotation=draw(ROTATIONS)) for i, node in enumerate(nodes) for k in range(2)
     ]

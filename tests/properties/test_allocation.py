@@ -24,7 +24,9 @@ def usage(s: Situation, powers: list[float], row: int) -> tuple[float, float]:
     if row < linear:
         used = sum(p * c for claim, p in zip(s.claims, powers, strict=True) for r, c in claim.rows.linear if r == row)
         return used, s.bounds.linear[row]
-    total = sum(p * c for claim, p in zip(s.claims, powers, strict=True) for r, c in claim.rows.lines if r == row - linear)
+    total = sum(
+        p * c for claim, p in zip(s.claims, powers, strict=True) for r, c in claim.rows.lines if r == row - linear
+    )
     return abs(total), s.bounds.lines[row - linear]
 
 
@@ -93,9 +95,7 @@ def test_a_line_limit_holds_whatever_part_of_its_limit_each_car_draws(s: Situati
 
 def _outlet_of(s: Situation, claim_id: str) -> str:
     rows = next(claim.rows for claim in s.claims if claim.id == claim_id)
-    return next(
-        outlet for outlet in s.tree.outlets for phases in (1, 2, 3) if s.tree.rows_of(outlet, phases) == rows
-    )
+    return next(outlet for outlet in s.tree.outlets for phases in (1, 2, 3) if s.tree.rows_of(outlet, phases) == rows)
 
 
 @given(s=situations())

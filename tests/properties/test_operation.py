@@ -174,7 +174,7 @@ class SiteLife(RuleBasedStateMachine):
     def check_limit(self, fact: LimitSet) -> None:
         """At each committed step: a raise is only sent into what is certainly free."""
         before_w, self.sent[fact.session] = self.sent.get(fact.session, 0.0), fact.power_w
-        assert math.isfinite(fact.power_w) and fact.power_w >= 0.0
+        assert 0.0 <= fact.power_w < math.inf
         known = self.operation.controller.commitments.of(fact.session)
         unconfirmed = self.operation.options.confirmation is Confirmation.REPORTED and fact.power_w <= known.confirmed_w
         if fact.power_w > before_w and not unconfirmed:
