@@ -1,0 +1,160 @@
+"""The store's front: put what happens, read what is kept."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from sqlalchemy import BigInteger, Connection, Text, func, literal, null, select, tuple_, union_all
+
+from voltbench.adapters.store.custody import Pen
+from voltbench.adapters.store.database import Database, database_at
+from voltbench.adapters.store.journal import Position, Positions, place, require_whole
+from voltbench.adapters.store.schema import journal, sessions, sites, snapshots
+from voltbench.adapters.store.statements import session_of
+from voltbench.adapters.store.writer import GroupWriter
+from voltbench.adapters.store.writes import InputTaken, SessionEnded, SnapshotTaken, Write
+from voltbench.errors import LocalProtocolError, NotFound
+from voltbench.quantities import Instant
+
+
+class Site(msgspec.Struct, frozen=True):
+    """A site as it was last saved; `configuration` is JSON text."""
+
+    id: str
+    configuration: str
+    created_at: Instant
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """What a site is rebuilt from: its last snapshot, if it ever had one, and the inputs after it, in order."""
+
+    snapshot: SnapshotTaken | None
+    inputs: tuple[InputTaken, ...]
+
+
+class Store:
+    """Keeps sites over restarts. One process holds it at a time; made by `open`."""
+
+    def __init__(self, database: Database, pen: Pen, writer: GroupWriter) -> None:
+        self._database = database
+        self._pen = pen
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, url: str, *, full_sync: bool = False, patience_s: float = 5.0) -> Store:
+        """Open the store at `sqlite:///FILE` or `postgresql://...`, made or migrated as needed.
+
+        `full_sync` makes SQLite survive a power cut, not only a kill. `patience_s` is how long to wait for a lock.
+        Unavailable when it cannot be reached or another voltbench process holds it, Conflict when it is too new.
+        """
+        database = database_at(url, full_sync=full_sync, patience_s=patience_s)
+        pen = Pen(database)
+        try:
+            await pen.take()
+            positions = await pen.run(_positions)
+        except BaseException:
+            await pen.lay_down()
+            await database.close()
+            raise
+        return cls(database, pen, GroupWriter(pen.write, positions, patience_s))
+
+    def put(self, *group: Write) -> asyncio.Future[None]:
+        """Write a group as a whole or not at all; the future is done when it is durable.
+
+        Groups are written in the order they are put. The future fails with Unavailable when the group was not
+        stored. Then its site is ahead of the store: no input of it is taken and `durable` fails, until the site is
+        restored, or a snapshot that covers what was lost is put (with the configuration and the endings lost with
+        it). LocalProtocolError when an input is out of order.
+        """
+        return self._writer.put(group)
+
+    async def durable(self, site_id: str | None = None) -> None:
+        """Return when everything put before is durable; at once when nothing is on its way.
+
+        Unavailable when something of this site (of any, without a name) could not be stored: what is in memory
+        might then not survive, and is not to be shown.
+        """
+        await self._writer.settled()
+        require_whole(self._writer.positions, site_id)
+
+    async def sites(self) -> list[Site]:
+        """Every site, by id."""
+        query = select(sites.c.id, sites.c.configuration, sites.c.created_at_ms).order_by(sites.c.id)
+        return await self._database.run(lambda connection: [Site(*row) for row in connection.execute(query)])
+
+    async def restore(self, site_id: str) -> Restored:
+        """What the site is to be rebuilt from; its inputs go on from there. NotFound when there is no such site.
+
+        Nothing of the site may be put meanwhile.
+        """
+        await self._writer.settled()
+        restored = await self._pen.run(lambda connection: _restored(connection, site_id))
+        place(self._writer.positions, site_id, _position(restored) if restored is not None else None)
+        if restored is None:
+            raise NotFound("site", site_id)
+        return restored
+
+    async def sessions(
+        self, site_id: str, limit: int = 100, before: tuple[Instant, str] | None = None
+    ) -> list[SessionEnded]:
+        """The latest sessions of a site, the last ended first; `before` is the (ended_at, id) to go on from."""
+        end = tuple_(sessions.c.ended_at_ms, sessions.c.id)
+        query = select(sessions).where(sessions.c.site_id == site_id)
+        if before is not None:
+            query = query.where(end < tuple_(literal(before[0], BigInteger), literal(before[1], Text)))
+        query = query.order_by(sessions.c.ended_at_ms.desc(), sessions.c.id.desc()).limit(limit)
+        rows = await self._database.run(lambda connection: connection.execute(query).mappings().all())
+        return [session_of(dict(row)) for row in rows]
+
+    async def session(self, site_id: str, id: str) -> SessionEnded | None:
+        """A session of a site's history, or None."""
+        query = select(sessions).where(sessions.c.site_id == site_id, sessions.c.id == id)
+        row = await self._database.run(lambda connection: connection.execute(query).mappings().first())
+        return session_of(dict(row)) if row is not None else None
+
+    async def close(self) -> None:
+        """Write what is queued, then let go of the database."""
+        try:
+            await self._writer.close()
+        finally:
+            await self._pen.lay_down()
+            await self._database.close()
+
+
+def _positions(connection: Connection) -> Positions:
+    last_input = select(func.max(journal.c.sequence)).where(journal.c.site_id == sites.c.id).scalar_subquery()
+    query = select(sites.c.id, last_input, snapshots.c.sequence).select_from(sites).outerjoin(snapshots)
+    return {
+        site_id: Position(sequence=max(last or 0, covered or 0), snapshot=covered or 0)
+        for site_id, last, covered in connection.execute(query)
+    }
+
+
+def _restored(connection: Connection, site_id: str) -> Restored | None:
+    """One statement, so that no snapshot can be taken between its two halves."""
+    of_journal = select(literal(2).label("rank"), journal.c.sequence, journal.c.instant_ms, journal.c.input)
+    of_snapshot = select(literal(1), snapshots.c.sequence, snapshots.c.instant_ms, snapshots.c.state)
+    of_site = select(literal(0), literal(0), sites.c.created_at_ms, null())
+    query = union_all(
+        of_journal.where(journal.c.site_id == site_id),
+        of_snapshot.where(snapshots.c.site_id == site_id),
+        of_site.where(sites.c.id == site_id),
+    ).order_by("rank", "sequence")
+    rows = [tuple(row) for row in connection.execute(query)]
+    if not rows:
+        return None
+    snapshot = next((SnapshotTaken(site_id, *row[1:]) for row in rows if row[0] == 1), None)
+    inputs = (InputTaken(site_id, *row[1:]) for row in rows if row[0] == 2)
+    # An input under the snapshot was written again after an answer got lost; the next snapshot prunes it.
+    return Restored(
+        snapshot, tuple(taken for taken in inputs if snapshot is None or taken.sequence > snapshot.sequence)
+    )
+
+
+def _position(restored: Restored) -> Position:
+    covered = restored.snapshot.sequence if restored.snapshot is not None else 0
+    for expected, taken in enumerate(restored.inputs, covered + 1):
+        if taken.sequence != expected:
+            raise LocalProtocolError(f"the journal of site {taken.site_id!r} lacks input {expected}")
+    return Position(sequence=covered + len(restored.inputs), snapshot=covered)
