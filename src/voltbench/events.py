@@ -26,6 +26,15 @@ class LimitSet(msgspec.Struct, frozen=True, tag=True):
     binding: str
 
 
+class MeterRead(msgspec.Struct, frozen=True, tag=True):
+    """A vehicle was reported to draw so much, and to have taken so much in all."""
+
+    at: Instant
+    session: str
+    power_w: float
+    energy_wh: float
+
+
 class SessionSatisfied(msgspec.Struct, frozen=True, tag=True):
     """A vehicle has what its driver asked for."""
 
@@ -49,4 +58,4 @@ class StorageSet(msgspec.Struct, frozen=True, tag=True):
     soc: float
 
 
-Fact: TypeAlias = SessionStarted | LimitSet | SessionSatisfied | SessionEnded | StorageSet
+Fact: TypeAlias = SessionStarted | LimitSet | MeterRead | SessionSatisfied | SessionEnded | StorageSet

@@ -15,9 +15,12 @@ from voltbench.energy.claim import Bounds, Claim
 from voltbench.energy.commit import Commitments, Confirmation
 from voltbench.energy.gate import Gate, Turns
 from voltbench.errors import InvalidInput
-from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, DurationMs, Instant
+from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, DurationMs, Instant, energy_wh
 from voltbench.site.limits import LimitTree
 from voltbench.site.storage import Storage
+
+REACTION_S = 60.0
+"""How long a device may take to report that it follows a lower limit, where decreases count only then."""
 
 _MORE_THAN_ANY_CONNECTION_W = 1e15
 
@@ -77,6 +80,9 @@ class SiteController:
         self._limits_until: Instant | None = None
         self._lines = tree.line_bounds()
         self.limits_changed()
+        if storage is not None and options.confirmation is Confirmation.REPORTED:
+            taken_out_w = storage.model.discharge_max_w / storage.model.discharge_efficiency
+            storage.kept_back_wh = energy_wh(taken_out_w, REACTION_S)
 
     @property
     def goes_by_need(self) -> bool:
@@ -95,7 +101,7 @@ class SiteController:
 
     def shared(self, now: Instant, claims: Sequence[Claim], demand_w: Sequence[float], own: Bounds) -> Target:
         """The target when sessions that want `demand_w` now have to share, with all the help the battery can give."""
-        help_w = self.storage.dischargeable_w(now) if self.storage is not None else 0.0
+        help_w = self.storage.offerable_w(now) if self.storage is not None else 0.0
         bounds = self._with_help(own, help_w)
         turn = now // self.options.turns.rotation_ms
         situation = Situation(now, self.tree, bounds, claims, demand_w, turn)

@@ -121,6 +121,11 @@ class Bay:
             self._ceiling = (most_w, settable(self.claim, most_w))
         return self._ceiling[1]
 
+    def demand_w(self, now: Instant) -> float:
+        """The smallest limit that would not hold the session back now."""
+        wanted_w = self.session.demand_w(now)
+        return self._ceiling[1] if wanted_w == self._ceiling[0] else settable(self.claim, wanted_w)
+
     def next_wakeup(self) -> Instant | None:
         """When the session's law changes next."""
         return self.session.next_wakeup()
@@ -325,7 +330,7 @@ class Operation:
         if self.controller.goes_by_need and not by_rating:
             for bay in bays:
                 bay.claim.needed_wh = bay.session.needed_wh(now)
-        demand_w = ceiling_w if by_rating else [settable(bay.claim, bay.session.demand_w(now)) for bay in bays]
+        demand_w = ceiling_w if by_rating else [bay.demand_w(now) for bay in bays]
         return self.controller.shared(now, claims, demand_w, own)
 
     def _rated_w(self, now: Instant, bay: Bay) -> float:

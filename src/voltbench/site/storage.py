@@ -74,16 +74,18 @@ class StorageState(msgspec.Struct, frozen=True):
 class Storage:
     """A stationary battery as it lives: a setpoint holds between two actions, and empty and full are instants.
 
-    Power is positive into the battery.
+    Power is positive into the battery. `kept_back_wh` is not offered any more, so that it can still cover what has
+    been allowed until that is taken back.
     """
 
-    __slots__ = ("_energy_wh", "_since", "charged_wh", "discharged_wh", "model", "setpoint_w")
+    __slots__ = ("_energy_wh", "_since", "charged_wh", "discharged_wh", "kept_back_wh", "model", "setpoint_w")
 
     def __init__(self, model: StorageModel, now: Instant, soc: float | None = None) -> None:
         self.model = model
         self._energy_wh = model.capacity_wh * (model.soc_max if soc is None else soc)
         self._since = now
         self.setpoint_w = 0.0
+        self.kept_back_wh = 0.0
         self.charged_wh = 0.0
         self.discharged_wh = 0.0
 
@@ -112,6 +114,17 @@ class Storage:
             sustained_w = usable_wh * self.model.discharge_efficiency * SECONDS_PER_HOUR / self.model.sustain_s
         return min(self.model.discharge_max_w, sustained_w)
 
+    def offerable_w(self, now: Instant) -> float:
+        """Most it can offer from now on, in W: nothing once it has come down to what is kept back.
+
+        It offers again with as much once more above that, so that it does not do so for a moment only.
+        """
+        if self.kept_back_wh == 0.0:
+            return self.dischargeable_w(now)
+        held_wh = self.kept_back_wh if self.setpoint_w < 0.0 else 2.0 * self.kept_back_wh
+        has_more = self.energy_wh(now) - self.model.floor_wh - held_wh > _EMPTY_WH
+        return self.dischargeable_w(now) if has_more else 0.0
+
     def chargeable_w(self, now: Instant) -> float:
         """Most it can take from now on, in W."""
         return self.model.charge_max_w if self.model.ceiling_wh - self.energy_wh(now) > _EMPTY_WH else 0.0
@@ -122,11 +135,13 @@ class Storage:
         self.setpoint_w = max(-self.dischargeable_w(now), min(power_w, self.chargeable_w(now)))
 
     def next_wakeup(self) -> Instant | None:
-        """When it will be empty or full at its setpoint, or None."""
+        """When it will be empty or full at its setpoint, or down to what is kept back, or None."""
         gain_w = self._gain_w()
         if gain_w == 0.0:
             return None
         edge_wh = self.model.floor_wh if gain_w < 0 else self.model.ceiling_wh
+        if gain_w < 0.0 and self._energy_wh > edge_wh + self.kept_back_wh + _EMPTY_WH:
+            edge_wh += self.kept_back_wh
         hours = max(0.0, (edge_wh - self._energy_wh) / gain_w)
         return self._since + ceil(hours * SECONDS_PER_HOUR * MS_PER_SECOND - 1e-6)
 

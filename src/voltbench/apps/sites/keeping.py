@@ -1,0 +1,69 @@
+"""What the store keeps of a hosted site, and the site that is rebuilt from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from voltbench.adapters import station_json
+from voltbench.adapters.station_json import StationConfig
+from voltbench.adapters.store import Restored, Site, SiteSaved, Store
+from voltbench.energy.hosted import HostedPlan, HostedSite
+from voltbench.energy.inputs import decoded
+from voltbench.errors import Conflict, NotFound
+from voltbench.quantities import MS_PER_SECOND, Instant
+
+LENDS_AFTER_MS = 30 * MS_PER_SECOND
+"""With `releaseUnused`, a share not drawn for so long is lent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A site as it was kept: rebuilt, after its input number `sequence`; `snapshot` is the last one's number."""
+
+    config: StationConfig
+    site: HostedSite
+    sequence: int
+    snapshot: int
+
+
+def hosted_plan(config: StationConfig) -> HostedPlan:
+    """The site of a configuration, and how it is run. Raises InvalidInput."""
+    lends_after_ms = LENDS_AFTER_MS if config.release_unused else None
+    return HostedPlan(station_json.site_plan(config), station_json.control_options(config), lends_after_ms)
+
+
+def saved(site_id: str, config: StationConfig, at: Instant) -> SiteSaved:
+    """How the store is told of a configuration."""
+    return SiteSaved(site_id, msgspec.json.encode(station_json.to_json(config)).decode(), at)
+
+
+async def kept_site(store: Store, site_id: str, attach: Callable[[HostedSite], None]) -> Kept:
+    """The site that the store has kept; `attach` sees it before it lives through the inputs since its snapshot.
+
+    Raises NotFound, Unavailable, or Conflict when another version of voltbench has written what cannot be read.
+    """
+    restored = await store.restore(site_id)
+    row = next((row for row in await store.sites() if row.id == site_id), None)
+    if row is None:
+        raise NotFound("site", site_id)
+    config = station_json.parse(row.configuration)
+    try:
+        site = _rebuilt(hosted_plan(config), row, restored, attach)
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise Conflict("site", site_id, f"was kept by another version of voltbench ({error})") from error
+    covered = restored.snapshot.sequence if restored.snapshot is not None else 0
+    return Kept(config, site, covered + len(restored.inputs), covered)
+
+
+def _rebuilt(plan: HostedPlan, row: Site, restored: Restored, attach: Callable[[HostedSite], None]) -> HostedSite:
+    if restored.snapshot is not None:
+        site = HostedSite.restore(plan, restored.snapshot.state)
+    else:
+        site = HostedSite(plan, row.created_at)
+    attach(site)
+    for taken in restored.inputs:
+        site.take(taken.instant, decoded(taken.input))
+    return site

@@ -1,0 +1,75 @@
+"""A site that is lived through without end: a scenario for each day, one after the other, at the same site."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from voltbench.energy.operation import Operation
+from voltbench.energy.scenario import Scenario
+from voltbench.energy.visits import Visitors, VisitRecord
+from voltbench.engine import ARRIVALS, World
+from voltbench.events import Fact, SessionSatisfied
+from voltbench.quantities import Instant
+from voltbench.site.storage import Storage
+
+RECENT_VISITS = 256
+"""Visits that are remembered after they have ended."""
+
+
+class EndlessSite:
+    """A site on a World of its own whose visitors never stop coming.
+
+    `day` gives the scenario of each day by its number from 0, each beginning where the one before ends. The site is
+    that of the first; visitors, load and generation are those of the day. `on_fact` hears what happens.
+    """
+
+    def __init__(self, day: Callable[[int], Scenario]) -> None:
+        first = day(0)
+        site = first.site
+        self.plan = site
+        self.world = World(first.starts_at)
+        self.on_fact: Callable[[Fact], None] | None = None
+        self.recent: deque[VisitRecord] = deque(maxlen=RECENT_VISITS)
+        storage = Storage(site.storage, first.starts_at, site.storage_soc) if site.storage is not None else None
+        self.operation = Operation(
+            self.world,
+            site.tree,
+            first.options,
+            storage,
+            site.load_w,
+            site.generation_w,
+            on_fact=self._tell,
+            on_limit=self._tell,
+        )
+        self.visitors = Visitors(self.operation, site.places, first.visits)
+        self._day = day
+        self._number = 0
+        self._ends_at = first.ends_at
+        self.world.add(self, ARRIVALS)
+
+    def next_wakeup(self) -> Instant | None:
+        """When the next day begins."""
+        return self._ends_at
+
+    def wake(self, now: Instant) -> None:
+        """Begin the next day."""
+        self.ended()
+        self._number += 1
+        today = self._day(self._number)
+        self._ends_at = today.ends_at
+        self.operation.load_w, self.operation.generation_w = today.site.load_w, today.site.generation_w
+        self.visitors.expect(today.visits)
+        self.operation.limits_changed(now)
+
+    def ended(self) -> list[VisitRecord]:
+        """Visits that have ended lately, the last ended last."""
+        self.recent.extend(self.visitors.ledger)
+        self.visitors.ledger.clear()
+        return list(self.recent)
+
+    def _tell(self, fact: Fact) -> None:
+        if isinstance(fact, SessionSatisfied):
+            self.visitors.satisfied(fact.session)
+        if self.on_fact is not None:
+            self.on_fact(fact)

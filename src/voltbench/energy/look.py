@@ -1,0 +1,117 @@
+"""Look at a site in operation: everything there is to see of it at one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from voltbench.charging.reported import ReportedSession
+from voltbench.energy.claim import UNBOUND
+from voltbench.energy.operation import Bay, Operation
+from voltbench.energy.views import BatteryView, ChargerView, ConnectorView, LimitView, SessionView, SiteView
+from voltbench.energy.visits import Place
+from voltbench.quantities import POWER_TOLERANCE_W, Instant
+from voltbench.site.storage import Storage
+
+
+def connector_id(place: Place) -> str:
+    """What a connector is called at its charging station: its outlet's name without the station's."""
+    return place.connector.removeprefix(f"{place.station}:")
+
+
+def look(
+    site_id: str,
+    now: Instant,
+    operation: Operation,
+    places: Sequence[Place],
+    grid_capacity_w: float,
+    limits: Iterable[LimitView] = (),
+) -> SiteView:
+    """A site as it is now. `grid_capacity_w` is what it was built with, `limits` those that were set since."""
+    storage = operation.storage
+    stations: dict[str, list[Place]] = {}
+    for place in places:
+        stations.setdefault(place.station, []).append(place)
+    boosted = boosted_share(now, operation)
+    return SiteView(
+        id=site_id,
+        at=now,
+        grid_capacity_w=grid_capacity_w,
+        grid_limit_w=operation.tree.bounds(now)[0],
+        static_load_w=operation.load_w.at(now),
+        generation_w=operation.generation_w.at(now),
+        grid_power_w=operation.grid_power_w(now),
+        battery=_battery(now, storage) if storage is not None else None,
+        chargers=tuple(_charger(now, operation, members, boosted) for members in stations.values()),
+        limits=tuple(limits),
+    )
+
+
+def session_view(now: Instant, operation: Operation, bay: Bay, place: Place, boosted: float) -> SessionView:
+    """A session as it is now, when `boosted` is the part that the battery feeds (`boosted_share`)."""
+    session = bay.session
+    reported = session if isinstance(session, ReportedSession) else None
+    reading = reported.reading if reported is not None else None
+    return SessionView(
+        id=session.id,
+        charger=place.station,
+        connector=connector_id(place),
+        vehicle_max_w=reported.maximum_w if reported is not None else session.ceiling_w,
+        allocated_w=session.limit_w,
+        binding=_binding(operation, bay, place),
+        consumed_w=reading.power_w if reading is not None else None,
+        power_w=session.power_w(now),
+        boosted_w=session.limit_w * boosted,
+        energy_wh=session.delivered_wh(now),
+        started_at=session.arrived_at,
+        ended_at=None,
+        status=str(session.status()),
+        is_lent=reported is not None and reported.is_lent,
+    )
+
+
+def boosted_share(now: Instant, operation: Operation) -> float:
+    """The part of what a site may draw that its battery feeds, 0 to 1."""
+    discharge_w = max(0.0, -operation.storage.setpoint_w) if operation.storage is not None else 0.0
+    if discharge_w == 0.0:
+        return 0.0
+    allocated_w = sum(bay.session.limit_w for bay in operation.bays.values())
+    return discharge_w / max(discharge_w, allocated_w + operation.load_w.at(now))
+
+
+def _charger(now: Instant, operation: Operation, places: Sequence[Place], boosted: float) -> ChargerView:
+    connectors = tuple(_connector(now, operation, place, boosted) for place in places)
+    sessions = [connector.session for connector in connectors if connector.session is not None]
+    return ChargerView(
+        id=places[0].station,
+        max_power_w=places[0].station_model.max_power_w,
+        allocated_w=sum(session.allocated_w for session in sessions),
+        requested_w=sum(session.vehicle_max_w for session in sessions),
+        connectors=connectors,
+    )
+
+
+def _connector(now: Instant, operation: Operation, place: Place, boosted: float) -> ConnectorView:
+    bay = operation.at_connector(place.connector)
+    session = session_view(now, operation, bay, place, boosted) if bay is not None else None
+    return ConnectorView(connector_id(place), place.connector_model.max_power_w, session)
+
+
+def _battery(now: Instant, storage: Storage) -> BatteryView:
+    return BatteryView(
+        soc=storage.soc(now),
+        power_w=storage.setpoint_w,
+        energy_wh=storage.energy_wh(now),
+        capacity_wh=storage.model.capacity_wh,
+        max_power_w=storage.model.discharge_max_w,
+    )
+
+
+def _binding(operation: Operation, bay: Bay, place: Place) -> str:
+    """What holds a session back; where no shared limit does, that is its charger's rating or the vehicle."""
+    session = bay.session
+    if bay.binding != UNBOUND or not isinstance(session, ReportedSession):
+        return operation.binding_of(bay)
+    if session.maximum_w <= session.path.rating_w + POWER_TOLERANCE_W:
+        return operation.binding_of(bay)
+    is_stations = place.station_model.max_power_w <= place.connector_model.max_power_w
+    return place.station if is_stations else place.connector

@@ -1,0 +1,380 @@
+"""A hosted site: the contract's scenarios, sessions that only report, and what is refused."""
+
+from math import inf, nan
+
+import pytest
+
+from tests.builders import MIDNIGHT, a_site, a_station_model, a_storage
+from voltbench.energy.commit import Confirmation
+from voltbench.energy.control import ControlOptions
+from voltbench.energy.hosted import HostedPlan, HostedSite
+from voltbench.energy.inputs import Recompute, SetLimit, StartSession, StopSession, UpdatePower
+from voltbench.errors import Conflict, InvalidInput, LocalProtocolError, NotFound
+from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND
+from voltbench.site.storage import StorageModel
+
+T0, T1, T2, T3 = (MIDNIGHT + i * MS_PER_MINUTE for i in range(4))
+
+
+def a_hosted_site(
+    stations: int = 2,
+    rating_w: float = 300_000.0,
+    load_w: float = 0.0,
+    storage: StorageModel | None = None,
+    confirmation: Confirmation = Confirmation.INSTANT,
+    lends_after_s: float | None = None,
+    grid_w: float = 400_000.0,
+) -> HostedSite:
+    """The contract's site: 400 kW, chargers with two connectors."""
+    site = a_site(grid_w, stations, a_station_model(rating_w), storage, load_w=load_w)
+    lends_after_ms = round(lends_after_s * MS_PER_SECOND) if lends_after_s is not None else None
+    return HostedSite(HostedPlan(site, ControlOptions(confirmation=confirmation), lends_after_ms), T0)
+
+
+def start(site: HostedSite, now: int, session: str, place: str, vehicle_max_w: float = 150_000.0):
+    charger, connector = place.split(":")
+    return site.take(now, StartSession(session, f"station-{charger}", connector, vehicle_max_w))
+
+
+def allocated(site: HostedSite, now: int) -> dict[str, float]:
+    """Everybody's allocation in kW, as a reader sees it."""
+    return {session.id: round(session.allocated_w / 1_000, 2) for session in site.status(now).sessions}
+
+
+def battery_kw(site: HostedSite, now: int) -> float:
+    """What the battery gives."""
+    battery = site.status(now).battery
+    assert battery is not None
+    return round(-battery.power_w / 1_000, 6)
+
+
+# --- the official scenarios ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("load_w", [0.0, 3_000.0])
+def test_scenario_1_two_cars_share_a_charger(load_w):
+    site = a_hosted_site(stations=1, rating_w=200_000.0, load_w=load_w)
+    start(site, T0, "S1", "1:1")
+    answer = start(site, T0, "S2", "1:2")
+    assert allocated(site, T0) == {"S1": 100.0, "S2": 100.0}
+    assert answer.binding == "station-1"
+
+
+@pytest.mark.parametrize(("load_w", "three", "four"), [(0.0, 133.33, 100.0), (3_000.0, 132.33, 99.25)])
+def test_scenario_2_cars_come_and_go(load_w, three, four):
+    site = a_hosted_site(load_w=load_w)
+    start(site, T0, "S1", "1:1")
+    start(site, T0, "S2", "1:2")
+    assert allocated(site, T0) == {"S1": 150.0, "S2": 150.0}
+    assert round(start(site, T1, "S3", "2:1").allocated_w / 1_000, 2) == three
+    assert allocated(site, T1) == dict.fromkeys(["S1", "S2", "S3"], three)
+    start(site, T2, "S4", "2:2")
+    assert allocated(site, T2) == dict.fromkeys(["S1", "S2", "S3", "S4"], four)
+    assert site.status(T2).grid_power_w == pytest.approx(400_000.0)
+    site.take(T3, StopSession("S1"))
+    assert allocated(site, T3) == dict.fromkeys(["S2", "S3", "S4"], three)
+
+
+@pytest.mark.parametrize(
+    ("power_w", "load_w", "boost_of_three", "boost_of_four", "four"),
+    [
+        (200_000.0, 0.0, 50.0, 200.0, 150.0),
+        (200_000.0, 3_000.0, 53.0, 200.0, 149.25),
+        (100_000.0, 0.0, 50.0, 100.0, 125.0),
+        (100_000.0, 3_000.0, 53.0, 100.0, 124.25),
+    ],
+)
+def test_scenario_3_the_battery_boosts(power_w, load_w, boost_of_three, boost_of_four, four):
+    site = a_hosted_site(load_w=load_w, storage=a_storage(200_000.0, power_w))
+    start(site, T0, "S1", "1:1")
+    start(site, T0, "S2", "1:2")
+    assert battery_kw(site, T0) == 0.0
+    start(site, T1, "S3", "2:1")
+    assert allocated(site, T1) == dict.fromkeys(["S1", "S2", "S3"], 150.0)
+    assert battery_kw(site, T1) == boost_of_three
+    start(site, T2, "S4", "2:2")
+    assert allocated(site, T2) == dict.fromkeys(["S1", "S2", "S3", "S4"], four)
+    assert battery_kw(site, T2) == boost_of_four
+    assert site.status(T2).grid_power_w == pytest.approx(400_000.0)
+    site.take(T3, StopSession("S1"))
+    assert allocated(site, T3) == dict.fromkeys(["S2", "S3", "S4"], 150.0)
+    assert battery_kw(site, T3) == boost_of_three
+
+
+@pytest.mark.parametrize(("power_w", "boosted", "minutes"), [(200_000.0, 150.0, 54), (100_000.0, 125.0, 108)])
+def test_the_boost_lasts_as_long_as_the_battery(power_w, boosted, minutes):
+    site = a_hosted_site(storage=a_storage(200_000.0, power_w))
+    for i, place in enumerate(["1:1", "1:2", "2:1", "2:2"]):
+        start(site, T0, f"S{i + 1}", place)
+    empty = T0 + minutes * MS_PER_MINUTE
+    assert set(allocated(site, empty - 1).values()) == {boosted}
+    assert set(allocated(site, empty).values()) == {100.0}
+    battery = site.status(empty).battery
+    assert battery is not None
+    assert battery.soc == pytest.approx(0.1)
+
+
+def test_a_reader_never_sees_a_limit_broken_while_the_battery_runs_empty():
+    site = a_hosted_site(load_w=3_000.0, storage=a_storage(20_000.0, 100_000.0))
+    for i, place in enumerate(["1:1", "1:2", "2:1", "2:2"]):
+        start(site, T0 + i * 700, f"S{i + 1}", place)
+    for now in range(T0 + 2_100, T0 + 20 * MS_PER_MINUTE, 777):
+        view = site.status(now)
+        assert view.grid_power_w <= view.grid_limit_w + 1e-6
+        assert site.operation.excess(now)[0] <= 1e-6
+
+
+# --- energies ------------------------------------------------------------------------------------------------------
+
+
+def test_energy_is_the_integral_of_what_was_reported():
+    site = a_hosted_site()
+    start(site, T0, "S1", "1:1")
+    site.take(T0 + 6 * MS_PER_MINUTE, UpdatePower("S1", 100_000.0, 150_000.0))
+    site.take(T0 + 12 * MS_PER_MINUTE, UpdatePower("S1", 50_000.0, 150_000.0))
+    ended = site.take(T0 + 18 * MS_PER_MINUTE, StopSession("S1"))
+    assert ended.energy_wh == pytest.approx(15_000.0 + 10_000.0 + 5_000.0)
+    assert (ended.status, ended.reason, ended.consumed_w) == ("Ended", "stopped", 50_000.0)
+
+
+def test_the_energy_metered_at_the_end_counts():
+    site = a_hosted_site()
+    start(site, T0, "S1", "1:1")
+    ended = site.take(T0 + MS_PER_HOUR, StopSession("S1", consumed_wh=42_000.0, duration_s=3_590.0))
+    assert (ended.energy_wh, ended.reported_duration_s) == (42_000.0, 3_590.0)
+    assert site.session(T0 + 2 * MS_PER_HOUR, "S1") == ended
+
+
+# --- demand, readings, confirmation --------------------------------------------------------------------------------
+
+
+def test_what_a_vehicle_could_take_is_its_demand_and_what_it_consumes_is_only_a_reading():
+    site = a_hosted_site()
+    for i, place in enumerate(["1:1", "1:2", "2:1"]):
+        start(site, T0, f"S{i + 1}", place)
+    site.take(T1, UpdatePower("S1", 20_000.0, 150_000.0))
+    assert allocated(site, T1) == dict.fromkeys(["S1", "S2", "S3"], 133.33)
+    site.take(T2, UpdatePower("S1", 20_000.0, 100_000.0))
+    assert allocated(site, T2) == {"S1": 100.0, "S2": 150.0, "S3": 150.0}
+    assert site.status(T2).grid_power_w == pytest.approx(320_000.0)
+
+
+def test_a_newcomer_waits_until_room_is_reported():
+    site = a_hosted_site(confirmation=Confirmation.REPORTED)
+    for i, place in enumerate(["1:1", "1:2", "2:1"]):
+        start(site, T0, f"S{i + 1}", place, 130_000.0)
+    assert allocated(site, T0) == dict.fromkeys(["S1", "S2", "S3"], 130.0)
+    newcomer = start(site, T1, "S4", "2:2", 130_000.0)
+    assert newcomer.allocated_w == pytest.approx(10_000.0)
+    told = site.take(T1 + 1_000, UpdatePower("S1", 99_000.0, 130_000.0))
+    assert told.allocated_w == pytest.approx(100_000.0)
+    assert allocated(site, T1 + 1_000)["S4"] == 40.0
+    site.take(T1 + 2_000, UpdatePower("S2", 110_000.0, 130_000.0))
+    assert allocated(site, T1 + 2_000)["S4"] == 60.0
+    site.take(T1 + 3_000, UpdatePower("S2", 100_000.0, 130_000.0))
+    site.take(T1 + 4_000, UpdatePower("S3", 100_000.0, 130_000.0))
+    assert allocated(site, T1 + 4_000) == dict.fromkeys(["S1", "S2", "S3", "S4"], 100.0)
+    assert site.operation.excess(T1 + 4_000)[0] <= 1e-6
+
+
+def test_where_reports_confirm_a_lower_limit_lowers_no_draw_by_itself():
+    site = a_hosted_site(confirmation=Confirmation.REPORTED)
+    start(site, T0, "S1", "1:1")
+    site.take(T0, UpdatePower("S1", 150_000.0, 150_000.0))
+    site.take(T1, SetLimit("grid", "dso", 50_000.0))
+    assert allocated(site, T1) == {"S1": 50.0}
+    assert site.session(T1, "S1").power_w == 150_000.0
+    assert site.take(T2, UpdatePower("S1", 49_000.0, 150_000.0)).power_w == 49_000.0
+
+
+def test_where_reports_confirm_the_battery_stops_offering_while_it_can_still_cover_what_was_allowed():
+    site = a_hosted_site(storage=a_storage(200_000.0, 200_000.0), confirmation=Confirmation.REPORTED)
+    places = ["1:1", "1:2", "2:1", "2:2"]
+    for i, place in enumerate(places):
+        start(site, T0, f"S{i + 1}", place)
+    stops_offering = T0 + 53 * MS_PER_MINUTE
+    draws = dict.fromkeys(["S1", "S2", "S3", "S4"], 150_000.0)
+    for now in range(T0 + 10_000, T0 + 60 * MS_PER_MINUTE, 10_000):
+        session = f"S{now // 10_000 % 4 + 1}"
+        told = site.take(now, UpdatePower(session, draws[session], 150_000.0))
+        assert told.allocated_w == pytest.approx(150_000.0 if now < stops_offering else 100_000.0)
+        draws[session] = told.allocated_w
+        assert site.operation.excess(now)[0] <= 1e-6
+        assert site.status(now).grid_power_w <= 400_000.0 + 1e-6
+    assert battery_kw(site, T0 + 60 * MS_PER_MINUTE) == 0.0
+
+
+# --- lending what is not used ----------------------------------------------------------------------------------------
+
+
+def a_lending_site() -> HostedSite:
+    """Three cars of 150 kW on 400 kW; the first draws 60."""
+    site = a_hosted_site(lends_after_s=30.0)
+    for i, place in enumerate(["1:1", "1:2", "2:1"]):
+        start(site, T0, f"S{i + 1}", place)
+    site.take(T0, UpdatePower("S1", 60_000.0, 150_000.0))
+    return site
+
+
+def test_a_share_not_drawn_for_30_s_is_lent():
+    site = a_lending_site()
+    assert allocated(site, T0 + 29_999)["S2"] == 133.33
+    assert allocated(site, T0 + 30_000) == {"S1": 63.0, "S2": 150.0, "S3": 150.0}
+    assert site.session(T0 + 30_000, "S1").is_lent
+
+
+def test_who_draws_what_is_left_gets_its_share_back():
+    site = a_lending_site()
+    site.take(T1, UpdatePower("S1", 62_000.0, 150_000.0))
+    assert not site.session(T1, "S1").is_lent
+    assert allocated(site, T1)["S1"] == 133.33
+
+
+def test_who_states_another_maximum_gets_its_share_back():
+    site = a_lending_site()
+    site.take(T1, UpdatePower("S1", 10_000.0, 140_000.0))
+    assert allocated(site, T1)["S1"] == 133.33
+
+
+def test_what_is_lent_follows_what_is_drawn():
+    site = a_lending_site()
+    site.take(T1, UpdatePower("S1", 40_000.0, 150_000.0))
+    assert site.session(T1, "S1").is_lent
+    assert allocated(site, T1)["S1"] == 42.0
+
+
+def test_a_vehicle_that_is_ramping_up_does_not_lend():
+    site = a_lending_site()
+    site.take(T0 + 25_000, UpdatePower("S1", 110_000.0, 150_000.0))
+    assert not site.session(T0 + 54_999, "S1").is_lent
+    assert site.session(T0 + 55_000, "S1").is_lent
+
+
+def test_nothing_is_lent_unless_asked_for():
+    site = a_hosted_site()
+    for i, place in enumerate(["1:1", "1:2", "2:1"]):
+        start(site, T0, f"S{i + 1}", place)
+    site.take(T0, UpdatePower("S1", 0.0, 150_000.0))
+    assert site.next_wakeup() is None
+    assert allocated(site, T0 + MS_PER_HOUR)["S1"] == 133.33
+
+
+# --- limits from others ----------------------------------------------------------------------------------------------
+
+
+def test_the_lowest_source_holds_until_it_is_taken_back():
+    site = a_hosted_site()
+    start(site, T0, "S1", "1:1")
+    view = site.take(T1, SetLimit("grid", "dso", 60_000.0))
+    assert (view.grid_limit_w, view.grid_capacity_w) == (60_000.0, 400_000.0)
+    assert (view.sessions[0].allocated_w, view.sessions[0].binding) == (60_000.0, "grid")
+    view = site.take(T2, SetLimit("grid", "dso", None))
+    assert (view.limits, view.sessions[0].allocated_w) == ((), 150_000.0)
+
+
+def test_the_configurations_own_limits_cannot_be_taken_away():
+    site = a_hosted_site()
+    with pytest.raises(Conflict, match="belongs to the configuration"):
+        site.take(T1, SetLimit("grid", "contract", None))
+
+
+def test_two_sites_of_one_plan_have_limits_of_their_own():
+    one = a_hosted_site()
+    other = HostedSite(one.plan, T0)
+    one.take(T1, SetLimit("grid", "dso", 60_000.0))
+    assert other.status(T1).grid_limit_w == 400_000.0
+
+
+# --- what binds ------------------------------------------------------------------------------------------------------
+
+
+def test_the_binding_limit_is_named():
+    site = a_hosted_site(rating_w=200_000.0)
+    assert start(site, T0, "S1", "1:1", 100_000.0).binding == "vehicle"
+    assert start(site, T0, "S2", "2:1", 250_000.0).binding == "station-2"
+    start(site, T0, "S3", "1:2")
+    bindings = {session.id: session.binding for session in site.status(T0).sessions}
+    assert bindings == {"S1": "vehicle", "S2": "station-2", "S3": "station-1"}
+
+
+def test_nobody_is_given_more_than_the_vehicle_takes():
+    site = a_hosted_site(stations=1, rating_w=200_000.0)
+    start(site, T0, "S1", "1:1", 200_000.0)
+    start(site, T0, "S2", "1:2", 22_000.0)
+    assert allocated(site, T0) == {"S1": 178.0, "S2": 22.0}
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("input", "error"),
+    [
+        (StartSession("S2", "station-9", "1", 1.0), NotFound("charger", "station-9")),
+        (StartSession("S2", "station-1", "3", 1.0), NotFound("connector", "station-1:3")),
+        (StartSession("S2", "station-1", "x", 1.0), NotFound("connector", "station-1:x")),
+        (
+            StartSession("S2", "station-1", "1", 1.0),
+            Conflict("connector", "station-1:1", "is occupied by session 'S1'"),
+        ),
+        (StartSession("S1", "station-1", "2", 1.0), Conflict("session", "S1", "exists already")),
+        (StartSession("S0", "station-1", "2", 1.0), Conflict("session", "S0", "exists already")),
+        (UpdatePower("S9", 1.0, 1.0), NotFound("session", "S9")),
+        (UpdatePower("S0", 1.0, 1.0), Conflict("session", "S0", "has ended")),
+        (StopSession("S0"), Conflict("session", "S0", "has ended")),
+        (StopSession("S9"), NotFound("session", "S9")),
+        (SetLimit("feeder", "dso", 1.0), NotFound("node", "feeder")),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_changes_nothing(input, error):
+    site = a_hosted_site()
+    start(site, T0, "S0", "1:1")
+    site.take(T0, StopSession("S0"))
+    start(site, T0, "S1", "1:1")
+    site.advance(T1)
+    before = site.snapshot()
+    with pytest.raises(type(error)) as raised:
+        site.take(T1, input)
+    assert raised.value.args == error.args
+    assert site.snapshot() == before
+
+
+@pytest.mark.parametrize("number", [-1.0, nan, inf])
+@pytest.mark.parametrize(
+    ("field", "input"),
+    [
+        ("vehicle_max_w", lambda n: StartSession("S2", "station-1", "2", n)),
+        ("vehicle_max_w", lambda n: UpdatePower("S1", 1.0, n)),
+        ("consumed_w", lambda n: UpdatePower("S1", n, 1.0)),
+        ("consumed_wh", lambda n: StopSession("S1", consumed_wh=n)),
+        ("duration_s", lambda n: StopSession("S1", duration_s=n)),
+        ("power_w", lambda n: SetLimit("grid", "dso", n)),
+    ],
+)
+def test_what_is_no_amount_is_refused_by_its_field(field, input, number):
+    site = a_hosted_site()
+    start(site, T0, "S1", "1:1")
+    before = site.snapshot()
+    with pytest.raises(InvalidInput) as raised:
+        site.take(T0, input(number))
+    assert raised.value.field == field
+    assert site.snapshot() == before
+
+
+def test_time_does_not_run_backwards():
+    site = a_hosted_site()
+    site.advance(T1)
+    with pytest.raises(LocalProtocolError):
+        site.take(T0, Recompute())
+
+
+def test_ending_everything_leaves_records():
+    site = a_hosted_site()
+    start(site, T0, "S1", "1:1")
+    start(site, T0, "S2", "1:2")
+    ended = site.end(T1, "configuration replaced")
+    assert [(session.id, session.reason) for session in ended] == [
+        ("S1", "configuration replaced"),
+        ("S2", "configuration replaced"),
+    ]
+    assert site.status(T1).sessions == []
