@@ -121,7 +121,7 @@ async def drive(port: int, seconds: float, rate: float) -> Load:
     first = await connections.get()
     assert (await first.ask("POST", "/station/config", SITE))[0] == 200
     connections.put_nowait(first)
-    load = Load([(charger["id"], n) for charger in SITE["chargers"] for n in (1, 2)])  # type: ignore[index, attr-defined]
+    load = Load([(charger["id"], n) for charger in SITE["chargers"] for n in (1, 2)])  # type: ignore[attr-defined]
     for _ in range(CHARGERS):
         await load.ask("start", first)
     begin = time.perf_counter() + 0.1

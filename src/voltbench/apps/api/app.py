@@ -1,0 +1,50 @@
+"""The application: every route, behind one gate, with one way to say what went wrong."""
+
+from __future__ import annotations
+
+from fastapi import Depends
+
+from voltbench import __version__
+from voltbench.adapters.telemetry import Telemetry
+from voltbench.apps.api import events, health, history, problems, sites, ui
+from voltbench.apps.api.addressing import named_site
+from voltbench.apps.api.contracts import seed_station, station
+from voltbench.apps.api.docs import DescribedAPI
+from voltbench.apps.api.trust import Gate, Trust
+from voltbench.apps.sites import Sites
+
+_DESCRIPTION = """\
+Charging sites, live. The routes of the *station contract* (kW, kWh) are there for the default site at their own paths,
+also under `/api/v1`, and for every site under `/sites/{site_id}`. Our own routes speak W, Wh, and milliseconds since
+the epoch. Power is positive when it flows into a device. Every error is a problem detail (RFC 9457).
+"""
+
+
+def make_app(service: Sites, telemetry: Telemetry, trust: Trust) -> DescribedAPI:
+    """The application over these sites, open to whom is trusted."""
+    app = DescribedAPI(
+        title="voltbench",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        strict_content_type=False,  # whatever a body is called, it is read as JSON; the gate keeps foreign pages out
+        responses=problems.problems(400, 413, 422) | (problems.problems(401) if trust.token is not None else {}),
+    )
+    app.has_token = trust.token is not None
+    app.state.sites, app.state.telemetry, app.state.streams = service, telemetry, set()
+    problems.install(app)
+    _include_routes(app)
+    app.serve_docs()
+    app.add_middleware(Gate, trust=trust)
+    return app
+
+
+def _include_routes(app: DescribedAPI) -> None:
+    for router in (station.router, events.router):  # first what is asked for most
+        app.include_router(router)
+        app.include_router(router, prefix="/api/v1", include_in_schema=False)
+        app.include_router(router, prefix="/sites/{site_id}", dependencies=[Depends(named_site)])
+    for router in (health.router, sites.router, history.router, ui.router, seed_station.router):
+        app.include_router(router)

@@ -1,0 +1,76 @@
+"""The API's documentation: its OpenAPI description, and Swagger UI from files of our own (no CDN)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+from voltbench.apps.api.problems import Problem
+
+_ASSETS = "/docs/assets"
+_SCHEMAS = "#/components/schemas/{name}"
+_told: set[type[msgspec.Struct]] = set()
+"""Structs of ours that routes have named with `says` and `body_of`."""
+
+
+def says(struct: type[msgspec.Struct], status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """How a route's description says that it answers with one of our structs."""
+    return {status: {"description": "Successful Response", "content": _json_of(struct)}}
+
+
+def body_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """How a route's description says that it reads one of our structs."""
+    return {"requestBody": {"required": True, "content": _json_of(struct)}}
+
+
+def _json_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    _told.add(struct)
+    return {"application/json": {"schema": {"$ref": _SCHEMAS.format(name=struct.__name__)}}}
+
+
+class DescribedAPI(FastAPI):
+    """An application whose description also knows our structs, and whose `/docs` need no other host."""
+
+    has_token = False
+    """Whether a token is asked for."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI description."""
+        if self.openapi_schema is None:
+            self._complete(super().openapi())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+    def _complete(self, description: dict[str, Any]) -> None:
+        components = description["components"]
+        components["schemas"].update(msgspec.json.schema_components(_told, ref_template=_SCHEMAS)[1])
+        components["schemas"].update(_problem_schemas())
+        if self.has_token:
+            components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            description["security"] = [{"token": []}]
+
+    def serve_docs(self) -> None:
+        """Serve Swagger UI at `/docs`."""
+        self.mount(_ASSETS, StaticFiles(packages=[("fastapi_offline", "static")]), "docs-assets")
+        self.add_route("/docs", _page, include_in_schema=False)
+
+
+def _problem_schemas() -> dict[str, Any]:
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"Problem": problem, **problem.pop("$defs")}
+
+
+async def _page(request: Request) -> HTMLResponse:
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="voltbench",
+        swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
+        swagger_css_url=f"{_ASSETS}/swagger-ui.css",
+        swagger_favicon_url=f"{_ASSETS}/favicon.png",
+    )

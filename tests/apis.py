@@ -1,0 +1,96 @@
+"""A live bench to talk to: the real application over a real store, in this process or in one of its own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from voltbench.apps.api.app import make_app
+from voltbench.apps.api.trust import trust_for
+from voltbench.apps.compose import Choices, opened
+
+Found = TypeVar("Found")
+
+DEADLINE_S = 30.0
+
+ONE_CHARGER = {"stationId": "S1", "gridCapacity": 400, "chargers": [{"id": "CP001", "maxPower": 200, "connectors": 2}]}
+TWO_CHARGERS = {
+    "stationId": "S2",
+    "gridCapacity": 400,
+    "chargers": [{"id": id, "maxPower": 300, "connectors": 2} for id in ("CP001", "CP002")],
+}
+
+
+def with_battery(config: dict[str, Any], power: float, capacity: float = 200) -> dict[str, Any]:
+    return config | {"battery": {"initialCapacity": capacity, "power": power}}
+
+
+@asynccontextmanager
+async def a_bench(directory: Path, token: str | None = None, **choices: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application, called without a network."""
+    async with opened(Choices(directory, **choices)) as bench:
+        app = make_app(bench.sites, bench.telemetry, trust_for("127.0.0.1", token))
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            yield client
+
+
+class Up:
+    """A `voltbench up` in a process of its own, started in a directory."""
+
+    def __init__(self, directory: Path, *arguments: str, port: int = 0) -> None:
+        self._log = directory.parent / f"{directory.name}.log"
+        self._log_start = self._log.stat().st_size if self._log.exists() else 0
+        self.command = [str(Path(sys.executable).with_name("voltbench")), "up", "--port", str(port), *arguments]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, cwd=directory, stdout=log, stderr=log)
+
+    @property
+    def said(self) -> str:
+        """What it has printed since it was started."""
+        return self._log.read_bytes()[self._log_start :].decode()
+
+    @property
+    def address(self) -> str:
+        """Where it listens, once it does."""
+        return eventually(self._found_address)
+
+    def _found_address(self) -> str | None:
+        assert self.process.poll() is None, self.said
+        found = re.search(r"listening on (http://\S+)", self.said)
+        return found.group(1) if found else None
+
+    def ends(self, number: int | None = None) -> int:
+        """Send a signal, if any, and wait for the end: the exit code."""
+        if number is not None:
+            self.process.send_signal(number)
+        return self.process.wait(DEADLINE_S)
+
+
+@contextmanager
+def up(directory: Path, *arguments: str, port: int = 0) -> Iterator[Up]:
+    """A `voltbench up` that is gone afterwards, whatever happens."""
+    running = Up(directory, *arguments, port=port)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.ends(signal.SIGKILL)
+
+
+def eventually(look: Callable[[], Found | None]) -> Found:
+    """What a look finds, as soon as it finds something. The one place where tests wait."""
+    deadline = time.monotonic() + DEADLINE_S
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, f"nothing found in {DEADLINE_S:g} s"
+        time.sleep(0.02)
+    return found

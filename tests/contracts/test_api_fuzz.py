@@ -1,0 +1,38 @@
+"""Whatever is sent, the API answers as its own description says, and never with a fault of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from tests.apis import up
+from voltbench.apps.api.app import make_app
+from voltbench.apps.api.trust import Trust
+
+FUZZ = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+CONFIGURED = ("/station/config", "/sites/{site_id}/station/config", "/sites/{site_id}")
+
+_described = make_app(cast(Any, None), cast(Any, None), Trust()).openapi()
+schema = schemathesis.openapi.from_dict(_described).exclude(path_regex="/events$")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a bench listens."""
+    with up(tmp_path_factory.mktemp("bench"), "--no-demo") as running:
+        yield running.address
+
+
+@schema.parametrize()
+@FUZZ
+def test_every_route_keeps_its_word(case: Any, address: str) -> None:
+    """A configuration may be well-formed and still contradict itself (ids twice ...): that is no broken word."""
+    is_configuration = case.method in ("POST", "PUT") and case.path in CONFIGURED
+    excluded = [positive_data_acceptance] if is_configuration else []
+    case.call_and_validate(base_url=address, excluded_checks=excluded)
