@@ -4,6 +4,7 @@
 #   make test   the tests                                         (make test ARGS="-k allocate")
 #   make check  format, lint, types, layers
 #   make bench  the benchmarks, each beside its peer
+#   make docs   the reference pages in docs/reference, from the code
 
 PYTHON ?= $(or $(firstword $(shell command -v python3.11 python3.12 python3)),python3.11)
 UV_VERSION := 0.13.8
@@ -28,7 +29,7 @@ PEER_LOCK := benchmarks/peers/acn-requirements.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test nightly check bench format lock clean
+.PHONY: help run test nightly check bench docs format lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -50,6 +51,9 @@ check: $(VENV)/.synced-dev
 
 bench: $(VENV)/.synced-bench $(PEER)/.synced
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.synced-run
+	@$(BIN)/python docs/build.py
 
 format: $(VENV)/.synced-dev
 	$(BIN)/ruff format
