@@ -1,6 +1,6 @@
 """Every benchmark, one after another: prints the table and writes it to docs/benchmarks.md.
 
-    python -m benchmarks [--quick] [NAME ...]
+python -m benchmarks [--quick] [NAME ...]
 """
 
 from __future__ import annotations
@@ -21,6 +21,16 @@ TITLES = {
     "store": "The store",
     "soak": "Endurance",
 }
+
+INTRODUCTION = """# Benchmarks
+
+Written by `make bench` on {day} ({machine}). CPU time, medians; each peer was measured in the same run, on the same
+inputs, and its answers compared with ours. The machine is shared and noisy: believe ratios more than milliseconds.
+
+The ACN-Sim runs share one model of the world: Caltech's garage with its phasor limits, arrivals floored and departures
+raised to the period, linear two-stage batteries, a controller that knows only the sockets' ratings and the energy asked
+for. `RR` is ACN-Sim's round robin in steps of 0.1 A; ours is the exact max-min share.
+"""
 
 
 def main() -> None:
@@ -48,15 +58,7 @@ def _measured(name: str, quick: bool) -> list[Figure]:
 
 def _page(tables: dict[str, list[Figure]]) -> str:
     machine = f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, 2 shared cores"
-    parts = [
-        "# Benchmarks\n",
-        f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d} ({machine}). CPU time, medians; each peer was measured "
-        "in the same run, on the same inputs, and its answers compared with ours. The machine is shared and noisy: "
-        "believe ratios more than milliseconds.\n",
-        "The ACN-Sim runs share one model of the world: Caltech's garage with its phasor limits, arrivals floored and "
-        "departures raised to the period, linear two-stage batteries, a controller that knows only the sockets' ratings "
-        "and the energy asked for. `RR` is ACN-Sim's round robin in steps of 0.1 A; ours is the exact max-min share.\n",
-    ]
+    parts = [INTRODUCTION.format(day=f"{datetime.now(UTC):%Y-%m-%d}", machine=machine)]
     for name, figures in tables.items():
         parts.append(f"## {TITLES[name]}\n\n| what | voltbench | peer | ratio | promised |\n|---|---|---|---|---|")
         parts += [f"| {f.what} | {f.ours} | {f.peer} | {f.ratio} | {f.promise} |" for f in figures]

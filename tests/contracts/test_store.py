@@ -108,6 +108,17 @@ async def test_a_site_is_rebuilt_from_its_last_snapshot_and_the_inputs_after_it(
     assert sequences(car_park.inputs) == [1]
 
 
+async def test_a_snapshot_prunes_what_it_covers_of_its_own_site_and_there_is_one_of_each(url: str):
+    async with opened(url) as store:
+        for site_id in ("depot", "car-park"):
+            await store.put(a_site(site_id), *(an_input(sequence, site_id) for sequence in range(1, 10)))
+        await store.put(a_snapshot(4))
+        await store.put(a_snapshot(7))
+        assert await rows_of(url, "journal WHERE site_id = 'depot'") == 2
+        assert await rows_of(url, "journal WHERE site_id = 'car-park'") == 9
+        assert await rows_of(url, "snapshots") == 1
+
+
 async def test_a_site_goes_on_where_it_stopped(url: str):
     async with opened(url) as store:
         await store.put(a_site(), an_input(1), an_input(2), a_snapshot(2))
@@ -384,6 +395,13 @@ async def test_a_database_of_a_newer_voltbench_is_left_alone(url: str):
     await changed(url, "UPDATE live_revision SET version_num = 'live_9999'")
     with pytest.raises(Conflict, match="another version of voltbench"):
         await Store.open(url)
+
+
+async def rows_of(url: str, table: str) -> int:
+    database = database_at(url)
+    rows = await database.run(lambda connection: connection.scalar(text(f"SELECT count(*) FROM {table}")))
+    await database.close()
+    return int(rows or 0)
 
 
 async def changed(url: str, statement: str) -> None:

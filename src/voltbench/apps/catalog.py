@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,13 +29,16 @@ class Kind(StrEnum):
     SCENARIOS = "scenarios"
 
 
-def catalog(kind: Annotated[Kind | None, typer.Argument(help="Only these; without it, everything.")] = None) -> None:
+def catalog(
+    kind: Annotated[Kind | None, typer.Argument(help="Only these; without it, everything.")] = None,
+    data: Annotated[Path, typer.Option(file_okay=False, help="Models of your own are in its catalog/.")] = Path("data"),
+) -> None:
     """List the models and scenarios there are."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
     for each in Kind if kind is None else [kind]:
-        console.print(_TABLES[each](Catalog()))
+        console.print(_TABLES[each](Catalog(data / "catalog")))
 
 
 def _vehicles(models: Catalog) -> Table:

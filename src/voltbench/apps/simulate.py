@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.reports.document import summary_json
 from voltbench.adapters.reports.files import FORMATS, Format, whole_directory
 from voltbench.adapters.reports.outputs import Report, Wanted
@@ -50,13 +51,22 @@ def simulate(
     format: Annotated[str, typer.Option(help="Tables as parquet, csv, or both with a comma between.")] = "parquet",
     connectors: Annotated[bool, typer.Option("--connectors", help="A column for each connector as well.")] = False,
     plots: Annotated[bool, typer.Option(help="Whether to draw pictures and a page.")] = True,
+    data: Annotated[Path, typer.Option(file_okay=False, help="Models of your own are in its catalog/.")] = Path("data"),
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of a table.")] = False,
 ) -> None:
     """Live through a scenario and report what came of it."""
     wanted = Wanted(_formats(format), _sample_ms(sample), connectors, plots)
     asked = _strategies(strategy, compare)
     signal.signal(signal.SIGTERM, _end_in_order)
-    story = load(scenario, sessions=sessions, overlaps=overlaps, grid_limit_w=grid_limit_w, days=days, seed=seed)
+    story = load(
+        scenario,
+        sessions=sessions,
+        overlaps=overlaps,
+        grid_limit_w=grid_limit_w,
+        days=days,
+        seed=seed,
+        catalog=Catalog(data / "catalog"),
+    )
     summaries = _simulated(story, asked or [story.options.strategy], out, wanted)
     if json:
         print(summary_json(summaries))

@@ -16,11 +16,12 @@ from typing import overload
 import msgspec
 
 from voltbench.charging.reported import ReportedSession, ReportedState, connector_path
+from voltbench.energy.bay import Bay
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
 from voltbench.energy.inputs import Input, Recompute, SetLimit, StartSession, StopSession, UpdatePower
 from voltbench.energy.look import boosted_share, connector_id, look, session_view
-from voltbench.energy.operation import Bay, Operation, OperationState
+from voltbench.energy.operation import Operation, OperationState
 from voltbench.energy.scenario import SitePlan
 from voltbench.energy.views import ENDED, LimitView, SessionView, SiteView
 from voltbench.energy.visits import Place

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from voltbench.charging.reported import ReportedSession
+from voltbench.energy.bay import Bay
 from voltbench.energy.claim import UNBOUND
-from voltbench.energy.operation import Bay, Operation
+from voltbench.energy.operation import Operation
 from voltbench.energy.views import BatteryView, ChargerView, ConnectorView, LimitView, SessionView, SiteView
 from voltbench.energy.visits import Place
 from voltbench.quantities import POWER_TOLERANCE_W, Instant

@@ -8,13 +8,12 @@ limit binds and some demand drifts. Between two actions every limit is constant.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 import msgspec
 
-from voltbench.charging.session import ChargingPath, ChargingStatus
+from voltbench.energy.bay import Bay, BayState, Session
 from voltbench.energy.claim import UNBOUND, Claim, certainly_fit, room_after, row_name
-from voltbench.energy.commit import Aim, Commitment, CommitmentState
+from voltbench.energy.commit import Aim, Confirmation
 from voltbench.energy.control import ControlOptions, SiteController, Target
 from voltbench.energy.gate import GateState, settable
 from voltbench.engine import CONTROL, PHYSICS, World
@@ -24,66 +23,6 @@ from voltbench.quantities import MS_PER_HOUR, Instant
 from voltbench.site.limits import LimitTree
 from voltbench.site.series import StepSeries, earliest
 from voltbench.site.storage import Storage
-
-
-class Session(Protocol):
-    """What the operation needs of a session, whether its vehicle is a twin or only reported."""
-
-    id: str
-    path: ChargingPath
-    arrived_at: Instant
-    departs_at: Instant | None
-    limit_w: float
-
-    @property
-    def ceiling_w(self) -> float:
-        """Most it could ever draw here."""
-
-    @property
-    def drifts(self) -> bool:
-        """Whether its demand changes from instant to instant."""
-
-    @property
-    def is_satisfied(self) -> bool:
-        """Whether it wants no more."""
-
-    def demand_w(self, now: Instant) -> float:
-        """Power it would draw if nothing held it back."""
-
-    def needed_wh(self, now: Instant) -> float:
-        """Energy still wanted, as drawn from the site."""
-
-    def power_w(self, now: Instant) -> float:
-        """Power it draws."""
-
-    def drawn_wh(self, now: Instant) -> float:
-        """Energy drawn from the site so far."""
-
-    def delivered_wh(self, now: Instant) -> float:
-        """Energy that has passed the connector so far."""
-
-    def status(self) -> ChargingStatus:
-        """What it is doing."""
-
-    def limit(self, now: Instant, power_w: float) -> None:
-        """Draw at most this much from now on."""
-
-    def next_wakeup(self) -> Instant | None:
-        """When its law changes next."""
-
-    def wake(self, now: Instant) -> None:
-        """Go over into the next stretch."""
-
-
-class BayState(msgspec.Struct, frozen=True):
-    """A session at its connector, to be remembered."""
-
-    session: str
-    connector: str
-    binding: int
-    weight: float
-    priority: int
-    commitment: CommitmentState
 
 
 class OperationState(msgspec.Struct, frozen=True):
@@ -96,44 +35,6 @@ class OperationState(msgspec.Struct, frozen=True):
     tight_ms: int
     gate: GateState
     bays: tuple[BayState, ...]
-
-
-class Bay:
-    """A session at a connector of an operated site."""
-
-    __slots__ = ("_ceiling", "_operation", "binding", "claim", "commitment", "connector", "session")
-
-    def __init__(
-        self, operation: Operation, connector: str, session: Session, claim: Claim, commitment: Commitment
-    ) -> None:
-        self._operation = operation
-        self.connector = connector
-        self.session = session
-        self.claim = claim
-        self.commitment = commitment
-        self.binding = UNBOUND
-        self._ceiling = (-1.0, 0.0)
-
-    def ceiling_w(self) -> float:
-        """The smallest limit that never holds the session back."""
-        most_w = self.session.ceiling_w
-        if most_w != self._ceiling[0]:
-            self._ceiling = (most_w, settable(self.claim, most_w))
-        return self._ceiling[1]
-
-    def demand_w(self, now: Instant) -> float:
-        """The smallest limit that would not hold the session back now."""
-        wanted_w = self.session.demand_w(now)
-        return self._ceiling[1] if wanted_w == self._ceiling[0] else settable(self.claim, wanted_w)
-
-    def next_wakeup(self) -> Instant | None:
-        """When the session's law changes next."""
-        return self.session.next_wakeup()
-
-    def wake(self, now: Instant) -> None:
-        """Let the session go on, and the operation know."""
-        self.session.wake(now)
-        self._operation.session_changed(now, self)
 
 
 class Operation:
@@ -179,7 +80,7 @@ class Operation:
         if session.id in self.bays:
             raise Conflict("session", session.id, "exists already")
         claim = self._claim(connector, session, weight, priority)
-        bay = self._put(Bay(self, connector, session, claim, self.controller.commitments.join(claim)))
+        bay = self._put(Bay(connector, session, claim, self.controller.commitments.join(claim), self.session_changed))
         self._tell(SessionStarted(now, session.id, connector))
         self.act_soon(now)
         return bay
@@ -253,7 +154,7 @@ class Operation:
         for known in state.bays:
             claim = self._claim(known.connector, sessions[known.session], known.weight, known.priority)
             commitment = self.controller.commitments.resume(claim, known.commitment)
-            bay = self._put(Bay(self, known.connector, sessions[known.session], claim, commitment))
+            bay = self._put(Bay(known.connector, sessions[known.session], claim, commitment, self.session_changed))
             bay.binding = known.binding
         self.controller.gate.resume(state.gate)
         self._acted_at, self._is_tight, self.tight_ms = state.acted_at, state.is_tight, state.tight_ms
@@ -349,6 +250,8 @@ class Operation:
             self._set_storage(now, self.storage, {known.claim.id: power_w for known, power_w in aims}, target)
         for order in commitments.raised(now, aims, target.bounds):
             self._limit(now, self.bays[order.id], order.power_w)
+        if self.storage is not None and self.options.confirmation is Confirmation.REPORTED:
+            self._set_storage(now, self.storage, {}, target)  # raises that have to wait need no help yet
 
     def _set_storage(self, now: Instant, storage: Storage, wanted_w: dict[str, float], target: Target) -> None:
         """Let the battery cover what may be drawn at worst once the raises that follow are made."""
