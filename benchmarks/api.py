@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.figures import Figure
+
 TARGET_P99_MS = 10.0
 CONNECTIONS = 32
 CHARGERS = 27
@@ -158,6 +160,19 @@ def report(load: Load, rate: float) -> bool:
     p99 = percentile(everything, 0.99)
     print(f"  target p99 < {TARGET_P99_MS:g} ms: {p99:.2f} ms, {TARGET_P99_MS / p99:.1f} times faster than promised")
     return p99 < TARGET_P99_MS and not load.failures
+
+
+def figures(quick: bool = False) -> list[Figure]:
+    """The latency of everything, and of each kind of request."""
+    with tempfile.TemporaryDirectory() as directory, a_bench(Path(directory)) as port:
+        load = asyncio.run(drive(port, 5.0 if quick else 30.0, 200.0))
+    everything = [ms for kind in load.taken_ms.values() for ms in kind]
+    rows = [Figure("200 requests/s, all", _latency(everything) + f", {load.failures} failures", promise="p99 < 10 ms")]
+    return rows + [Figure(f"  {kind}", _latency(taken)) for kind, taken in load.taken_ms.items()]
+
+
+def _latency(taken_ms: list[float]) -> str:
+    return f"p50 {percentile(taken_ms, 0.5):.2f} ms, p99 {percentile(taken_ms, 0.99):.2f} ms of {len(taken_ms):,}"
 
 
 def main(seconds: float = 20.0, rate: float = 200.0) -> bool:

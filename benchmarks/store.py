@@ -1,6 +1,6 @@
 """The durable store and telemetry: how many writes, and how long until each is durable.
 
-    python benchmarks/store.py
+    python -m benchmarks store
 
 Beside each figure stands its peer, measured in the same run: the standard library's `sqlite3` with a transaction for
 each write, as one would write it by hand. PostgreSQL runs with fsync on.
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,8 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from benchmarks.figures import Figure
 from tests.databases import a_postgresql
 from voltbench.adapters.store import InputTaken, SiteSaved, Store
 from voltbench.adapters.telemetry import Telemetry
@@ -35,14 +33,16 @@ def an_input(sequence: int) -> InputTaken:
     return InputTaken(SITE, sequence, MIDNIGHT + sequence, INPUT)
 
 
+SAID: list[Figure] = []
+"""What was measured, in order; the first is the peer."""
+
+
 def say(what: str, seconds: list[float], elapsed_s: float, cpu_s: float) -> None:
-    """One line: rate, CPU per write, and the time until a write was durable."""
+    """Note one measurement: rate, CPU per write, and the time until a write was durable."""
     p50, p99, worst = np.percentile(seconds, [50, 99, 100]) * 1_000
-    count = len(seconds)
-    print(
-        f"{what:<44}{count / elapsed_s:9,.0f} writes/s{cpu_s / count * 1e6:7,.0f} us CPU"
-        f"   p50 {p50:7.2f}  p99 {p99:7.2f}  max {worst:7.2f} ms"
-    )
+    rate, cpu_us = len(seconds) / elapsed_s, cpu_s / len(seconds) * 1e6
+    durable = f"durable after p50 {p50:.2f}, p99 {p99:.2f}, max {worst:.2f} ms"
+    SAID.append(Figure(what, f"{rate:,.0f} writes/s, {cpu_us:,.0f} us CPU each, {durable}"))
 
 
 class Inputs:
@@ -126,13 +126,11 @@ async def measure_telemetry(name: str, url: str) -> None:
     await telemetry.flush()
     elapsed_s, cpu_s = time.perf_counter() - begun, time.process_time() - cpu
     begun = time.perf_counter()
-    read = await telemetry.read(SITE, "power_w:7", MIDNIGHT, MIDNIGHT + MS_PER_DAY)
+    await telemetry.read(SITE, "power_w:7", MIDNIGHT, MIDNIGHT + MS_PER_DAY)
     read_s = time.perf_counter() - begun
     rows = series * len(instants)
-    print(
-        f"{name + ' telemetry':<44}{rows / elapsed_s:9,.0f} pieces/s ({cpu_s:.1f} s CPU for {rows:,});"
-        f" a day of one series ({len(read.instants):,}) read in {read_s * 1_000:.1f} ms"
-    )
+    written = f"{rows / elapsed_s:,.0f} pieces/s ({cpu_s:.1f} s CPU for {rows:,})"
+    SAID.append(Figure(f"{name} telemetry", f"{written}; a day of one series read in {read_s * 1_000:.1f} ms"))
     await small_flushes(name, telemetry, series)
     await telemetry.close()
 
@@ -147,7 +145,9 @@ async def small_flushes(name: str, telemetry: Telemetry, series: int) -> None:
         await telemetry.flush()
         seconds.append(time.perf_counter() - begun)
     p50, worst = np.percentile(seconds, [50, 100]) * 1_000
-    print(f"{name + f' telemetry, {series} series each 10 s':<44} a flush takes p50 {p50:.1f}, at most {worst:.1f} ms")
+    SAID.append(
+        Figure(f"{name} telemetry, {series} series each 10 s", f"a flush: p50 {p50:.1f}, at most {worst:.1f} ms")
+    )
 
 
 @contextlib.contextmanager
@@ -164,14 +164,12 @@ def databases() -> Iterator[dict[str, tuple[str, bool]]]:
         }
 
 
-def main() -> None:
+def figures(quick: bool = False) -> list[Figure]:
+    """Writes and telemetry on SQLite and PostgreSQL, beside `sqlite3` by hand."""
     with databases() as places, tempfile.TemporaryDirectory(prefix="voltbench-") as directory:
         measure_by_hand(Path(directory) / "by_hand.db")
         for name, (url, full_sync) in places.items():
             asyncio.run(measure(name, url, full_sync))
         asyncio.run(measure_telemetry("SQLite", f"sqlite:///{directory}/telemetry.db"))
         asyncio.run(measure_telemetry("PostgreSQL", places["PostgreSQL"][0]))
-
-
-if __name__ == "__main__":
-    main()
+    return SAID
