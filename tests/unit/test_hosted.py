@@ -267,7 +267,7 @@ def test_the_lowest_source_holds_until_it_is_taken_back():
     start(site, T0, "S1", "1:1")
     view = site.take(T1, SetLimit("grid", "dso", 60_000.0))
     assert (view.grid_limit_w, view.grid_capacity_w) == (60_000.0, 400_000.0)
-    assert (view.sessions[0].allocated_w, view.sessions[0].binding) == (60_000.0, "grid")
+    assert (view.sessions[0].allocated_w, view.sessions[0].binding) == (60_000.0, "grid (dso)")
     view = site.take(T2, SetLimit("grid", "dso", None))
     assert (view.limits, view.sessions[0].allocated_w) == ((), 150_000.0)
 

@@ -77,10 +77,6 @@ class AcceptanceCurve:
         """
         return cls(capacity_wh, (0.0, transition_soc, 1.0), (peak_w, peak_w, 0.0))
 
-    def points(self) -> list[tuple[float, float]]:
-        """The corners of the curve, as (stored energy in Wh, accepted power in W)."""
-        return list(zip(self._energy_wh, self._power_w, strict=True))
-
     def power_at(self, energy_wh: float) -> float:
         """Power accepted with this much energy stored, in W."""
         i = self._segment(energy_wh)

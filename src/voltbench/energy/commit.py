@@ -135,8 +135,10 @@ class Commitments:
         """The limits to send now that are lower than before. A target that is not a power is nothing."""
         orders = []
         for known, target_w in targets:
-            if target_w < known.sent_w - POWER_TOLERANCE_W or not isfinite(target_w):
-                orders.append(self._sent(known, _powered(target_w)))
+            if not target_w >= known.sent_w - POWER_TOLERANCE_W:  # true of what is not a number, too
+                power_w = _powered(target_w)
+                if power_w < known.sent_w:
+                    orders.append(self._sent(known, power_w))
         return orders
 
     def raised(self, now: Instant, targets: Iterable[Aim], bounds: Bounds) -> list[Order]:

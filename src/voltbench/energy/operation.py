@@ -173,8 +173,9 @@ class Operation:
         return vehicles_w + self.background_w(now) + (self.storage.setpoint_w if self.storage is not None else 0.0)
 
     def binding_of(self, bay: Bay) -> str:
-        """The name of the limit that holds a session back, or `vehicle`."""
-        return row_name(self.tree, bay.binding)
+        """The name of the limit that holds a session back, or `vehicle`; with its source where several limit it."""
+        name, source = row_name(self.tree, bay.binding), self.tree.deciding_source(bay.binding, self._acted_at)
+        return f"{name} ({source})" if source else name
 
     def excess(self, now: Instant, session_id: str | None = None) -> tuple[float, str]:
         """The largest amount by which worst-case draws break a limit (negative when none does), and its name.

@@ -91,6 +91,8 @@ class Run:
     def outcome(self) -> Outcome:
         """What has come of it so far."""
         now = self.world.now
+        if self.operation.storage is not None:
+            self.operation.storage.settle(now)
         ledger = self.visitors.close(now)
         return Outcome(self.scenario, ledger, self.record, self.operation.storage, self.operation.tight_ms)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heappop, heappush
@@ -250,8 +250,3 @@ def _turned_away(now: Instant, visit: Visit, ending: Ending) -> VisitRecord:
         queued_s=(now - visit.arrives_at) / MS_PER_SECOND,
         waited_s=0.0,
     )
-
-
-def unknown_connectors(visits: Sequence[Visit], places: Mapping[str, Place]) -> list[str]:
-    """Connectors that visits name and the site does not have."""
-    return sorted({v.connector for v in visits if v.connector is not None and v.connector not in places})

@@ -280,9 +280,9 @@ class LimitTree:
         """The line limit that a line subset belongs to."""
         return self._subsets[subset][0]
 
-    def source_of(self, row: int, now: Instant) -> str:
-        """The source whose limit holds on a row at an instant, or an empty text."""
-        if row >= len(self.nodes) + len(self._phase_rows):
+    def deciding_source(self, row: int, now: Instant) -> str:
+        """The source whose limit holds on a linear row at an instant; nothing where no more than one limits it."""
+        if not 0 <= row < len(self.nodes) + len(self._phase_rows):
             return ""
         if row < len(self.nodes):
             stated = {c.source: c.power_w for c in self._ceilings[row].values()}
@@ -290,7 +290,7 @@ class LimitTree:
             node, p = self._phase_rows[row - len(self.nodes)]
             stated = {c.source: c.current_a[p] if c.current_a else None for c in self._ceilings[node].values()}
         bounds = {source: series.at(now) for source, series in stated.items() if series is not None}
-        return min(bounds, key=lambda source: bounds[source], default="")
+        return min(bounds, key=bounds.__getitem__) if len(bounds) > 1 else ""
 
     def _path(self, node: int) -> list[int]:
         path = []

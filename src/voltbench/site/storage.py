@@ -96,10 +96,6 @@ class Storage:
             return max(stored, min(self._energy_wh, self.model.floor_wh))
         return min(stored, max(self._energy_wh, self.model.ceiling_wh))
 
-    def unsettled_wh(self, now: Instant) -> float:
-        """Energy gained since the setpoint was last set, not yet in `charged_wh` and `discharged_wh`."""
-        return self.energy_wh(now) - self._energy_wh
-
     def soc(self, now: Instant) -> float:
         """State of charge, 0 to 1."""
         return self.energy_wh(now) / self.model.capacity_wh
@@ -131,7 +127,7 @@ class Storage:
 
     def set_power(self, now: Instant, power_w: float) -> None:
         """Charge (positive) or discharge (negative) with this power from now on, within what it can."""
-        self._settle(now)
+        self.settle(now)
         self.setpoint_w = max(-self.dischargeable_w(now), min(power_w, self.chargeable_w(now)))
 
     def next_wakeup(self) -> Instant | None:
@@ -159,7 +155,8 @@ class Storage:
             return self.setpoint_w * self.model.charge_efficiency
         return self.setpoint_w / self.model.discharge_efficiency
 
-    def _settle(self, now: Instant) -> None:
+    def settle(self, now: Instant) -> None:
+        """Count what has flowed until now into `charged_wh` and `discharged_wh`."""
         stored_wh = self.energy_wh(now)
         drawn_wh = stored_wh - self._energy_wh
         if drawn_wh > 0.0:

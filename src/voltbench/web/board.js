@@ -3,9 +3,10 @@
 const $ = (id) => document.getElementById(id);
 const kw = (w) => (w / 1000).toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const part = (of, whole) => `${Math.max(0, Math.min(100, (100 * of) / (whole || 1)))}%`;
-const TRACE_LENGTH = 240;
+const hour = (at) => new Date(at).toISOString().slice(11, 16);
+const TRACE_S = 240; // wall seconds
 
-let siteId = "demo", stream = null, trace = [], asked = false, again = false;
+let siteId = "demo", speed = 1, stream = null, trace = [], asked = false, again = false;
 
 function element(tag, classes, ...content) {
   const made = document.createElement(tag);
@@ -61,14 +62,16 @@ function showGrid(site) {
 }
 
 function showTrace(site, whole) {
-  if (!trace.length || trace.at(-1)[0] < site.at) trace.push([site.at, site.grid_power_w]);
-  trace = trace.slice(-TRACE_LENGTH);
-  const [begin, end] = [trace[0][0], trace.at(-1)[0]];
-  const x = (at) => (600 * (at - begin)) / (end - begin || 1);
-  const y = (w) => 118 - (114 * Math.max(0, w)) / (whole || 1);
-  const line = trace.map(([at, w]) => `${x(at).toFixed(1)},${y(w).toFixed(1)}`).join("L");
-  $("trace").querySelector(".line").setAttribute("d", `M${line}`);
-  $("trace").querySelector(".area").setAttribute("d", `M${line}L600,120L0,120Z`);
+  const end = site.at, begin = end - TRACE_S * 1000 * speed;
+  if (!trace.length || trace.at(-1)[0] < end) trace.push([end, site.grid_power_w]);
+  while (trace.length > 1 && trace[1][0] < begin) trace.shift();
+  const x = (at) => Math.max(0, (600 * (at - begin)) / (end - begin)).toFixed(1);
+  const y = (w) => (118 - (114 * Math.max(0, w)) / (whole || 1)).toFixed(1);
+  const line = trace.map(([at, w], i) => `${i ? `H${x(at)}V` : `M${x(at)},`}${y(w)}`).join("");
+  $("trace").querySelector(".line").setAttribute("d", line);
+  $("trace").querySelector(".area").setAttribute("d", `${line}V120H${x(trace[0][0])}Z`);
+  $("trace-begin").textContent = hour(begin);
+  $("trace-end").textContent = hour(end);
   const limit = $("trace").querySelector(".limit"), height = y(site.grid_limit_w);
   for (const [name, at] of Object.entries({ x1: 0, x2: 600, y1: height, y2: height })) limit.setAttribute(name, at);
 }
@@ -90,21 +93,30 @@ function charger(c) {
 
 function connector(c) {
   const s = c.session;
-  if (!s) return element("div", "row", element("p", "free", `${c.id} · free`), element("div", "bar"));
+  if (!s) return element("div", "row", element("p", "free", `${c.id} · free`), element("div", "bar"), element("p", "", "\u00a0"), element("p", "", "\u00a0"));
   const holds = s.binding === "vehicle" ? element("span", "dim", s.status) : element("span", "binds", `held by ${s.binding}`);
   const draws = element("span", "num", `${kw(s.power_w)} kW`);
   const bar = element("div", "bar", element("div", "share"), element("div", "draws part"));
   bar.querySelector(".share").style.width = part(s.allocated_w, s.vehicle_max_w);
   bar.querySelector(".draws").style.width = part(s.power_w, s.vehicle_max_w);
   bar.title = `draws ${kw(s.power_w)}, may draw ${kw(s.allocated_w)}, could take ${kw(s.vehicle_max_w)} kW`;
-  const figures = element("p", "dim num", `may draw ${kw(s.allocated_w)} of ${kw(s.vehicle_max_w)} kW`, `${kw(s.energy_wh)} kWh`);
-  figures.replaceChildren(element("span", "", figures.firstChild), element("span", "", figures.lastChild));
-  return element("div", "row", element("p", "", element("span", "", `${c.id} · ${s.id}`), draws), bar, figures, element("p", "", holds));
+  const may = element("span", "dim num", `may draw ${kw(s.allocated_w)} of ${kw(s.vehicle_max_w)} kW`);
+  const energy = element("span", "dim num", `${kw(s.energy_wh)} kWh`);
+  const name = element("span", "name", `${c.id} · ${s.id}`);
+  return element("div", "row", element("p", "", name, draws), bar, element("p", "", may, energy), element("p", "", holds));
 }
 
-function listen() {
+async function recall() {
+  const { at } = await get(`/sites/${encodeURIComponent(siteId)}`);
+  const path = `/sites/${encodeURIComponent(siteId)}/telemetry/grid_w?start=${Math.round(at - TRACE_S * 1000 * speed)}`;
+  const { instants, values } = await get(path);
+  trace = instants.map((instant, i) => [instant, values[i]]);
+}
+
+async function listen() {
   stream?.close();
   trace = [];
+  await recall().catch(() => {}); // nothing is recorded yet
   stream = new EventSource(`/sites/${encodeURIComponent(siteId)}/events`);
   stream.onopen = () => link(true);
   stream.onerror = () => link(false);
@@ -131,14 +143,16 @@ async function begin() {
 
 function pace(sites) {
   $("speed-label").hidden = siteId !== "demo";
-  const speed = String(sites.find((s) => s.id === siteId).speed);
-  if (![...$("speed").options].some((o) => o.value === speed)) $("speed").append(new Option(`${speed}×`, speed));
-  $("speed").value = speed;
+  speed = sites.find((s) => s.id === siteId).speed;
+  if (![...$("speed").options].some((o) => Number(o.value) === speed)) $("speed").append(new Option(`${speed}×`, speed));
+  $("speed").value = String(speed);
 }
 
 async function setSpeed() {
-  const body = JSON.stringify({ speed: Number($("speed").value) });
-  await fetch(`/sites/${siteId}/speed`, { method: "PUT", body, headers: { "Content-Type": "application/json" } });
+  speed = Number($("speed").value);
+  const headers = { "Content-Type": "application/json" };
+  await fetch(`/sites/${siteId}/speed`, { method: "PUT", body: JSON.stringify({ speed }), headers });
+  listen();
 }
 
 begin();
