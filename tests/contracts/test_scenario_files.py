@@ -248,7 +248,12 @@ def test_acn_sessions_become_two_stage_vehicles(tmp_path):
     assert (visit.connector, visit.asked_wh, visit.vehicle.soc) == ("ac-3:1", 7_500.0, 0.25)
     assert (visit.arrives_at, visit.departs_at) == (MONDAY + 8 * MS_PER_HOUR, MONDAY + 10 * MS_PER_HOUR)
     curve = visit.vehicle.model.curve
-    assert curve.points() == [(0.0, 6_600.0), (32_000.0, 6_600.0), (40_000.0, 0.0)]
+    assert [round(curve.power_at(wh), 6) for wh in (0.0, 32_000.0, 36_000.0, 40_000.0)] == [
+        6_600.0,
+        6_600.0,
+        3_300.0,
+        0.0,
+    ]
 
 
 def test_their_power_is_held_by_the_battery_alone(tmp_path):

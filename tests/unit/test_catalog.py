@@ -76,7 +76,7 @@ def test_a_vehicle_is_one_that_could_stand_on_the_road(model):
 
 @each(VEHICLES)
 def test_a_vehicle_tapers_but_gets_full(model):
-    powers_w = [power_w for _, power_w in model.curve.points()]
+    powers_w = list(model.acceptance.power_w)
     assert min(powers_w) == powers_w[-1] > 0.0
     assert powers_w[-1] < 0.35 * model.curve.peak_w
     full, drawn_wh = charge(Pack(model.curve, 0.0), model.curve.peak_w, 5 * SECONDS_PER_HOUR)

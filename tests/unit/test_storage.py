@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from voltbench.quantities import MS_PER_HOUR
@@ -9,7 +11,7 @@ from voltbench.site.storage import Storage, StorageModel
 
 
 def a_battery(**changes: float) -> StorageModel:
-    facts = {"capacity_wh": 100_000.0, "charge_max_w": 50_000.0, "discharge_max_w": 50_000.0, **changes}
+    facts: dict[str, Any] = {"capacity_wh": 100_000.0, "charge_max_w": 50_000.0, "discharge_max_w": 50_000.0} | changes
     return StorageModel("bess", "bess", **facts)
 
 

@@ -103,7 +103,7 @@ function connector(c) {
   const may = element("span", "dim num", `may draw ${kw(s.allocated_w)} of ${kw(s.vehicle_max_w)} kW`);
   const energy = element("span", "dim num", `${kw(s.energy_wh)} kWh`);
   const name = element("span", "name", `${c.id} · ${s.id}`);
-  return element("div", "row", element("p", "", name, draws), bar, element("p", "", may, energy), element("p", "", holds));
+  return element("div", "row", element("p", "", name, draws), bar, element("p", "", may), element("p", "", holds, energy));
 }
 
 async function recall() {
