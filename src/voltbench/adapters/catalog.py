@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Generic, TypeVar
 
 import msgspec
 
+from voltbench.adapters.strict import convert
+from voltbench.adapters.toml_text import parse_toml
 from voltbench.charging.station import StationModel
 from voltbench.charging.vehicle import VehicleModel
 from voltbench.errors import InvalidInput, NotFound
@@ -129,70 +129,3 @@ def read_model(file: Traversable, model: type[Model]) -> Model:
         return convert(table, model)
     except InvalidInput as error:
         raise error.within(str(file)) from error
-
-
-def parse_toml(text: bytes) -> dict[str, Any]:
-    """The table that a TOML text holds. Raises InvalidInput that says where it is not TOML."""
-    try:
-        return tomllib.loads(text.decode())
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            "text", "is not UTF-8", found=text[error.start : error.end], allowed="TOML in UTF-8"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        problem, _, place = str(error).removesuffix(")").partition(" (at ")
-        raise InvalidInput(place or "text", f"is not TOML: {problem}") from error
-
-
-def convert(table: dict[str, Any], model: type[Model]) -> Model:
-    """The struct that a table describes. Raises InvalidInput for what is missing, unknown or of the wrong type."""
-    try:
-        return msgspec.convert(table, model)
-    except msgspec.ValidationError as error:
-        raise _in_our_words(str(error), table, model) from error
-
-
-TYPE_WORDS = {
-    "array": "a list",
-    "bool": "true or false",
-    "float": "a number",
-    "int": "a whole number",
-    "object": "a table",
-    "str": "a text in quotes",
-}
-"""What msgspec calls the types of a TOML file, and what a person does."""
-
-
-def _in_our_words(message: str, table: dict[str, Any], model: type[msgspec.Struct]) -> InvalidInput:
-    """What msgspec says ("Expected `float`, got `str` - at `$.ac.efficiency`") as field, finding and permission."""
-    problem, _, place = message.partition(" - at `$")
-    path = re.findall(r"[^.\[\]`]+", place)
-    words = re.findall(r"`(.*?)`", problem)
-    if "missing required field" in problem:
-        return InvalidInput(_dotted([*path, words[0]]), "is missing")
-    if "unknown field" in problem:
-        return InvalidInput(_dotted([*path, words[0]]), "is unknown", allowed=", ".join(_fields_at(path, model)))
-    if problem.startswith("Expected") and len(words) == 2:
-        allowed = [TYPE_WORDS.get(word, word) for word in words[0].split(" | ") if word != "null"]
-        return InvalidInput(_dotted(path), "has the wrong type", found=_at(path, table), allowed=" or ".join(allowed))
-    return InvalidInput(_dotted(path), problem, found=_at(path, table))
-
-
-def _dotted(path: Sequence[str]) -> str:
-    """A path as people write it: `connectors[0].type`."""
-    return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in path).removeprefix(".")
-
-
-def _at(path: Sequence[str], table: Any) -> Any:
-    for step in path:
-        table = table[int(step) if isinstance(table, list) else step]
-    return table
-
-
-def _fields_at(path: Sequence[str], model: type[msgspec.Struct]) -> Sequence[str]:
-    """Names of the fields a table may have at this path of the model."""
-    for step in path:
-        if not step.isdecimal():
-            annotation = next(field.type for field in msgspec.structs.fields(model) if field.name == step)
-            model = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type(msgspec.Struct)))
-    return model.__struct_fields__

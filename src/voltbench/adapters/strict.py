@@ -176,7 +176,9 @@ def _types_at(steps: Sequence[str | int], info: inspect.Type) -> list[inspect.Ty
     types = _alternatives([info])
     for step in steps:
         if isinstance(step, int):
-            types = _alternatives([t.item_type for t in types if isinstance(t, inspect.ListType)])
+            types = _alternatives(
+                [t.item_type for t in types if isinstance(t, inspect.ListType | inspect.VarTupleType)]
+            )
         else:
             fields = [f for t in types if isinstance(t, inspect.StructType) for f in t.fields]
             types = _alternatives([f.type for f in fields if f.encode_name == step])

@@ -13,6 +13,7 @@ from voltbench.adapters.scenario_files.changes import Changes
 from voltbench.adapters.scenario_files.plain_files import of_sessions, of_station
 from voltbench.adapters.scenario_files.rows import csv_rows, read_bytes
 from voltbench.adapters.scenario_files.sessions import begins_like_json, rows_of_json
+from voltbench.adapters.toml_text import parse_toml
 from voltbench.energy.scenario import Scenario
 from voltbench.errors import InvalidInput
 
@@ -73,7 +74,7 @@ def _scenario(content: bytes, file: Traversable, changes: Changes, catalog: Cata
     kind = KINDS.get(suffix.lower()) or _kind_of(content)
     if kind == "toml":
         folder = file.parent if isinstance(file, Path) else files("voltbench") / "catalog" / "scenarios"
-        return toml_file.scenario_of(toml_file.parsed(content), name or file.name, folder, changes, catalog)
+        return toml_file.scenario_of(parse_toml(content), name or file.name, folder, changes, catalog)
     if kind == "csv":
         return of_sessions(csv_rows(content), file, changes, catalog)
     found = json_text.parse(content)

@@ -6,7 +6,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from voltbench.adapters import strict
-from voltbench.adapters.catalog import Catalog, parse_toml
+from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.scenario_files.changes import Changes
 from voltbench.adapters.scenario_files.moments import LocalTime, local_time
 from voltbench.adapters.scenario_files.quantity import Setting, quantity
@@ -54,16 +54,6 @@ def scenario_of(written: Any, name: str, folder: Traversable, changes: Changes, 
         tariff=_tariff(table.tariff, setting),
         seed=seed,
     )
-
-
-def parsed(text: bytes) -> dict[str, Any]:
-    """The table that a TOML text holds. Raises InvalidInput, whatever the text."""
-    try:
-        return parse_toml(text)
-    except RecursionError as error:
-        raise InvalidInput("text", "is nested too deeply", allowed="a few levels") from error
-    except ValueError as error:  # a number with thousands of digits
-        raise InvalidInput("text", f"is not TOML: {error}") from error
 
 
 def _arrivals(table: ArrivalsTable | None, changes: Changes) -> ArrivalsTable:

@@ -12,6 +12,7 @@ from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.scenario_files import built_in, toml_file
 from voltbench.adapters.scenario_files.changes import Changes
 from voltbench.adapters.station_json import StationConfig
+from voltbench.adapters.toml_text import parse_toml
 from voltbench.apps.sites.audience import Audience
 from voltbench.clock import ScaledClock
 from voltbench.energy.endless import EndlessSite
@@ -152,7 +153,7 @@ class DemoSite:
 def _days_from(today: Instant) -> Callable[[int], Scenario]:
     """The scenario of each day, by its number from 0."""
     file, catalog = built_in()[SCENARIO], Catalog()
-    written = toml_file.parsed(file.read_bytes())
+    written = parse_toml(file.read_bytes())
     first: datetime = written["horizon"]["start"]
     first = datetime.combine(utc(today).date(), first.timetz())
 
