@@ -2,7 +2,8 @@
 
 In an open loop a request is due at its instant whether or not the one before has been answered, and its latency
 counts from there: a server that stalls is not spared the requests that would have come meanwhile. There is no peer:
-the target is the promise (p99 below 10 ms).
+the target is the promise (p99 below 10 ms). Time that a hypervisor gave to other machines ("stolen") shows in the tail
+as if it were ours, so it is printed beside.
 
     python -m benchmarks.api [SECONDS] [REQUESTS_PER_SECOND]
 """
@@ -23,6 +24,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from benchmarks.figures import Figure
 
 TARGET_P99_MS = 10.0
@@ -39,17 +42,16 @@ MIX = {"power-update": 50, "read session": 15, "status": 15, "start": 10, "stop"
 
 
 @contextmanager
-def a_bench(directory: Path) -> Iterator[int]:
-    """A `voltbench up` with its demo, and the port where it listens."""
+def a_bench(directory: Path) -> Iterator[tuple[psutil.Process, int]]:
+    """A `voltbench up` with its demo: its process, and the port where it listens."""
     command = [str(Path(sys.executable).with_name("voltbench")), "up", "--port", "0"]
     with subprocess.Popen(
         command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None
         try:
-            yield next(
-                int(found[1]) for line in process.stdout if (found := re.search(r"listening on http.*?:(\d+)", line))
-            )
+            said = (re.search(r"listening on http.*?:(\d+)", line) for line in process.stdout)
+            yield psutil.Process(process.pid), next(int(found[1]) for found in said if found)
         finally:
             process.send_signal(signal.SIGTERM)
 
@@ -150,7 +152,25 @@ def percentile(taken_ms: list[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
-def report(load: Load, rate: float) -> bool:
+@dataclass
+class Effort:
+    """What a stretch of time took: CPU seconds of the server, and the machine's time that was stolen from it."""
+
+    cpu_s: float = 0.0
+    stolen: float = 0.0
+
+
+@contextmanager
+def effort_of(server: psutil.Process) -> Iterator[Effort]:
+    """Measure it."""
+    effort, machine, begin = Effort(), psutil.cpu_times(), server.cpu_times()
+    yield effort
+    later, end = psutil.cpu_times(), server.cpu_times()
+    effort.cpu_s = end.user + end.system - begin.user - begin.system
+    effort.stolen = (later.steal - machine.steal) / max(sum(later) - sum(machine), 1e-9)
+
+
+def report(load: Load, rate: float, effort: Effort) -> bool:
     """Print what was measured; whether the target was met."""
     everything = [ms for kind in load.taken_ms.values() for ms in kind]
     print(f"API at {rate:g} requests/s, open loop, {len(everything)} requests, {load.failures} failures (ms)")
@@ -158,27 +178,41 @@ def report(load: Load, rate: float) -> bool:
         figures = "  ".join(f"{name} {percentile(taken, part):6.2f}" for name, part in (("p50", 0.5), ("p99", 0.99)))
         print(f"  {kind:14}{len(taken):6}  {figures}  max {max(taken):6.2f}")
     p99 = percentile(everything, 0.99)
+    print(f"  server {_cost(effort, len(everything))}")
     print(f"  target p99 < {TARGET_P99_MS:g} ms: {p99:.2f} ms, {TARGET_P99_MS / p99:.1f} times faster than promised")
     return p99 < TARGET_P99_MS and not load.failures
 
 
 def figures(quick: bool = False) -> list[Figure]:
     """The latency of everything, and of each kind of request."""
-    with tempfile.TemporaryDirectory() as directory, a_bench(Path(directory)) as port:
-        load = asyncio.run(drive(port, 5.0 if quick else 30.0, 200.0))
+    load, effort = _measured(5.0 if quick else 30.0, 200.0)
     everything = [ms for kind in load.taken_ms.values() for ms in kind]
     rows = [Figure("200 requests/s, all", _latency(everything) + f", {load.failures} failures", promise="p99 < 10 ms")]
-    return rows + [Figure(f"  {kind}", _latency(taken)) for kind, taken in load.taken_ms.items()]
+    rows += [Figure(f"  {kind}", _latency(taken)) for kind, taken in load.taken_ms.items()]
+    return [*rows, Figure("  server", _cost(effort, len(everything)))]
 
 
 def _latency(taken_ms: list[float]) -> str:
     return f"p50 {percentile(taken_ms, 0.5):.2f} ms, p99 {percentile(taken_ms, 0.99):.2f} ms of {len(taken_ms):,}"
 
 
+def _cost(effort: Effort, requests: int) -> str:
+    each_ms = 1e3 * effort.cpu_s / requests
+    return f"{each_ms:.2f} ms CPU a request; {effort.stolen:.0%} of the machine's time was stolen"
+
+
+def _measured(seconds: float, rate: float) -> tuple[Load, Effort]:
+    """Start a bench in an empty directory, and drive it."""
+    with tempfile.TemporaryDirectory() as directory, a_bench(Path(directory)) as (server, port):
+        with effort_of(server) as effort:
+            load = asyncio.run(drive(port, seconds, rate))
+        return load, effort
+
+
 def main(seconds: float = 20.0, rate: float = 200.0) -> bool:
-    """Start a bench in an empty directory, drive it, and report."""
-    with tempfile.TemporaryDirectory() as directory, a_bench(Path(directory)) as port:
-        return report(asyncio.run(drive(port, seconds, rate)), rate)
+    """Measure and report."""
+    load, effort = _measured(seconds, rate)
+    return report(load, rate, effort)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from voltbench.adapters.telemetry import Telemetry
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.trust import trust_for
 from voltbench.apps.compose import Choices, opened
@@ -37,11 +38,20 @@ def with_battery(config: dict[str, Any], power: float, capacity: float = 200) ->
 @asynccontextmanager
 async def a_bench(directory: Path, token: str | None = None, **choices: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, called without a network."""
+    async with a_bench_with_telemetry(directory, token, **choices) as (client, _):
+        yield client
+
+
+@asynccontextmanager
+async def a_bench_with_telemetry(
+    directory: Path, token: str | None = None, **choices: Any
+) -> AsyncIterator[tuple[httpx.AsyncClient, Telemetry]]:
+    """The same, and its time series."""
     async with opened(Choices(directory, **choices)) as bench:
         app = make_app(bench.sites, bench.telemetry, trust_for("127.0.0.1", token))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            yield client
+            yield client, bench.telemetry
 
 
 class Up:

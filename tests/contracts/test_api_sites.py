@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from httpx import AsyncClient
 
-from tests.apis import ONE_CHARGER, TWO_CHARGERS, a_bench
+from tests.apis import ONE_CHARGER, TWO_CHARGERS, a_bench, a_bench_with_telemetry
 from voltbench.apps.api.trust import is_loopback, trust_for
 from voltbench.errors import InvalidInput
 
@@ -106,6 +107,28 @@ async def test_ended_sessions_are_told_page_by_page_the_last_one_first(client: A
 async def test_a_page_that_cannot_be_is_refused(client: AsyncClient, query: dict[str, Any]) -> None:
     answer = await client.get("/sites/default/history", params=query)
     assert (answer.status_code, answer.json()["field"]) == (422, next(iter(query)))
+
+
+async def test_a_series_is_read_in_parts(tmp_path: Path) -> None:
+    async with a_bench_with_telemetry(tmp_path) as (client, telemetry):
+        instants = np.arange(12_000, dtype=np.int64) * 1_000
+        telemetry.append("default", "test_w", instants, instants / 2.0)
+        path = "/sites/default/telemetry/test_w"
+        part = (await client.get(path, params={"start": 1_500, "end": 4_000})).json()
+        assert part["instants"] == [1_500, 2_000, 3_000]
+        assert part["values"] == [500, 1_000, 1_500]
+        assert part["next"] is None
+        first = (await client.get(path, params={"start": 0, "end": 12_000_000})).json()
+        rest = (await client.get(path, params={"start": first["next"], "end": 12_000_000})).json()
+        assert first["instants"] + rest["instants"] == instants.tolist()
+        assert rest["next"] is None
+        assert "test_w" in (await client.get("/sites/default/telemetry")).json()["series"]
+
+
+async def test_a_series_that_is_not_there_is_not_found(client: AsyncClient) -> None:
+    assert (await client.get("/sites/default/telemetry/nothing_w")).status_code == 404
+    assert (await client.get("/sites/nowhere/telemetry/grid_w")).status_code == 404
+    assert (await client.get("/sites/default/telemetry/grid_w", params={"start": -1})).status_code == 422
 
 
 # --- docs ------------------------------------------------------------------------------------------------------------

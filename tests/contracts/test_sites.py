@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.builders import MIDNIGHT
 from voltbench.adapters.station_json import BASE_EXAMPLE, BatteryConfig, ChargerConfig, StationConfig
-from voltbench.adapters.store import Store
+from voltbench.adapters.store import InputTaken, SiteSaved, SnapshotTaken, Store
 from voltbench.adapters.telemetry import Telemetry
 from voltbench.apps.sites import (
     DEFAULT,
@@ -25,7 +26,7 @@ from voltbench.apps.sites import (
     stored,
 )
 from voltbench.energy import hosted
-from voltbench.energy.inputs import Recompute, SetLimit, StartSession, StopSession, UpdatePower
+from voltbench.energy.inputs import Recompute, SetLimit, StartSession, StopSession, UpdatePower, encoded
 from voltbench.energy.views import SessionView
 from voltbench.errors import Conflict, InvalidInput, NotFound, Unavailable
 from voltbench.events import LimitSet, MeterRead, SessionEnded, SessionStarted, StorageSet
@@ -215,6 +216,20 @@ async def test_a_new_configuration_ends_every_session(url):
         assert await bench.sites.sessions(DEFAULT) == [ended]
 
 
+async def test_limits_of_others_outlast_the_configuration_as_far_as_it_has_a_place_for_them(url, caplog):
+    async with a_bench(url) as bench:
+        await bench.sites.take(DEFAULT, SetLimit("grid", "dso", 50_000.0))
+        await bench.sites.take(DEFAULT, SetLimit("CP003", "ems", 20_000.0))
+        await bench.sites.replace(DEFAULT, BASE_EXAMPLE)
+        assert len((await bench.sites.status(DEFAULT)).limits) == 2
+        await bench.sites.replace(DEFAULT, BOOSTED)
+    assert "CP003" in caplog.text
+    async with a_bench(url) as bench:
+        view = await bench.sites.status(DEFAULT)
+        assert [(limit.node, limit.source) for limit in view.limits] == [("grid", "dso")]
+        assert view.grid_limit_w == 50_000.0
+
+
 # --- sessions that ended ---------------------------------------------------------------------------------------------
 
 
@@ -281,7 +296,7 @@ async def test_what_happens_by_itself_is_told_too(bench):
 
 
 async def test_who_is_too_slow_is_told_so_and_let_go(bench, monkeypatch):
-    monkeypatch.setattr(audience, "MOST_WAITING", 3)
+    monkeypatch.setattr(audience, "MOST_WAITING", 2)
     subscription = bench.sites.subscribe(DEFAULT)
     other = bench.sites.subscribe(DEFAULT)
     waiting = asyncio.create_task(heard(other, 4))
@@ -292,8 +307,17 @@ async def test_who_is_too_slow_is_told_so_and_let_go(bench, monkeypatch):
     events = [event async for event in subscription]
     assert isinstance(events[-1], Event)
     assert isinstance(events[-1].fact, FellBehind)
-    assert len(events) == 4
+    assert len(events) == 3
     other.close()
+
+
+async def test_whatever_one_action_tells_fits(bench, monkeypatch):
+    for place in ("CP001:1", "CP001:2", "CP002:1"):
+        await bench.start(place)
+    monkeypatch.setattr(audience, "MOST_WAITING", 1)
+    subscription = bench.sites.subscribe(DEFAULT)
+    await bench.sites.take(DEFAULT, SetLimit("grid", "dso", 30_000.0))
+    assert {type(fact) for fact in await heard(subscription, 3)} == {LimitSet}
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------------
@@ -317,6 +341,52 @@ async def test_what_cannot_be_kept_never_was(bench, monkeypatch):
     assert isinstance((await heard(subscription, 1))[0], FellBehind)
     assert (await bench.start("CP001:2")).allocated_w == 100_000.0
     assert await bench.sites.sessions(DEFAULT) == []
+
+
+async def test_a_session_that_was_kept_without_our_knowing_is_stopped(bench, monkeypatch):
+    transaction = bench.store._writer._transaction
+
+    async def break_off(writes: object) -> None:
+        await transaction(writes)
+        raise Unavailable("no answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.store._writer, "_transaction", break_off)
+        with pytest.raises(Unavailable):
+            await bench.start("CP001:1")
+    assert await bench.shares_kw() == []
+    assert [session.reason for session in await bench.sites.sessions(DEFAULT)] == ["stopped"]
+    assert (await bench.start("CP001:1")).allocated_w == 150_000.0
+
+
+@pytest.mark.parametrize("what", ["snapshot", "input", "configuration"])
+async def test_a_site_that_this_version_cannot_live_on_from_is_set_aside(url, caplog, what):
+    async with a_bench(url, in_order=False) as bench:
+        await bench.sites.create("hub", BOOSTED)
+        ended = await bench.start("CP001:1", site="hub")
+        await bench.sites.take("hub", StopSession(ended.id))
+        for id in (DEFAULT, "hub"):
+            sequence = bench.sites._sites[id]._sequence
+            await bench.store.put(
+                {
+                    "snapshot": SnapshotTaken(id, sequence, MIDNIGHT, b"\x7fsnapshot"),
+                    "input": InputTaken(id, sequence + 1, MIDNIGHT, encoded(StopSession("never seen"))),
+                    "configuration": SiteSaved(id, '{"stationId": 7}', MIDNIGHT),
+                }[what]
+            )
+        await bench.sites.create("other", BOOSTED)
+    async with a_bench(url) as bench:
+        assert await bench.shares_kw("other") == []
+        for id in (DEFAULT, "hub"):
+            with pytest.raises(Unavailable, match=f"site '{id}' is set aside"):
+                await bench.start("CP001:1", site=id)
+            assert f"site '{id}' is set aside" in caplog.text
+        await bench.sites.delete("hub")
+        await bench.sites.replace(DEFAULT, BOOSTED)
+        session = await bench.start("CP001:1")
+    async with a_bench(url) as bench:
+        assert bench.sites.ids() == [DEFAULT, "other"]
+        assert [known.id for known in (await bench.sites.status(DEFAULT)).sessions] == [session.id]
 
 
 async def test_a_configuration_that_cannot_be_kept_never_was(bench, monkeypatch):
@@ -372,10 +442,17 @@ async def test_the_demo_lives_by_itself(url):
         assert bench.sites.ids() == [DEFAULT, DEMO]
         subscription = bench.sites.subscribe(DEMO)
         before = await bench.sites.status(DEMO)
+        could_take_w = {session.id: session.vehicle_max_w for session in before.sessions}
         assert len(await heard(subscription, 50)) == 50
         assert (await bench.sites.status(DEMO)).at > before.at
         ended = await bench.sites.sessions(DEMO, limit=3)
         assert await bench.sites.session(DEMO, ended[0].id) == ended[0]
+        bench.sites.set_speed(DEMO, 1.0)
+        assert could_take_w
+        demo = bench.sites._sites[DEMO]
+        demo.advance((await demo.status()).at + 3 * 60 * MS_PER_MINUTE)
+        for id, power_w in could_take_w.items():
+            assert (await bench.sites.session(DEMO, id)).vehicle_max_w == power_w
         with pytest.raises(Conflict, match="lives by itself"):
             await bench.sites.take(DEMO, Recompute())
         for refused in (bench.sites.replace(DEMO, BOOSTED), bench.sites.delete(DEMO), bench.sites.config(DEMO)):
@@ -422,5 +499,18 @@ async def test_what_the_meters_show_is_kept(tmp_path: Path):
         MIDNIGHT + 54 * MS_PER_MINUTE: 0.0,
     }
     assert soc.values[-1] == pytest.approx(0.1)
+    await telemetry.close()
+    await store.close()
+
+
+async def test_what_is_too_old_is_forgotten_at_the_start(tmp_path: Path):
+    store = await Store.open(f"sqlite:///{tmp_path}/live.db")
+    telemetry, clock = await Telemetry.open(f"sqlite:///{tmp_path}/telemetry.db"), StandingClock()
+    for days in (1, 40):
+        telemetry.append("quiet", "grid_w", np.array([MIDNIGHT - days * MS_PER_DAY]), np.array([1.0]))
+    await telemetry.flush()
+    sites = await Sites.open(store, telemetry, clock=clock, retention_days=30.0)
+    await sites.close()
+    assert (await telemetry.read("quiet", "grid_w", 0, clock.at)).instants.tolist() == [MIDNIGHT - MS_PER_DAY]
     await telemetry.close()
     await store.close()

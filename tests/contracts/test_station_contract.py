@@ -217,9 +217,18 @@ async def test_where_decreases_are_reported_a_newcomer_waits_for_room(station: S
     second = await station.start("CP001", 2, power=200)
     assert second["allocatedPower"] == 0
     path = f"/sessions/{first['sessionId']}/power-update"
-    answer = await station.client.post(path, json={"consumedPower": 100, "vehicleMaxPower": 200})
-    assert answer.json()["newAllocatedPower"] == 100
-    assert await station.powers() == pytest.approx([100, 100])
+    for second_kw in (0, 100):  # it is told with the first answer, and confirms with its next report
+        answer = await station.client.post(path, json={"consumedPower": 100, "vehicleMaxPower": 200})
+        assert answer.json()["newAllocatedPower"] == 100
+        assert await station.powers() == pytest.approx([100, second_kw])
+
+
+async def test_a_full_vehicle_reports_that_it_can_take_nothing(station: Station) -> None:
+    await station.configure(ONE_CHARGER)
+    session = await station.start("CP001", 1)
+    path = f"/sessions/{session['sessionId']}/power-update"
+    answer = await station.client.post(path, json={"consumedPower": 0, "vehicleMaxPower": 0})
+    assert (answer.status_code, answer.json()["newAllocatedPower"]) == (200, 0)
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------

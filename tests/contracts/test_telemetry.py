@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from voltbench.adapters import telemetry as module
 from voltbench.adapters.store.database import database_at
 from voltbench.adapters.telemetry import NOTHING, Pieces, Telemetry, by_hour, decoded, encoded, joined
 from voltbench.errors import LocalProtocolError, Unavailable
@@ -224,3 +225,34 @@ async def rows_in(url: str) -> int:
     rows = await database.run(lambda connection: connection.scalar(text("SELECT count(*) FROM series_hours")))
     await database.close()
     return int(rows or 0)
+
+
+@pytest.mark.parametrize("most", [1, 30, 59, 60, 61, 150, 199, 500])
+async def test_the_first_so_many_pieces_are_the_first_of_all(url: str, most: int):
+    async with opened(url) as telemetry:
+        telemetry.append("depot", "power_w", *minutes(0, 150))
+        await telemetry.flush()
+        telemetry.append("depot", "power_w", *minutes(140, 200))
+        for start in (MIDNIGHT, MIDNIGHT + 30 * MS_PER_MINUTE):
+            whole = await telemetry.read("depot", "power_w", start, FOREVER)
+            part = await telemetry.read("depot", "power_w", start, FOREVER, most)
+            assert same(part, Pieces(whole.instants[:most], whole.values[:most]))
+
+
+async def test_while_the_database_is_away_only_so_much_waits(url: str, monkeypatch, caplog):
+    monkeypatch.setattr(module, "MOST_WAITING", 100)
+    async with opened(url) as telemetry:
+
+        async def fail(*_: object) -> None:
+            raise Unavailable("away")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(telemetry, "_write", fail)
+            for first in range(0, 300, 50):
+                telemetry.append("depot", "power_w", *minutes(first, first + 50))
+                with pytest.raises(Unavailable):
+                    await telemetry.flush()
+        assert same(await everything(telemetry), minutes(200, 300))
+        await telemetry.flush()
+        assert same(await everything(telemetry), minutes(200, 300))
+    assert caplog.text.count("dropped") == 1

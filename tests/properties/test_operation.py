@@ -139,6 +139,7 @@ class SiteLife(RuleBasedStateMachine):
         known = self.operation.controller.commitments.of(id)
         honest_w = min(power_w, known.worst_w(self.world.now))
         self.operation.controller.commitments.confirm(id, honest_w)
+        self.operation.controller.commitments.answer(id)
         session = self.operation.bay(id).session
         if isinstance(session, ReportedSession) and math.isfinite(honest_w):
             session.report(self.world.now, honest_w, 150 * KW)

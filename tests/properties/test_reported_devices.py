@@ -1,4 +1,7 @@
-"""Devices that hear of their limit only when they report: whatever they draw meanwhile, no limit is ever broken."""
+"""Devices that hear of their limit only when they report: whatever they draw meanwhile, no limit is ever broken.
+
+An answer may get lost, as long as the next one arrives, and one a minute does.
+"""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +22,7 @@ happenings = st.tuples(
     st.integers(0, 5),
     st.sampled_from(["start", "start", "report", "report", "stop"]),
     st.sampled_from([0.0, 0.5, 1.0]),
+    st.booleans(),
 )
 
 
@@ -31,6 +35,7 @@ class Devices:
         self.heard_at: dict[int, Instant] = {}
         self._count = 0
         self._ids: dict[int, str] = {}
+        self._unanswered: set[int] = set()
 
     def start(self, now: Instant, slot: int) -> None:
         self._count += 1
@@ -38,15 +43,21 @@ class Devices:
         start = StartSession(self._ids[slot], f"station-{slot // 2 + 1}", str(slot % 2 + 1), RATING_W)
         self.told_w[slot], self.heard_at[slot] = self.site.take(now, start).allocated_w, now
 
-    def report(self, now: Instant, slot: int, part: float) -> None:
-        """It says what it draws now, and hears what it may draw from now on."""
+    def report(self, now: Instant, slot: int, part: float, is_lost: bool = False) -> None:
+        """It says what it draws now, and hears what it may draw from now on, unless the answer is lost."""
         drawn_w = part * self.told_w[slot]
         update = UpdatePower(self._ids[slot], drawn_w, RATING_W)
-        self.told_w[slot], self.heard_at[slot] = self.site.take(now, update).allocated_w, now
+        allocated_w = self.site.take(now, update).allocated_w
+        if is_lost and slot not in self._unanswered:
+            self._unanswered.add(slot)
+        else:
+            self._unanswered.discard(slot)
+            self.told_w[slot], self.heard_at[slot] = allocated_w, now
 
     def stop(self, now: Instant, slot: int) -> None:
         self.site.take(now, StopSession(self._ids.pop(slot)))
         del self.told_w[slot], self.heard_at[slot]
+        self._unanswered.discard(slot)
 
     def check(self, now: Instant) -> None:
         self.site.advance(now)
@@ -61,7 +72,7 @@ def test_what_devices_draw_before_they_hear_of_a_lower_limit_is_counted(storage,
     plan = a_site(GRID_W, 3, a_station_model(RATING_W), storage, soc)
     site = HostedSite(HostedPlan(plan, ControlOptions(confirmation=Confirmation.REPORTED), lends_after_ms), MIDNIGHT)
     devices, now = Devices(site), MIDNIGHT
-    for pause, slot, what, part in [*life, *((7_000, 0, "wait", 1.0) for _ in range(40))]:
+    for pause, slot, what, part, is_lost in [*life, *((7_000, 0, "wait", 1.0, False) for _ in range(40))]:
         then = now + pause
         for due, silent in sorted((at + LONGEST_SILENCE_MS, slot) for slot, at in devices.heard_at.items()):
             if due <= then:
@@ -73,7 +84,7 @@ def test_what_devices_draw_before_they_hear_of_a_lower_limit_is_counted(storage,
         if what == "start" and slot not in devices.told_w:
             devices.start(now, slot)
         elif what == "report" and slot in devices.told_w:
-            devices.report(now, slot, part)
+            devices.report(now, slot, part, is_lost)
         elif what == "stop" and slot in devices.told_w:
             devices.stop(now, slot)
         devices.check(now)

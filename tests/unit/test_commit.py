@@ -21,9 +21,13 @@ def test_a_newcomer_waits_until_the_others_have_confirmed_that_they_draw_less() 
     commitments = Commitments(Confirmation.REPORTED)
     first, second = commitments.join(a), commitments.join(b)
     assert commitments.raised(0, [(first, 100.0)], bounds) == [Order("a", 100.0)]
+    commitments.answer("a")
     aims = [(first, 50.0), (second, 50.0)]
     assert commitments.lowered(aims) == [Order("a", 50.0)]
     assert commitments.raised(0, aims, bounds) == []
+    commitments.confirm("a", 50.0)  # it has not been told yet, and may draw more again
+    assert commitments.raised(0, aims, bounds) == []
+    commitments.answer("a")
     commitments.confirm("a", 80.0)
     assert commitments.raised(0, aims, bounds) == [Order("b", 20.0)]
     commitments.confirm("a", 50.0)

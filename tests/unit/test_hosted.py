@@ -7,8 +7,16 @@ import pytest
 from tests.builders import MIDNIGHT, a_site, a_station_model, a_storage
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.hosted import HostedPlan, HostedSite
-from voltbench.energy.inputs import Recompute, SetLimit, StartSession, StopSession, UpdatePower
+from voltbench.energy.hosted import MOST_SOURCES, HostedPlan, HostedSite
+from voltbench.energy.inputs import (
+    Recompute,
+    SetLimit,
+    StartSession,
+    StopSession,
+    UpdatePower,
+    decoded,
+    encoded,
+)
 from voltbench.errors import Conflict, InvalidInput, LocalProtocolError, NotFound
 from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND
 from voltbench.site.storage import StorageModel
@@ -137,6 +145,51 @@ def test_energy_is_the_integral_of_what_was_reported():
     assert (ended.status, ended.reason, ended.consumed_w) == ("Ended", "stopped", 50_000.0)
 
 
+def test_a_reading_above_the_limit_counts_until_a_lower_limit_follows_it():
+    site = a_hosted_site()
+    start(site, T0, "S1", "1:1")
+    site.take(T0, UpdatePower("S1", 190_000.0, 150_000.0))
+    assert site.status(T0).grid_power_w == 190_000.0
+    assert HostedSite.restore(site.plan, site.snapshot()).status(T0).grid_power_w == 190_000.0
+    view = site.take(T0 + MS_PER_HOUR, SetLimit("grid", "dso", 100_000.0))
+    assert (view.sessions[0].energy_wh, view.grid_power_w) == (190_000.0, 100_000.0)
+    assert site.take(T0 + 2 * MS_PER_HOUR, SetLimit("grid", "dso", 120_000.0)).grid_power_w == 120_000.0
+
+
+def test_a_full_vehicle_can_take_nothing():
+    site = a_hosted_site()
+    start(site, T0, "S1", "1:1")
+    assert site.take(T1, UpdatePower("S1", 0.0, 0.0)).allocated_w == 0.0
+
+
+def test_so_many_sources_limit_a_node_and_no_more():
+    site = a_hosted_site()
+    for i in range(MOST_SOURCES):
+        site.take(T0, SetLimit("grid", f"source {i}", 90_000.0))
+    with pytest.raises(Conflict, match="sources"):
+        site.take(T0, SetLimit("grid", "another", 10_000.0))
+    site.take(T0, SetLimit("grid", "source 0", 80_000.0))
+    site.take(T0, SetLimit("grid", "source 0", None))
+    assert site.take(T0, SetLimit("grid", "another", 10_000.0)).grid_limit_w == 10_000.0
+
+
+def test_an_empty_battery_rests_at_zero():
+    site = a_hosted_site(storage=a_storage(200_000.0, 200_000.0))
+    for i, place in enumerate(["1:1", "1:2", "2:1", "2:2"]):
+        start(site, T0, f"S{i + 1}", place)
+    battery = site.status(T0 + 3 * MS_PER_HOUR).battery
+    assert battery is not None
+    assert str(battery.power_w) == "0.0"
+
+
+def test_what_another_format_kept_is_refused():
+    site = a_hosted_site()
+    with pytest.raises(InvalidInput, match="format"):
+        HostedSite.restore(site.plan, b"\x7f" + site.snapshot()[1:])
+    with pytest.raises(InvalidInput, match="format"):
+        decoded(b"\x7f" + encoded(Recompute())[1:])
+
+
 def test_the_energy_metered_at_the_end_counts():
     site = a_hosted_site()
     start(site, T0, "S1", "1:1")
@@ -166,8 +219,11 @@ def test_a_newcomer_waits_until_room_is_reported():
     assert allocated(site, T0) == dict.fromkeys(["S1", "S2", "S3"], 130.0)
     newcomer = start(site, T1, "S4", "2:2", 130_000.0)
     assert newcomer.allocated_w == pytest.approx(10_000.0)
-    told = site.take(T1 + 1_000, UpdatePower("S1", 99_000.0, 130_000.0))
-    assert told.allocated_w == pytest.approx(100_000.0)
+    for i in (1, 2, 3):  # they learn of the lower limit only from the answer
+        told = site.take(T1 + 500, UpdatePower(f"S{i}", 99_000.0, 130_000.0))
+        assert told.allocated_w == pytest.approx(100_000.0)
+    assert allocated(site, T1 + 500)["S4"] == 10.0
+    site.take(T1 + 1_000, UpdatePower("S1", 99_000.0, 130_000.0))
     assert allocated(site, T1 + 1_000)["S4"] == 40.0
     site.take(T1 + 2_000, UpdatePower("S2", 110_000.0, 130_000.0))
     assert allocated(site, T1 + 2_000)["S4"] == 60.0
@@ -175,6 +231,18 @@ def test_a_newcomer_waits_until_room_is_reported():
     site.take(T1 + 4_000, UpdatePower("S3", 100_000.0, 130_000.0))
     assert allocated(site, T1 + 4_000) == dict.fromkeys(["S1", "S2", "S3", "S4"], 100.0)
     assert site.operation.excess(T1 + 4_000)[0] <= 1e-6
+
+
+def test_a_report_confirms_no_limit_that_its_device_has_not_been_told():
+    site = a_hosted_site(grid_w=200_000.0, confirmation=Confirmation.REPORTED)
+    assert start(site, T0, "A", "1:1").allocated_w == 150_000.0
+    assert start(site, T0, "B", "2:1").allocated_w == 50_000.0
+    site.take(T1, UpdatePower("A", 90_000.0, 150_000.0))  # told 100 kW, but the answer is lost: it may draw 150
+    assert site.take(T1, UpdatePower("B", 50_000.0, 150_000.0)).allocated_w == 50_000.0
+    site.take(T2, UpdatePower("A", 150_000.0, 150_000.0))  # it still does
+    assert site.take(T2, UpdatePower("B", 50_000.0, 150_000.0)).allocated_w == 50_000.0
+    site.take(T2 + 1_000, UpdatePower("A", 100_000.0, 150_000.0))
+    assert site.take(T2 + 1_000, UpdatePower("B", 50_000.0, 150_000.0)).allocated_w == 100_000.0
 
 
 def test_where_reports_confirm_a_lower_limit_lowers_no_draw_by_itself():

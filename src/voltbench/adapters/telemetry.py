@@ -8,13 +8,14 @@ nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, delete, select, tuple_
+from sqlalchemy import Connection, Select, delete, func, select, tuple_
 
 from voltbench.adapters.store.database import Database, database_at, upsert
 from voltbench.adapters.store.migrate import TELEMETRY, migrate
@@ -24,6 +25,11 @@ from voltbench.quantities import MS_PER_HOUR, Instant
 
 _OFFSET, _VALUE = np.dtype("<u4"), np.dtype("<f8")
 _KEYS_IN_A_QUERY = 500
+
+MOST_WAITING = 100_000
+"""Pieces of a series that wait in memory while the database is away. The oldest go first."""
+
+_log = logging.getLogger(__name__)
 
 
 class Pieces(NamedTuple):
@@ -51,6 +57,7 @@ class Telemetry:
         self._in_hand: dict[Series, list[Pieces]] = {}
         self._newest: dict[Series, tuple[Instant, Pieces]] = {}  # as stored, so that it need not be read to be grown
         self._writing = asyncio.Lock()
+        self._is_dropping = False
 
     @classmethod
     async def open(cls, url: str) -> Telemetry:
@@ -79,16 +86,22 @@ class Telemetry:
                 await self._write(fresh)
             except BaseException:
                 self._fresh = {key: fresh.get(key, []) + self._fresh.get(key, []) for key in {**fresh, **self._fresh}}
+                self._drop_oldest()
                 raise
+            else:
+                self._is_dropping = False
             finally:
                 self._in_hand = {}
 
-    async def read(self, site_id: str, series: str, start: Instant, end: Instant) -> Pieces:
-        """The pieces from `start` on that begin before `end`."""
+    async def read(self, site_id: str, series: str, start: Instant, end: Instant, most: int | None = None) -> Pieces:
+        """The pieces from `start` on that begin before `end`; of more than `most`, the first of them."""
+        if most is not None:
+            end = min(end, await self._end_of(site_id, series, start, end, most))
         hour = series_hours.c.hour_ms
         between = (hour >= _hour_of(start)) & (hour < end)
         pieces = await self._hours(site_id, series, select(series_hours).where(between))
         first, last = np.searchsorted(pieces.instants, [start, end])
+        last = last if most is None else min(last, first + most)
         return Pieces(pieces.instants[first:last], pieces.values[first:last])
 
     async def holding(self, site_id: str, series: str, at: Instant) -> tuple[Instant, float] | None:
@@ -137,6 +150,27 @@ class Telemetry:
             await self.flush()
         finally:
             await self._database.close()
+
+    async def _end_of(self, site_id: str, series: str, start: Instant, end: Instant, most: int) -> Instant:
+        """An end by which at least so many pieces from `start` on are stored, or `end`: found without reading them."""
+        hour, after = series_hours.c.hour_ms, _hour_of(start) + (MS_PER_HOUR if start % MS_PER_HOUR else 0)
+        sizes = select(hour, func.length(series_hours.c.pieces)).where(
+            series_hours.c.site_id == site_id, series_hours.c.series == series, hour >= after, hour < end
+        )
+        rows = await self._database.run(lambda connection: connection.execute(sizes.order_by(hour)).all())
+        found = accumulate(size // (_VALUE.itemsize + _OFFSET.itemsize) for _, size in rows)
+        return next((row[0] + MS_PER_HOUR for row, count in zip(rows, found, strict=True) if count >= most), end)
+
+    def _drop_oldest(self) -> None:
+        """Keep as much as may wait of each series; say so once."""
+        dropped = False
+        for key, parts in self._fresh.items():
+            whole = joined(parts)
+            dropped |= len(whole.instants) > MOST_WAITING
+            self._fresh[key] = [Pieces(whole.instants[-MOST_WAITING:], whole.values[-MOST_WAITING:])]
+        if dropped and not self._is_dropping:
+            _log.warning("telemetry: the database is away for so long that the oldest pieces are dropped")
+        self._is_dropping |= dropped
 
     async def _hours(self, site_id: str, series: str, query: Select[Any]) -> Pieces:
         """What a query finds of a series, joined with what waits in memory."""

@@ -27,27 +27,28 @@ class Panel:
 
 def board(panels: Sequence[Panel]) -> RenderableType:
     """Every site, one below the other."""
-    return Group(*(part for panel in panels for part in _site(panel)))
+    return Group(*[part for panel in panels for part in (Text(" "), *_site(panel))])
 
 
 def _site(panel: Panel) -> list[RenderableType]:
     view = panel.view
     clock = utc(view.at).strftime("%a %H:%M:%S")
-    title = Text.assemble((f"{panel.site_id}", "bold"), f"  {view.id}  {clock} UTC  {panel.speed:g}x")
-    return [title, _gauges(view), _sessions(view), Text()]
+    name = "" if view.id == panel.site_id else f"  {view.id}"
+    title = Text.assemble((panel.site_id, "bold"), f"{name}  {clock} UTC  {panel.speed:g}x")
+    return [title, _gauges(view), _sessions(view)]
 
 
 def _gauges(view: SiteView) -> Table:
     gauges = Table.grid(padding=(0, 2))
     grid_w, limit_w = max(0.0, view.grid_power_w), view.grid_limit_w
-    gauges.add_row("grid", _bar(grid_w, limit_w), f"{_kw(view.grid_power_w)} of {_kw(limit_w)} kW")
+    style = "red" if grid_w > 0.99 * limit_w else "green"
+    gauges.add_row("grid", _bar(grid_w, limit_w, style), f"{_kw(view.grid_power_w)} of {_kw(limit_w)} kW")
     if view.battery is not None:
-        gauges.add_row("battery", _bar(view.battery.soc, 1.0), _battery(view.battery))
+        gauges.add_row("battery", _bar(view.battery.soc, 1.0, "blue"), _battery(view.battery))
     return gauges
 
 
-def _bar(part: float, whole: float) -> ProgressBar:
-    style = "red" if part > 0.99 * whole else "green"
+def _bar(part: float, whole: float, style: str) -> ProgressBar:
     return ProgressBar(max(whole, 1e-9), min(part, whole), width=_BAR_WIDTH, complete_style=style, finished_style=style)
 
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +25,7 @@ from voltbench.apps.api.trust import Trust, trust_for
 from voltbench.apps.board import Panel, board
 from voltbench.apps.compose import Bench, Choices, opened
 from voltbench.apps.sites import DEFAULT, DEMO
-from voltbench.errors import InvalidInput
+from voltbench.errors import InvalidInput, Unavailable
 
 _log = logging.getLogger("voltbench")
 
@@ -132,6 +132,7 @@ async def _serve(bench: Bench, trust: Trust, door: socket.socket, stop: asyncio.
             timeout_graceful_shutdown=PATIENCE_S,
             timeout_keep_alive=KEEP_ALIVE_S,
             server_header=False,
+            proxy_headers=False,
         )
     )
     gc.collect()
@@ -147,10 +148,10 @@ async def _serve(bench: Bench, trust: Trust, door: socket.socket, stop: asyncio.
 def _log_to(console: Console) -> None:
     """One line per notable thing: above the table in a terminal, else plainly."""
     handler: logging.Handler = RichHandler(console=console, show_path=False)
+    words = "%(message)s"
     if not console.is_terminal:
-        handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+        handler, words = logging.StreamHandler(sys.stdout), "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=words, handlers=[handler], force=True)
     for chatty in ("uvicorn", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
@@ -167,12 +168,16 @@ async def _shown(console: Console, bench: Bench) -> AsyncIterator[None]:
             yield
         finally:
             showing.cancel()
-            await asyncio.wait({showing})
+            with suppress(asyncio.CancelledError):
+                await showing
 
 
 async def _show(screen: Live, bench: Bench) -> None:
+    known = [site_id for site_id in (DEMO, DEFAULT) if site_id in bench.sites.ids()]
     while True:
-        known = [site_id for site_id in (DEMO, DEFAULT) if site_id in bench.sites.ids()]
-        panels = [Panel(id, bench.sites.speed(id), await bench.sites.status(id)) for id in known]
-        screen.update(board(panels), refresh=True)
+        try:
+            panels = [Panel(id, bench.sites.speed(id), await bench.sites.status(id)) for id in known]
+            screen.update(board(panels), refresh=True)
+        except Unavailable as error:
+            _log.warning("the table waits: %s", error)
         await asyncio.sleep(REFRESH_S)

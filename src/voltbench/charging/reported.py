@@ -38,13 +38,15 @@ class ReportedState(msgspec.Struct, frozen=True):
     since: Instant
     unused_since: Instant | None
     is_lent: bool
+    is_lowered: bool = True
 
 
 class ReportedSession:
     """A vehicle that we only hear of: its demand is what it was announced with, its draw what is reported.
 
-    Until something is reported it is taken to draw all it may. With `follows_at_once` a lower limit lowers its draw
-    there and then, otherwise only its next report does. With `lends_after_ms` what it has clearly not drawn for so
+    Until something is reported it is taken to draw all it may. A reading above the limit counts as it is. With
+    `follows_at_once` a lower limit after a reading lowers the draw there and then, otherwise only the next report
+    does. With `lends_after_ms` what it has clearly not drawn for so
     long is lent.
     """
 
@@ -52,6 +54,7 @@ class ReportedSession:
         "_emit",
         "_energy_wh",
         "_follows_at_once",
+        "_is_lowered",
         "_lends_after_ms",
         "_since",
         "_unused_since",
@@ -86,6 +89,7 @@ class ReportedSession:
         self._follows_at_once = follows_at_once
         self._lends_after_ms = lends_after_ms
         self._unused_since: Instant | None = None
+        self._is_lowered = False
         self._energy_wh = 0.0
         self._since = now
 
@@ -114,7 +118,9 @@ class ReportedSession:
         """Power it is known or taken to draw."""
         if self.reading is None:
             return self.limit_w
-        return min(self.reading.power_w, self.limit_w) if self._follows_at_once else self.reading.power_w
+        if self._follows_at_once and self._is_lowered:
+            return min(self.reading.power_w, self.limit_w)
+        return self.reading.power_w
 
     def drawn_wh(self, now: Instant) -> float:
         """Energy drawn so far, by what was reported."""
@@ -136,6 +142,7 @@ class ReportedSession:
     def limit(self, now: Instant, power_w: float) -> None:
         """Draw at most this much from now on."""
         before_w = self._settle(now)
+        self._is_lowered = self._is_lowered or power_w < self.limit_w
         self.limit_w = power_w
         self._tell(now, before_w)
 
@@ -147,7 +154,7 @@ class ReportedSession:
             self.is_lent, self._unused_since = False, None
         if not draws_its_share and (self._unused_since is None or self._is_ramping_up(power_w)):
             self._unused_since = now
-        self.reading, self.maximum_w = Reading(power_w, now), maximum_w
+        self.reading, self.maximum_w, self._is_lowered = Reading(power_w, now), maximum_w, False
         self._tell(now, before_w)
 
     def correct(self, now: Instant, delivered_wh: float) -> None:
@@ -182,13 +189,14 @@ class ReportedSession:
             since=self._since,
             unused_since=self._unused_since,
             is_lent=self.is_lent,
+            is_lowered=self._is_lowered,
         )
 
     def resume(self, state: ReportedState) -> None:
         """Be as remembered."""
         self.arrived_at, self.maximum_w, self.limit_w = state.arrived_at, state.maximum_w, state.limit_w
         self.reading, self.is_lent, self._unused_since = state.reading, state.is_lent, state.unused_since
-        self._energy_wh, self._since = state.energy_wh, state.since
+        self._energy_wh, self._since, self._is_lowered = state.energy_wh, state.since, state.is_lowered
 
     # --- inside --------------------------------------------------------------------------------------------------
 

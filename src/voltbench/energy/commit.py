@@ -1,8 +1,9 @@
 """Make it so: lower first, wait until that is certain, then raise into what is certainly free.
 
 A device is counted with its *worst case*: the most it may draw by what is known. That is the last limit it confirmed,
-or the last one sent if that is higher. A silent device is counted with the larger of both and its failsafe until the
-validity of its last limit ends, and with its failsafe after.
+or the last one sent if that is higher. A device confirms with a report, and what it confirms is the limit it was told
+before that report: whether the limit in the answer has arrived, its next report shows. A silent device is counted
+with the larger of both and its failsafe until the validity of its last limit ends, and with its failsafe after.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from voltbench.quantities import POWER_TOLERANCE_W, Instant
 
 
 class Confirmation(StrEnum):
-    """When a decrease counts: at once (our own twins), or when the device reports that it draws no more."""
+    """When a decrease counts: at once (our own twins), or when the device was told of it and has reported since."""
 
     INSTANT = "instant"
     REPORTED = "reported"
@@ -35,11 +36,15 @@ class CommitmentState(msgspec.Struct, frozen=True):
     failsafe_w: float
     valid_until: Instant | None
     is_silent: bool
+    told_w: float | None = None
 
 
 @dataclass(slots=True)
 class Commitment:
-    """What is known of one device: the limit it was sent, the most it may still draw, and what it falls back to."""
+    """What is known of one device: the limit it was sent, the most it may still draw, and what it falls back to.
+
+    `told_w` is the limit in the last answer to it.
+    """
 
     claim: Claim
     sent_w: float = 0.0
@@ -47,10 +52,13 @@ class Commitment:
     failsafe_w: float = 0.0
     valid_until: Instant | None = None
     is_silent: bool = False
+    told_w: float = 0.0
 
     def state(self) -> CommitmentState:
         """All there is to remember."""
-        return CommitmentState(self.sent_w, self.confirmed_w, self.failsafe_w, self.valid_until, self.is_silent)
+        return CommitmentState(
+            self.sent_w, self.confirmed_w, self.failsafe_w, self.valid_until, self.is_silent, self.told_w
+        )
 
     def worst_w(self, now: Instant) -> float:
         """The most this device may draw, by what is known."""
@@ -88,8 +96,9 @@ class Commitments:
 
     def resume(self, claim: Claim, state: CommitmentState) -> Commitment:
         """A device is here, and as much is known of it as is remembered."""
+        told_w = state.told_w if state.told_w is not None else max(state.sent_w, state.confirmed_w)
         known = self._all[claim.id] = Commitment(
-            claim, state.sent_w, state.confirmed_w, state.failsafe_w, state.valid_until, state.is_silent
+            claim, state.sent_w, state.confirmed_w, state.failsafe_w, state.valid_until, state.is_silent, told_w
         )
         if known.is_silent:
             self._silent[claim.id] = known
@@ -107,12 +116,20 @@ class Commitments:
         return self._all[id]
 
     def confirm(self, id: str, power_w: float) -> None:
-        """A device reports the most it draws. What is not a power confirms nothing."""
+        """A device reports the most it draws: no more than that, or than the limit it was told before.
+
+        What is not a power confirms nothing.
+        """
         known = self.of(id)
         if isfinite(power_w) and power_w >= 0.0:
-            known.confirmed_w = power_w if power_w > known.sent_w + POWER_TOLERANCE_W else known.sent_w
+            known.confirmed_w = power_w if power_w > known.told_w + POWER_TOLERANCE_W else known.told_w
             known.is_silent = False
             self._silent.pop(id, None)
+
+    def answer(self, id: str) -> None:
+        """A device is told its limit; if the answer arrives, its next report confirms that."""
+        known = self.of(id)
+        known.told_w = known.sent_w
 
     def silence(self, id: str, valid_until: Instant) -> None:
         """Nothing is heard of a device any more; the limit it holds is valid until then."""

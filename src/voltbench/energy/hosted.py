@@ -19,6 +19,7 @@ from voltbench.charging.reported import ReportedSession, ReportedState, connecto
 from voltbench.energy.bay import Bay
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
+from voltbench.energy.formats import stamped, unstamped
 from voltbench.energy.inputs import Input, Recompute, SetLimit, StartSession, StopSession, UpdatePower
 from voltbench.energy.look import boosted_share, connector_id, look, session_view
 from voltbench.energy.operation import Operation, OperationState
@@ -34,6 +35,9 @@ from voltbench.site.storage import Storage, StorageState
 RECENT_SESSIONS = 256
 """Ended sessions that a site itself remembers; the store has them all."""
 
+MOST_SOURCES = 32
+"""Sources that may limit one node from outside."""
+
 
 @dataclass(frozen=True, slots=True)
 class HostedPlan:
@@ -42,6 +46,11 @@ class HostedPlan:
     site: SitePlan
     options: ControlOptions = field(default_factory=ControlOptions)
     lends_after_ms: DurationMs | None = None
+
+    def can_take(self, limit: LimitView) -> bool:
+        """Whether a limit from outside has its place here: its node is there, its source not the configuration's."""
+        tree = self.site.tree
+        return any(limit.node == node.id for node in tree.nodes) and limit.source not in tree.sources_of(limit.node)
 
 
 class HostedState(msgspec.Struct, frozen=True):
@@ -138,6 +147,7 @@ class HostedSite:
         bay = self.operation.plug_in(now, place.connector, session)
         _bound_minimum(bay, session)
         self._act(now)
+        self.operation.controller.commitments.answer(session.id)
         return self._view(now, bay)
 
     def _update(self, now: Instant, update: UpdatePower) -> SessionView:
@@ -149,6 +159,7 @@ class HostedSite:
         self.world.reschedule(bay)
         self._tell(MeterRead(now, session.id, session.power_w(now), session.delivered_wh(now)))
         self._act(now)
+        self.operation.controller.commitments.answer(session.id)
         return self._view(now, bay)
 
     def _stop(self, now: Instant, stop: StopSession) -> SessionView:
@@ -184,6 +195,9 @@ class HostedSite:
             self._limits.pop((limit.node, limit.source), None)
             tree.clear_limit(limit.node, limit.source)
         else:
+            others = sum(node == limit.node and source != limit.source for node, source in self._limits)
+            if others >= MOST_SOURCES:
+                raise Conflict("node", limit.node, f"is limited by {MOST_SOURCES} sources already; take one back")
             self._limits[limit.node, limit.source] = LimitView(limit.node, limit.source, limit.power_w)
             tree.set_limit(limit.node, limit.source, limit.power_w)
         self.operation.limits_changed(now)
@@ -209,6 +223,11 @@ class HostedSite:
         return self._view(now, self.operation.bay(id))
 
     @property
+    def limits(self) -> list[LimitView]:
+        """The limits that were set from outside."""
+        return list(self._limits.values())
+
+    @property
     def recent(self) -> list[SessionView]:
         """Sessions that have ended lately, the last ended last."""
         return list(self._recent.values())
@@ -216,7 +235,7 @@ class HostedSite:
     # --- stopping and going on ---------------------------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
-        """The whole state as bytes (MessagePack), between two events; taking it changes nothing."""
+        """The whole state as bytes (MessagePack, after their format), between two events; taking it changes nothing."""
         state = HostedState(
             at=self.world.now,
             operation=self.operation.state(),
@@ -225,12 +244,12 @@ class HostedSite:
             limits=tuple(self._limits.values()),
             recent=tuple(self._recent.values()),
         )
-        return msgspec.msgpack.encode(state)
+        return stamped(msgspec.msgpack.encode(state))
 
     @classmethod
     def restore(cls, plan: HostedPlan, snapshot: bytes) -> HostedSite:
-        """The site of this plan as it was when the snapshot was taken."""
-        state = _decoder.decode(snapshot)
+        """The site of this plan as it was when the snapshot was taken. InvalidInput when its format is not ours."""
+        state = _decoder.decode(unstamped(snapshot))
         site = cls(plan, state.at, state.limits, state.recent)
         outlet = {bay.session: bay.connector for bay in state.operation.bays}
         sessions = {known.id: site._remembered(known, outlet[known.id]) for known in state.sessions}

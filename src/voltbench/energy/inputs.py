@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from voltbench.energy.formats import stamped, unstamped
 from voltbench.errors import InvalidInput
 
 
@@ -78,13 +79,13 @@ _decoder: msgspec.msgpack.Decoder[Input] = msgspec.msgpack.Decoder(Input)
 
 
 def encoded(input: Input) -> bytes:
-    """An input as the journal keeps it (MessagePack)."""
-    return _encoder.encode(input)
+    """An input as the journal keeps it (MessagePack, after the number of its format)."""
+    return stamped(_encoder.encode(input))
 
 
 def decoded(journalled: bytes) -> Input:
-    """An input as it was given."""
-    return _decoder.decode(journalled)
+    """An input as it was given. InvalidInput when it is kept in a format of another version."""
+    return _decoder.decode(unstamped(journalled))
 
 
 def _require_amount(field: str, amount: float | None, unit: str) -> None:

@@ -100,7 +100,7 @@ def _connector(now: Instant, operation: Operation, place: Place, boosted: float)
 def _battery(now: Instant, storage: Storage) -> BatteryView:
     return BatteryView(
         soc=storage.soc(now),
-        power_w=storage.setpoint_w,
+        power_w=storage.setpoint_w + 0.0,  # not -0.0
         energy_wh=storage.energy_wh(now),
         capacity_wh=storage.model.capacity_wh,
         max_power_w=storage.model.discharge_max_w,

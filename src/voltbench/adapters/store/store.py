@@ -62,10 +62,10 @@ class Store:
     def put(self, *group: Write) -> asyncio.Future[None]:
         """Write a group as a whole or not at all; the future is done when it is durable.
 
-        Groups are written in the order they are put. The future fails with Unavailable when the group was not
-        stored. Then its site is ahead of the store: no input of it is taken and `durable` fails, until the site is
-        restored, or a snapshot that covers what was lost is put (with the configuration and the endings lost with
-        it). LocalProtocolError when an input is out of order.
+        Groups are written in the order they are put. The future fails with Unavailable when the group is not known to
+        be stored (a database that breaks off may have). Then its site is ahead of the store: no input of it is taken
+        and `durable` fails, until the site is restored, or a snapshot that covers what was lost is put (with the
+        configuration and the endings lost with it). LocalProtocolError when an input is out of order.
         """
         return self._writer.put(group)
 

@@ -88,7 +88,7 @@ async def read_series(
 async def _part(telemetry: Telemetry, site_id: str, series: str, start: Instant, end: Instant) -> SeriesPart:
     """The pieces of a series, beginning with the one that holds at the start."""
     held = await telemetry.holding(site_id, series, start)
-    found = await telemetry.read(site_id, series, start, end)
+    found = await telemetry.read(site_id, series, start, end, MOST_PIECES + 1)
     if held is None and not len(found.instants) and series not in await telemetry.names(site_id):
         raise NotFound("series", series)
     instants, values = found.instants.tolist(), found.values.tolist()

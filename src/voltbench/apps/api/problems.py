@@ -169,7 +169,10 @@ async def _from_ours(_request: Request, error: Exception) -> Response:
 async def _from_http(request: Request, error: Exception) -> Response:
     known = cast(HTTPException, error)
     if known.status_code == 405:
-        return plain_problem(405, known.detail, {"Allow": ", ".join(_methods(request))})
+        allowed = ", ".join(_methods(request))
+        return plain_problem(405, f"{request.method} is not possible here, but {allowed}", {"Allow": allowed})
+    if known.status_code == 404:
+        return plain_problem(404, f"there is nothing at {request.url.path}")
     return plain_problem(known.status_code, known.detail, known.headers)
 
 

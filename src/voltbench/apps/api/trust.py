@@ -90,7 +90,7 @@ class Gate:
         if path not in _OPEN_PATHS and not self._knows_token(headers.get("authorization", "")):
             challenge = {"WWW-Authenticate": 'Bearer realm="voltbench"'}
             return plain_problem(401, "send the token as `Authorization: Bearer TOKEN`", challenge)
-        if int(headers.get("content-length", "0")) > LARGEST_BODY:
+        if _length(headers) > LARGEST_BODY:
             return plain_problem(413, f"a request may have {LARGEST_BODY} bytes")
         return None
 
@@ -103,6 +103,12 @@ class Gate:
         scheme, _, sent = authorization.partition(" ")
         known = self._trust.token.encode()
         return hmac.compare_digest(sent.strip().encode("latin-1"), known) and scheme.lower() == "bearer"
+
+
+def _length(headers: Mapping[str, str]) -> int:
+    """How many bytes a request says that it has; a server refuses what is no number."""
+    said = headers.get("content-length", "0")
+    return int(said) if said.isdecimal() else 0
 
 
 def _name_of(host: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -12,7 +12,7 @@ from voltbench.events import Fact
 from voltbench.quantities import Instant
 
 MOST_WAITING = 1_000
-"""Events that may wait for a listener before it is let go."""
+"""Events that may wait for a listener. Who has as many when more come is let go; what comes at once fits as a whole."""
 
 
 class ConfigurationReplaced(msgspec.Struct, frozen=True, tag=True):
@@ -60,11 +60,12 @@ class Subscription(AsyncIterator[Event]):
         self._audience.leave(self)
         self._events.put_nowait(None)
 
-    def hear(self, event: Event) -> bool:
-        """Take an event; False when too many are waiting already."""
+    def hear(self, events: Sequence[Event]) -> bool:
+        """Take what happened at once; False when too many are waiting already."""
         if self._events.qsize() >= MOST_WAITING:
             return False
-        self._events.put_nowait(event)
+        for event in events:
+            self._events.put_nowait(event)
         return True
 
     def end(self, last: Event | None) -> None:
@@ -95,12 +96,12 @@ class Audience:
         """Listen no more."""
         self._listeners.pop(subscription, None)
 
-    def tell(self, fact: Happening) -> None:
-        """Tell everybody; let go of who cannot keep up."""
+    def tell(self, facts: Sequence[Happening]) -> None:
+        """Tell everybody what happened at once; let go of who cannot keep up."""
         if not self._listeners:
             return
-        event = self._event(fact)
-        for listener in [listener for listener in self._listeners if not listener.hear(event)]:
+        events = [self._event(fact) for fact in facts]
+        for listener in [listener for listener in self._listeners if not listener.hear(events)]:
             self.leave(listener)
             listener.end(self._event(FellBehind()))
 

@@ -15,7 +15,7 @@ from voltbench.adapters.station_json import StationConfig
 from voltbench.adapters.toml_text import parse_toml
 from voltbench.apps.sites.audience import Audience
 from voltbench.clock import ScaledClock
-from voltbench.energy.endless import EndlessSite
+from voltbench.energy.endless import RECENT_VISITS, EndlessSite
 from voltbench.energy.inputs import Input
 from voltbench.energy.look import boosted_share, connector_id, look, session_view
 from voltbench.energy.metering import SiteMeter, SiteReading
@@ -23,6 +23,7 @@ from voltbench.energy.scenario import Scenario
 from voltbench.energy.views import ENDED, SessionView, SiteView
 from voltbench.energy.visits import VisitRecord
 from voltbench.errors import Conflict, InvalidInput, NotFound
+from voltbench.events import Fact, SessionStarted
 from voltbench.quantities import MS_PER_HOUR, Instant, utc
 
 SCENARIO = "fast-charging-hub"
@@ -48,9 +49,11 @@ class DemoSite:
             SiteMeter(self._site.operation, on_reading)
         self._grid_capacity_w = self._site.plan.tree.bounds(self._site.world.now)[0]
         self._places = {place.connector: place for place in self._site.plan.places}
+        self._untold: list[Fact] = []
+        self._could_take_w: dict[str, float] = {}
+        self._site.on_fact = self._hear
         opens_at = self._site.world.now + OPENS_H * MS_PER_HOUR
-        self._site.world.advance(opens_at)
-        self._site.on_fact = self.audience.tell
+        self.advance(opens_at)
         self.clock = ScaledClock(opens_at, speed)
 
     @property
@@ -120,15 +123,24 @@ class DemoSite:
         return self._site.world.next_wakeup()
 
     def advance(self, until: Instant) -> None:
-        """Let happen what is due."""
+        """Let happen what is due, and tell of it."""
         self._site.world.advance(until)
+        self.audience.tell(self._untold)
+        self._untold.clear()
 
     def _advanced(self) -> Instant:
         """The present instant. Where its life cannot keep up with its clock, nobody who looks has to wait for it."""
         world = self._site.world
         due, now = world.next_wakeup(), self.clock.now()
-        world.advance(max(world.now, now if due is None else min(now, due - 1)))
+        self.advance(max(world.now, now if due is None else min(now, due - 1)))
         return world.now
+
+    def _hear(self, fact: Fact) -> None:
+        self._untold.append(fact)
+        if isinstance(fact, SessionStarted):
+            self._could_take_w[fact.session] = self._site.operation.bay(fact.session).session.ceiling_w
+            while len(self._could_take_w) > 2 * RECENT_VISITS:
+                del self._could_take_w[next(iter(self._could_take_w))]
 
     def _ended(self, record: VisitRecord) -> SessionView:
         place = self._places[record.connector]
@@ -136,7 +148,7 @@ class DemoSite:
             id=record.id,
             charger=place.station,
             connector=connector_id(place),
-            vehicle_max_w=place.connector_model.max_power_w,
+            vehicle_max_w=self._could_take_w.get(record.id, place.connector_model.max_power_w),
             allocated_w=0.0,
             binding="vehicle",
             consumed_w=None,

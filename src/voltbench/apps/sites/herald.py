@@ -42,8 +42,7 @@ class Herald:
                 count = len(self._untold)
                 await self._durable()
                 told, self._untold = self._untold[:count], self._untold[count:]
-                for happening in told:
-                    self._audience.tell(happening)
+                self._audience.tell(told)
         except VoltbenchError:
             self.forget()
         finally:

@@ -12,7 +12,7 @@ from voltbench.adapters.station_json import StationConfig
 from voltbench.adapters.store import Restored, Site, SiteSaved, Store
 from voltbench.energy.hosted import HostedPlan, HostedSite
 from voltbench.energy.inputs import decoded
-from voltbench.errors import Conflict, NotFound
+from voltbench.errors import NotFound, Unavailable
 from voltbench.quantities import MS_PER_SECOND, Instant
 
 LENDS_AFTER_MS = 30 * MS_PER_SECOND
@@ -29,6 +29,17 @@ class Kept:
     snapshot: int
 
 
+class SetAside(Unavailable):
+    """What is kept of a site cannot be lived on from, and is left as it is; `sequence` is its last input."""
+
+    def __init__(self, site_id: str, why: Exception, sequence: int) -> None:
+        super().__init__(
+            f"site {site_id!r} is set aside, because what is kept of it cannot be used ({type(why).__name__}: {why}). "
+            "Start the version of voltbench that wrote it, replace its configuration to begin it anew, or delete it"
+        )
+        self.sequence = sequence
+
+
 def hosted_plan(config: StationConfig) -> HostedPlan:
     """The site of a configuration, and how it is run. Raises InvalidInput."""
     lends_after_ms = LENDS_AFTER_MS if config.release_unused else None
@@ -43,19 +54,20 @@ def saved(site_id: str, config: StationConfig, at: Instant) -> SiteSaved:
 async def kept_site(store: Store, site_id: str, attach: Callable[[HostedSite], None]) -> Kept:
     """The site that the store has kept; `attach` sees it before it lives through the inputs since its snapshot.
 
-    Raises NotFound, Unavailable, or Conflict when another version of voltbench has written what cannot be read.
+    Raises NotFound or Unavailable; SetAside when this version cannot read what is kept, or refuses it.
     """
     restored = await store.restore(site_id)
     row = next((row for row in await store.sites() if row.id == site_id), None)
     if row is None:
         raise NotFound("site", site_id)
-    config = station_json.parse(row.configuration)
-    try:
-        site = _rebuilt(hosted_plan(config), row, restored, attach)
-    except (msgspec.MsgspecError, KeyError) as error:
-        raise Conflict("site", site_id, f"was kept by another version of voltbench ({error})") from error
     covered = restored.snapshot.sequence if restored.snapshot is not None else 0
-    return Kept(config, site, covered + len(restored.inputs), covered)
+    sequence = covered + len(restored.inputs)
+    try:
+        config = station_json.parse(row.configuration)
+        site = _rebuilt(hosted_plan(config), row, restored, attach)
+    except Exception as error:  # of any kind: another version wrote it
+        raise SetAside(site_id, error, sequence) from error
+    return Kept(config, site, sequence, covered)
 
 
 def _rebuilt(plan: HostedPlan, row: Site, restored: Restored, attach: Callable[[HostedSite], None]) -> HostedSite:

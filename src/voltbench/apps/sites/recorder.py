@@ -54,8 +54,10 @@ class Recorder:
         """Store what was gathered, or what cannot be stored now the next time."""
         await _tried(self._flush)
 
-    async def prune(self) -> None:
-        """Forget what is older than the retention, by each site's own time."""
+    async def prune(self, now: Instant | None = None) -> None:
+        """Forget what is older than the retention: by each site's own time, and before `now` of every site."""
+        if now is not None:
+            await _tried(lambda: self._telemetry.prune(now - self._retention_ms))
         await _tried(self._prune)
 
     async def forget(self, site_id: str) -> None:
@@ -85,7 +87,7 @@ class Recorder:
             self._pieces.setdefault(key, []).append((at, reading))
 
 
-async def _tried(activity: Callable[[], Awaitable[None]]) -> None:
+async def _tried(activity: Callable[[], Awaitable[object]]) -> None:
     try:
         await activity()
     except Unavailable as error:

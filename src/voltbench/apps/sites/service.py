@@ -121,6 +121,7 @@ class Sites:
             await sites.create(DEFAULT, BASE_EXAMPLE)
         if recorder is not None:
             await recorder.forget(DEMO)
+            await recorder.prune(sites._clock.now())
             sites._recording = asyncio.create_task(recorder.run(), name="recorder")
         if demo_speed is not None:
             sites._let_live(DemoSite(DEMO, demo_speed, sites._clock.now(), sites._meter_of(DEMO)))

@@ -1,7 +1,10 @@
 """A hosted site and its store: nobody hears an answer before what it tells is durable.
 
 Each input is applied in memory, queued for the journal, and answered once it is kept. Where the store fails, what is
-in memory is not to be shown: the site is put away, and rebuilt from the store when somebody next asks for it.
+in memory is not to be shown: the site is put away, and rebuilt from the store when somebody next asks for it. A
+database that breaks off may have kept what it did not confirm: a session that was started so is then stopped.
+
+What this version cannot live on from is set aside: it stays in the store as it is, and whoever asks hears why.
 """
 
 from __future__ import annotations
@@ -16,11 +19,11 @@ from voltbench.adapters.store import InputTaken, SiteDeleted, SnapshotTaken, Sto
 from voltbench.apps.sites import audience
 from voltbench.apps.sites.audience import Audience, ConfigurationReplaced, FellBehind
 from voltbench.apps.sites.herald import Herald
-from voltbench.apps.sites.keeping import hosted_plan, kept_site, saved
+from voltbench.apps.sites.keeping import SetAside, hosted_plan, kept_site, saved
 from voltbench.apps.sites.records import record_of, view_of
 from voltbench.clock import Clock
-from voltbench.energy.hosted import HostedSite
-from voltbench.energy.inputs import Input, encoded
+from voltbench.energy.hosted import HostedPlan, HostedSite
+from voltbench.energy.inputs import Input, StartSession, StopSession, encoded
 from voltbench.energy.metering import SiteMeter, SiteReading
 from voltbench.energy.views import SessionView, SiteView
 from voltbench.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -51,6 +54,8 @@ class StoredSite:
         self._meter: SiteMeter | None = None
         self._sequence = self._snapshot = 0
         self._losses = 0
+        self._aside: SetAside | None = None
+        self._disowned: set[str] = set()  # sessions whose start was answered with a failure
         self._is_gone = False
         self._rebuilding = asyncio.Lock()
 
@@ -65,11 +70,18 @@ class StoredSite:
         self._site, self._config = site, config
 
     async def replace(self, config: StationConfig) -> None:
-        """Be built anew; every session ends."""
+        """Be built anew; every session ends. What others have limited stays limited, where it is still there."""
         plan = hosted_plan(config)
+        if self._aside is not None:
+            await self._begin_anew(config, plan, self._aside.sequence)
+            return
         site, now = await self._present()
         ended = site.end(now, "configuration replaced")
-        new = HostedSite(plan, now, recent=site.recent)
+        limits = [limit for limit in site.limits if plan.can_take(limit)]
+        for limit in site.limits:
+            if limit not in limits:
+                _log.warning("site %r: no place in the new configuration for the limit %s", self.id, limit)
+        new = HostedSite(plan, now, limits, site.recent)
         self._attach(new)
         self._site, self._config = new, config
         self._herald.hear(ConfigurationReplaced(now))
@@ -79,7 +91,8 @@ class StoredSite:
 
     async def delete(self) -> None:
         """Be gone, with all history."""
-        await self._present()
+        if self._aside is None:
+            await self._present()
         self._is_gone = True
         try:
             await asyncio.shield(self._put(SiteDeleted(self.id)))
@@ -89,8 +102,15 @@ class StoredSite:
         await self._herald.finish(audience.SiteDeleted())
 
     async def recall(self) -> None:
-        """Be what the store has kept, and live on until now."""
-        await self._present()
+        """Be what the store has kept, and live on until now; or be set aside. Raises Unavailable."""
+        try:
+            await self._present()
+        except SetAside:
+            pass  # `_rebuilt` has logged it
+        except Unavailable:
+            raise
+        except Exception as error:
+            self._set_aside(SetAside(self.id, error, self._sequence))
 
     async def close(self) -> None:
         """Come to rest: a snapshot leaves the next start nothing to repeat."""
@@ -106,7 +126,8 @@ class StoredSite:
     async def take(self, input: Input) -> SessionView | SiteView:
         """Apply an input now; return once it is durable.
 
-        Raises InvalidInput, NotFound or Conflict, and Unavailable when it could not be kept; then it never was.
+        Raises InvalidInput, NotFound or Conflict, and then nothing has changed; Unavailable when it is not known to
+        be kept. Then it never was, or the database kept it without our knowing: a session started so is stopped.
         """
         site, now = await self._present()
         losses = self._losses
@@ -178,6 +199,8 @@ class StoredSite:
         async with self._rebuilding:
             if self._is_gone:
                 raise NotFound("site", self.id)
+            if self._aside is not None:
+                raise Unavailable(str(self._aside))
             site = self._site or await self._rebuilt()
         now = max(self.clock.now(), site.now)
         try:
@@ -188,12 +211,40 @@ class StoredSite:
         return site, now
 
     async def _rebuilt(self) -> HostedSite:
-        kept = await kept_site(self._store, self.id, self._attach_meter)
+        try:
+            kept = await kept_site(self._store, self.id, self._attach_meter)
+        except SetAside as error:
+            self._set_aside(error)
+            raise
         kept.site.on_fact = self._hear
         self._site, self._config = kept.site, kept.config
         self._sequence, self._snapshot = kept.sequence, kept.snapshot
         self.stirred.set()
+        self._stop_disowned(kept.site)
         return kept.site
+
+    def _stop_disowned(self, site: HostedSite) -> None:
+        """Stop the sessions that were kept although whoever started them was told that they were not."""
+        now = max(self.clock.now(), site.now)
+        for id in [id for id in self._disowned if id in site.operation.bays]:
+            stop = StopSession(id)
+            self._journal(now, stop, site.take(now, stop), site)
+
+    def _set_aside(self, error: SetAside) -> None:
+        _log.error("%s", error, exc_info=error)
+        self._aside, self._site = error, None
+
+    async def _begin_anew(self, config: StationConfig, plan: HostedPlan, sequence: int) -> None:
+        """Leave behind what cannot be lived on from, except for the history."""
+        now = self.clock.now()
+        new = HostedSite(plan, now)
+        await asyncio.shield(
+            self._put(saved(self.id, config, now), SnapshotTaken(self.id, sequence, now, new.snapshot()))
+        )
+        self._attach(new)
+        self._site, self._config, self._aside = new, config, None
+        self._sequence = self._snapshot = sequence
+        self.stirred.set()
 
     def _attach(self, site: HostedSite) -> None:
         self._attach_meter(site)
@@ -229,9 +280,15 @@ class StoredSite:
         if isinstance(answer, SessionView) and answer.ended_at is not None:
             writes.append(record_of(self.id, answer))
         kept = self._put(*writes)
+        if isinstance(input, StartSession):
+            kept.add_done_callback(lambda kept: self._note_failure(kept, input.session))
         if self._sequence - self._snapshot >= INPUTS_PER_SNAPSHOT:
             self._put_snapshot(site)
         return kept
+
+    def _note_failure(self, kept: asyncio.Future[None], session_id: str) -> None:
+        if kept.cancelled() or kept.exception() is not None:
+            self._disowned.add(session_id)
 
     def _put(self, *writes: Write) -> asyncio.Future[None]:
         losses = self._losses

@@ -34,10 +34,10 @@ class SessionAsked(_Asked):
 
 
 class PowerReported(_Asked):
-    """What a vehicle draws, and what it could take."""
+    """What a vehicle draws, and what it could take: nothing, once it is full."""
 
     consumed_power: Reading = Field(examples=[99.2])
-    vehicle_max_power: Demand = Field(examples=[150])
+    vehicle_max_power: Reading = Field(examples=[150])
 
 
 class StopAsked(_Asked):
