@@ -116,3 +116,14 @@ def test_single_phase_cars_share_the_phase_they_hang_on() -> None:
     place.world.advance(at(8))
     assert powers(place) == [3_680, 3_680, 7_360]
     assert place.binding_of(place.bay("first")) == "grid L1"
+
+
+def test_round_robin_passes_the_first_place_on() -> None:
+    place = a_place(100_000.0, options=ControlOptions(strategy="round_robin"))
+    for i in range(2):
+        place.plug_in(at(8), f"socket-{i}", a_car(f"car-{i}", ChargingPath(100_000.0, 0.0, 0.0, 3, 1.0, 1.0)))
+    first = []
+    for quarter in range(2):
+        place.world.advance(at(8) + quarter * 15 * MS_PER_MINUTE)
+        first.append(powers(place))
+    assert sorted(first) == [[0, 100_000], [100_000, 0]]

@@ -190,3 +190,6 @@ STRATEGIES: dict[str, Strategy] = {
 
 BY_NEED = frozenset({"llf"})
 """Strategies that look at `Claim.needed_wh`."""
+
+BY_TURN = frozenset({"round_robin"})
+"""Strategies that look at `Situation.turn`: they are asked again whenever it changes."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from voltbench.energy.allocate import BY_TURN
 from voltbench.energy.bay import Bay, BayState, Session
 from voltbench.energy.claim import UNBOUND, Claim, certainly_fit, room_after, row_name
 from voltbench.energy.commit import Aim, Confirmation
@@ -277,8 +278,10 @@ class Operation:
             self._next_change = earliest(
                 self.controller.next_limit_change(now), self.load_w.next_change(now), self.generation_w.next_change(now)
             )
+        takes_turns = target.is_tight and self.options.strategy in BY_TURN
+        turn = _at_or_after(now + 1, self.options.turns.rotation_ms) if takes_turns else None
         self._due = earliest(
-            interval, self.controller.gate.next_turn(now), self.controller.commitments.next_expiry(now)
+            interval, turn, self.controller.gate.next_turn(now), self.controller.commitments.next_expiry(now)
         )
 
     def _claim(self, connector: str, session: Session, weight: float, priority: int) -> Claim:

@@ -9,6 +9,7 @@ freezes the claims of the row that fills first.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 from math import inf, sqrt
 
 from voltbench.energy.claim import UNBOUND, Bounds, Claim
@@ -178,14 +179,12 @@ def _row_level(
     `fixed` is what frozen and satisfied claims draw, `slope` the weights of those still rising.
     """
     fixed = sum((c * powers[i] for i, c in members.items() if not rising[i]), 0j)
-    slope = sum((c * weight[i] for i, c in members.items() if rising[i]), 0j)
-    for i in order:
-        if i not in members or not rising[i]:
-            continue
+    still = [i for i in order if i in members and rising[i]]
+    slopes = list(accumulate((members[i] * weight[i] for i in reversed(still)), initial=0j))
+    for i, slope in zip(still, reversed(slopes), strict=False):
         if abs(fixed + slope * own[i]) > bound:
             return _crossing(fixed, slope, bound)
         fixed += members[i] * powers[i]
-        slope -= members[i] * weight[i]
     return inf
 
 
