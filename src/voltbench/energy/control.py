@@ -30,7 +30,8 @@ class ControlOptions:
     """How a site is run.
 
     `interval_ms` is how often the controller acts while a shared limit binds and some demand drifts. With
-    `on_events` off it acts only at whole intervals. With `by_rating` a session's demand is its ceiling until it is
+    `on_events` off sessions are attended to at whole intervals only; limits, loads, turns and the battery's edges are not
+    waited with. With `by_rating` a session's demand is its ceiling until it is
     satisfied, as controllers see it that do not know the battery. `recharge_band_w`: spare power at which the
     stationary battery starts to recharge (it goes on while there is any).
     """

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from voltbench.adapters.store.reach import LONGEST_TRANSACTION_S, reaching
-from voltbench.errors import InvalidInput, Unavailable
+from voltbench.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -77,10 +77,8 @@ class PostgreSQLSession:
 
 def _asyncpg_connect(url: str, name: str, patience_s: float) -> Callable[[], Awaitable[Any]]:
     """What opens a connection. asyncpg reads the URL itself: it knows all that libpq does (sslmode, host lists ...)."""
-    try:
-        import asyncpg  # noqa: PLC0415  (an extra: whoever stays with SQLite need not have it)
-    except ImportError as error:
-        raise InvalidInput("store", "PostgreSQL needs the extra `voltbench[postgres]`", found=name) from error
+    import asyncpg  # noqa: PLC0415  whoever stays with SQLite need not wait for it
+
     settings = {
         "application_name": "voltbench",
         "synchronous_commit": "on",
