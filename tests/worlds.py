@@ -5,6 +5,7 @@ from __future__ import annotations
 import cmath
 import math
 from dataclasses import dataclass
+from math import ceil
 
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from voltbench.site.limits import LimitTree, LineLimit, Node, Outlet
 KW = 1_000.0
 POWERS = st.sampled_from([0.0, 1.0, 3.7 * KW, 11 * KW, 22 * KW, 50 * KW, 150 * KW]) | st.floats(0.0, 300 * KW)
 BOUNDS = st.sampled_from([0.0, 1.0, 22 * KW, 50 * KW, 150 * KW, 400 * KW]) | st.floats(0.0, 1_000 * KW)
-WEIGHTS = st.sampled_from([1.0, 1.0, 2.0, 0.5]) | st.floats(0.1, 10.0)
+WEIGHTS = st.sampled_from([1.0, 1.0, 2.0, 0.5, 1e-6, 1e6]) | st.floats(0.1, 10.0)
 ROTATIONS = st.sampled_from([(0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1)])
 LINE_PAIRS = {"AB": 30.0, "BC": -90.0, "CA": 150.0}
 
@@ -86,8 +87,8 @@ def situations(
         Claim(
             id=f"session-{i}",
             rows=tree.rows_of(a.outlet, a.phases),
-            maximum_w=max(a.demand_w, a.minimum_w, 1.0),
-            minimum_w=a.minimum_w,
+            maximum_w=max(a.demand_w, a.minimum_w, 1.0) + a.step_w,
+            minimum_w=ceil(a.minimum_w / a.step_w) * a.step_w if a.step_w else a.minimum_w,
             step_w=a.step_w,
             weight=a.weight,
             priority=a.priority,
@@ -98,7 +99,7 @@ def situations(
         for i, a in enumerate(asked)
     ]
     bounds = Bounds(tree.bounds(0), tree.line_bounds(), tree.line_groups)
-    demand_w = [max(a.demand_w, a.minimum_w) for a in asked]
+    demand_w = [max(a.demand_w, claim.minimum_w) for a, claim in zip(asked, claims, strict=True)]
     return Situation(0, tree, bounds, claims, demand_w, draw(st.integers(0, 5)))
 
 
@@ -115,5 +116,5 @@ def _asks(draw: st.DrawFn, outlets: list[str], gated: bool) -> Asked:
         arrived_at=draw(st.integers(0, 3)),
         departs_at=draw(st.integers(4, 7)),
         minimum_w=6.0 * 230.0 * phases if has_minimum else 0.0,
-        step_w=230.0 * phases if has_minimum and draw(st.booleans()) else 0.0,
+        step_w=draw(st.sampled_from([230.0 * phases, 1_000.0])) if has_minimum and draw(st.booleans()) else 0.0,
     )

@@ -197,8 +197,23 @@ class SiteLife(RuleBasedStateMachine):
 
     @invariant()
     def nobody_draws_more_than_it_may(self) -> None:
+        now = self.world.now
         for bay in self.operation.bays.values():
-            assert bay.session.power_w(self.world.now) <= bay.session.limit_w + TOLERANCE_W
+            is_twin = isinstance(bay.session, ChargingSession)
+            most_w = bay.session.limit_w if is_twin else max(bay.session.limit_w, bay.commitment.worst_w(now))
+            assert bay.session.power_w(now) <= most_w + TOLERANCE_W
+
+    @invariant()
+    def the_connection_carries_what_is_drawn_and_the_battery_covers_no_more_than_it_lacks(self) -> None:
+        now, operation = self.world.now, self.operation
+        if not operation.options.on_events or any(bay.commitment.is_silent for bay in operation.bays.values()):
+            return
+        grid_w, limit_w = operation.grid_power_w(now), self.tree.bounds(now)[0]
+        storage_w = operation.storage.setpoint_w if operation.storage is not None else 0.0
+        if all(b.commitment.worst_w(now) <= b.commitment.sent_w + TOLERANCE_W for b in operation.bays.values()):
+            assert grid_w <= max(limit_w, operation.background_w(now) + storage_w) + TOLERANCE_W
+        if storage_w < 0.0 and not self.tree.root_rows[1:]:
+            assert grid_w >= limit_w - TOLERANCE_W or any(b.session.drifts for b in operation.bays.values())
 
     @invariant()
     def energy_is_neither_made_nor_lost(self) -> None:

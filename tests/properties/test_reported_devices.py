@@ -61,10 +61,16 @@ class Devices:
 
     def check(self, now: Instant) -> None:
         self.site.advance(now)
-        storage_w = self.site.operation.storage.setpoint_w if self.site.operation.storage is not None else 0.0
-        assert sum(self.told_w.values()) + storage_w <= GRID_W + 1e-6
+        assert sum(self.told_w.values()) <= GRID_W + self._help_w(now) + 1e-6
         for station in range(3):
             assert sum(w for slot, w in self.told_w.items() if slot // 2 == station) <= RATING_W + 1e-6
+
+    def _help_w(self, now: Instant) -> float:
+        """What the battery can give at once, or (negative) takes."""
+        storage = self.site.operation.storage
+        if storage is None:
+            return 0.0
+        return -storage.setpoint_w if storage.setpoint_w > 0.0 else storage.dischargeable_w(now)
 
 
 @given(storages, st.sampled_from([0.15, 0.3, 1.0]), st.lists(happenings, max_size=60), st.none() | st.just(30_000))

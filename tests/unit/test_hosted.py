@@ -260,7 +260,7 @@ def test_where_reports_confirm_the_battery_stops_offering_while_it_can_still_cov
     places = ["1:1", "1:2", "2:1", "2:2"]
     for i, place in enumerate(places):
         start(site, T0, f"S{i + 1}", place)
-    stops_offering = T0 + 53 * MS_PER_MINUTE
+    stops_offering = T0 + 52 * MS_PER_MINUTE
     draws = dict.fromkeys(["S1", "S2", "S3", "S4"], 150_000.0)
     for now in range(T0 + 10_000, T0 + 60 * MS_PER_MINUTE, 10_000):
         session = f"S{now // 10_000 % 4 + 1}"
@@ -270,6 +270,47 @@ def test_where_reports_confirm_the_battery_stops_offering_while_it_can_still_cov
         assert site.operation.excess(now)[0] <= 1e-6
         assert site.status(now).grid_power_w <= 400_000.0 + 1e-6
     assert battery_kw(site, T0 + 60 * MS_PER_MINUTE) == 0.0
+
+
+# --- the battery and what is really drawn ----------------------------------------------------------------------------
+
+
+def four_cars_on_a_boosted_site(**options) -> HostedSite:
+    """Four cars of 150 kW on 400 kW and a battery of 200 kW."""
+    site = a_hosted_site(storage=a_storage(200_000.0, 200_000.0), **options)
+    for i, place in enumerate(["1:1", "1:2", "2:1", "2:2"]):
+        start(site, T0, f"S{i + 1}", place)
+    return site
+
+
+def test_the_battery_gives_what_is_lacking_for_what_is_drawn_and_stands_by_for_the_rest():
+    site = four_cars_on_a_boosted_site()
+    assert battery_kw(site, T0) == 200.0
+    site.take(T1, UpdatePower("S1", 20_000.0, 150_000.0))
+    assert battery_kw(site, T1) == 70.0
+    assert allocated(site, T1) == dict.fromkeys(["S1", "S2", "S3", "S4"], 150.0)
+    assert site.status(T1).grid_power_w == pytest.approx(400_000.0)
+    assert site.operation.excess(T1)[0] <= 0.0
+
+
+def test_cars_that_draw_little_neither_empty_the_battery_nor_make_it_feed_the_grid():
+    site = four_cars_on_a_boosted_site()
+    for i in range(4):
+        site.take(T0, UpdatePower(f"S{i + 1}", 5_000.0, 150_000.0))
+    then = site.status(T0 + 2 * MS_PER_HOUR)
+    assert then.battery is not None
+    assert (then.battery.soc, then.grid_power_w) == (1.0, 20_000.0)
+    assert [session.allocated_w for session in then.sessions] == [150_000.0] * 4
+    assert [session.boosted_w for session in then.sessions] == [0.0] * 4
+
+
+def test_standing_by_near_its_end_the_battery_does_not_begin_and_stop_to_offer():
+    site = four_cars_on_a_boosted_site(confirmation=Confirmation.REPORTED)
+    now = T0 + 50 * MS_PER_MINUTE
+    for i in range(4):
+        site.take(now, UpdatePower(f"S{i + 1}", 5_000.0, 150_000.0))
+    for minute in range(5):
+        assert set(allocated(site, now + minute * MS_PER_MINUTE).values()) == {150.0}
 
 
 # --- lending what is not used ----------------------------------------------------------------------------------------

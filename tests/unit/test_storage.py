@@ -22,7 +22,7 @@ def test_it_is_empty_at_the_instant_its_usable_energy_is_spent_losses_included()
     battery.settle(MS_PER_HOUR)
     assert battery.soc(MS_PER_HOUR) == pytest.approx(0.1)
     assert battery.discharged_wh == pytest.approx(36_000.0)
-    assert battery.dischargeable_w(MS_PER_HOUR) == 0.0
+    assert battery.offerable_w(MS_PER_HOUR) == 0.0
 
 
 def test_it_never_fills_beyond_its_window() -> None:
@@ -41,4 +41,4 @@ def test_its_reserve_is_not_spent_on_cars() -> None:
 
 def test_it_can_be_asked_to_offer_only_what_it_can_sustain() -> None:
     battery = Storage(a_battery(sustain_s=7_200.0), 0, soc=0.5)
-    assert battery.dischargeable_w(0) == pytest.approx(20_000.0)
+    assert battery.offerable_w(0) == pytest.approx(20_000.0)

@@ -122,6 +122,10 @@ class ReportedSession:
             return min(self.reading.power_w, self.limit_w)
         return self.reading.power_w
 
+    def peak_w(self, now: Instant) -> float:
+        """The most it draws until something else is reported, as far as it is known."""
+        return self.power_w(now)
+
     def drawn_wh(self, now: Instant) -> float:
         """Energy drawn so far, by what was reported."""
         return self._energy_wh + self.power_w(now) * (now - self._since) / MS_PER_SECOND / SECONDS_PER_HOUR

@@ -163,6 +163,11 @@ class ChargingSession:
             piece, seconds = self._piece, 0.0
         return piece.power_w * exp(piece.growth_per_s * seconds) / self._efficiency
 
+    def peak_w(self, now: Instant) -> float:
+        """The most it draws until its law changes next."""
+        power_w, piece = self.power_w(now), self._piece
+        return piece.power_after(piece.duration_s) / self._efficiency if piece.growth_per_s > 0.0 else power_w
+
     @property
     def drifts(self) -> bool:
         """Whether its demand changes from instant to instant: it tapers, or could rise if the limit followed."""

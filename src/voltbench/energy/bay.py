@@ -10,7 +10,7 @@ import msgspec
 from voltbench.charging.session import ChargingPath, ChargingStatus
 from voltbench.energy.claim import UNBOUND, Claim
 from voltbench.energy.commit import Commitment, CommitmentState
-from voltbench.energy.gate import settable
+from voltbench.energy.steps import settable
 from voltbench.quantities import Instant
 
 
@@ -43,6 +43,9 @@ class Session(Protocol):
 
     def power_w(self, now: Instant) -> float:
         """Power it draws."""
+
+    def peak_w(self, now: Instant) -> float:
+        """The most it draws until its law changes next, as far as it is known."""
 
     def drawn_wh(self, now: Instant) -> float:
         """Energy drawn from the site so far."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 
@@ -40,6 +40,16 @@ class Bounds:
     linear: list[float]
     lines: list[float]
     groups: LineGroups
+
+    def less(self, taken: Iterable[tuple[Claim, float]]) -> Bounds:
+        """What claims leave that draw up to these powers, in W: line bounds by the worst angle."""
+        linear, lines = self.linear[:], self.lines[:]
+        for claim, power_w in taken:
+            for row, per_w in claim.rows.linear:
+                linear[row] -= power_w * per_w
+            for subset, a_per_w in claim.rows.lines:
+                lines[subset] -= power_w * abs(a_per_w)
+        return Bounds(linear, lines, self.groups)
 
 
 class Room:

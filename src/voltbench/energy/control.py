@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import isfinite
 
 from voltbench.energy.allocate import BY_NEED, Situation, strategy_named
 from voltbench.energy.claim import Bounds, Claim
-from voltbench.energy.commit import Commitments, Confirmation
+from voltbench.energy.commit import Aim, Commitments, Confirmation
 from voltbench.energy.gate import Gate, Turns
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, DurationMs, Instant, energy_wh
 from voltbench.site.limits import LimitTree
 from voltbench.site.storage import Storage
 
-REACTION_S = 60.0
-"""How long a device may take to report that it follows a lower limit, where decreases count only then."""
+REACTION_S = 120.0
+"""How long a device may take to show that it follows a lower limit, where decreases count only then: two reports, of
+which there is one a minute at least."""
 
 _MORE_THAN_ANY_CONNECTION_W = 1e15
 
@@ -30,10 +31,10 @@ class ControlOptions:
     """How a site is run.
 
     `interval_ms` is how often the controller acts while a shared limit binds and some demand drifts. With
-    `on_events` off sessions are attended to at whole intervals only; limits, loads, turns and the battery's edges are not
-    waited with. With `by_rating` a session's demand is its ceiling until it is
-    satisfied, as controllers see it that do not know the battery. `recharge_band_w`: spare power at which the
-    stationary battery starts to recharge (it goes on while there is any).
+    `on_events` off sessions are attended to at whole intervals only; limits, loads, turns and the battery's edges are
+    not waited with. With `by_rating` a session's demand is its ceiling until it is satisfied, as controllers see it
+    that do not know the battery. `recharge_band_w`: spare power at which the stationary battery starts to recharge (it
+    goes on while there is any).
     """
 
     strategy: str = "max_min"
@@ -109,25 +110,25 @@ class SiteController:
         powers, binding = self.gate.shares(situation, self._strategy)
         return Target(powers, binding, own, bounds, True)
 
-    def storage_setpoint_w(
-        self, now: Instant, own: Bounds, claims: Sequence[Claim], powers_w: Sequence[float]
-    ) -> float:
-        """The battery's setpoint beside these powers: what the connection lacks, or what it can spare to recharge."""
+    def storage_setpoint_w(self, now: Instant, own: Bounds, worst: Sequence[Aim], drawn: Sequence[Aim]) -> float:
+        """The battery's setpoint beside what devices draw: what the connection lacks, or what it can spare for sure.
+
+        It gives what is lacking for `drawn`, and stands by for the rest of `worst`; it takes what is left beside that.
+        """
         if self.storage is None:
             return 0.0
-        spare_w = self._spare_w(own, claims, powers_w)
-        if spare_w < 0.0:
-            return -min(-spare_w, self.storage.dischargeable_w(now))
-        return self._recharge_w(now, spare_w)
+        lacking_w = -self.spare_w(own, drawn)
+        if lacking_w > 0.0:
+            return -min(lacking_w, self.storage.dischargeable_w(now))
+        return self._recharge_w(now, self.spare_w(own, worst))
 
     def bounds_in_force(self, now: Instant, background_w: float) -> Bounds:
-        """The bounds with the help the battery gives at this instant (or what it takes)."""
+        """The bounds with all the help the battery can give at this instant, or with what it takes."""
         own = self.own_bounds(now, background_w)
-        return self._with_help(own, -self.storage.setpoint_w) if self.storage is not None else own
-
-    def reserved(self, now: Instant) -> list[tuple[Claim, float]]:
-        """Claims of silent devices, with what they may draw."""
-        return [(known.claim, known.worst_w(now)) for known in self.commitments.silent()]
+        if self.storage is None:
+            return own
+        takes_w = self.storage.setpoint_w
+        return self._with_help(own, -takes_w if takes_w > 0.0 else self.storage.dischargeable_w(now))
 
     def own_bounds(self, now: Instant, background_w: float) -> Bounds:
         """What sessions may draw under the limits of this instant without the battery's help; negative is a lack.
@@ -139,15 +140,12 @@ class SiteController:
         if not self._limits or (self._limits_until is not None and now >= self._limits_until):
             self._limits = self.tree.bounds(now)
             self._limits_until = self.tree.next_change(now)
-        linear, lines = self._limits[:], self._lines[:]
+        linear = self._limits[:]
         for row, per_w in self.tree.root_rows:
             linear[row] -= background_w * per_w
-        for claim, worst_w in self.reserved(now):
-            for row, per_w in claim.rows.linear:
-                linear[row] -= worst_w * per_w
-            for subset, a_per_w in claim.rows.lines:
-                lines[subset] -= abs(a_per_w) * worst_w
-        return Bounds(linear, lines, self.tree.line_groups)
+        own = Bounds(linear, self._lines, self.tree.line_groups)
+        silent = self.commitments.silent()
+        return own.less((known.claim, known.worst_w(now)) for known in silent) if silent else own
 
     def _with_help(self, own: Bounds, help_w: float) -> Bounds:
         linear = own.linear[:]
@@ -157,18 +155,10 @@ class SiteController:
 
     # --- the stationary battery ------------------------------------------------------------------------------------
 
-    def _spare_w(self, own: Bounds, claims: Sequence[Claim], powers_w: Sequence[float]) -> float:
-        """What the grid connection has left beside the sessions (negative: what it lacks), in W."""
-        spare_w = inf
-        for row, per_w in self.tree.root_rows:
-            used = sum(
-                p * coefficient
-                for claim, p in zip(claims, powers_w, strict=True)
-                for r, coefficient in claim.rows.linear
-                if r == row
-            )
-            spare_w = min(spare_w, (own.linear[row] - used) / per_w)
-        return spare_w
+    def spare_w(self, own: Bounds, drawn: Sequence[Aim]) -> float:
+        """What the grid connection has left beside these draws (negative: what it lacks), in W."""
+        left = own.less((known.claim, power_w) for known, power_w in drawn).linear
+        return min(left[row] / per_w for row, per_w in self.tree.root_rows)
 
     def _recharge_w(self, now: Instant, spare_w: float) -> float:
         """Power to recharge with: from spare power only, once that exceeds the band, and then while there is any."""

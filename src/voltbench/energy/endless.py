@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from voltbench.energy.operation import Operation
 from voltbench.energy.scenario import Scenario
 from voltbench.energy.visits import Visitors, VisitRecord
 from voltbench.engine import ARRIVALS, World
 from voltbench.events import Fact, SessionSatisfied
 from voltbench.quantities import Instant
-from voltbench.site.storage import Storage
 
 RECENT_VISITS = 256
 """Visits that are remembered after they have ended."""
@@ -31,17 +29,7 @@ class EndlessSite:
         self.world = World(first.starts_at)
         self.on_fact: Callable[[Fact], None] | None = None
         self.recent: deque[VisitRecord] = deque(maxlen=RECENT_VISITS)
-        storage = Storage(site.storage, first.starts_at, site.storage_soc) if site.storage is not None else None
-        self.operation = Operation(
-            self.world,
-            site.tree,
-            first.options,
-            storage,
-            site.load_w,
-            site.generation_w,
-            on_fact=self._tell,
-            on_limit=self._tell,
-        )
+        self.operation = site.in_operation(self.world, first.options, on_fact=self._tell, on_limit=self._tell)
         self.visitors = Visitors(self.operation, site.places, first.visits)
         self._day = day
         self._number = 0

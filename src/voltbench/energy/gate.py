@@ -1,21 +1,26 @@
 """Make shares that stations can carry out: nothing below a minimum, whole steps, and turns where not all can charge.
 
 On AC a station offers 6 A or nothing. Where shares would fall below that, as many claims as fit are served and the
-others wait; turns rotate. What minimum and steps leave over is given out again, until no raise that a station could
-carry out fits any more.
+others wait. Turns change at whole rotation intervals, for everybody at once: then who has waited longest comes first,
+so that a large minimum finds room as a small one does, and who has just been served comes last. In between, who is
+served stays, and what is free goes to who waits, unless its minimum time on would then hold up somebody who waits for
+more room. A minimum time on is kept under every strategy, as far as the limits leave the minimum power.
+
+What minimum and steps leave over is given out again, until no raise that a station could carry out fits any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, floor
 
 import msgspec
 
 from voltbench.energy.allocate import Situation, Strategy
-from voltbench.energy.claim import UNBOUND, Bounds, Claim, Room, room_after
+from voltbench.energy.claim import UNBOUND, Claim, Room
+from voltbench.energy.steps import whole_steps
 from voltbench.energy.waterfill import Shares
+from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_MINUTE, POWER_TOLERANCE_W, DurationMs, Instant
 from voltbench.site.series import earliest
 
@@ -27,6 +32,23 @@ class Turns:
     rotation_ms: DurationMs = 15 * MS_PER_MINUTE
     minimum_on_ms: DurationMs = 0
     minimum_off_ms: DurationMs = 0
+
+    def __post_init__(self) -> None:
+        if self.rotation_ms <= 0:
+            raise InvalidInput("rotation", "is no length of time", found=self.rotation_ms, allowed="more than 0")
+        if not 0 <= self.minimum_on_ms <= self.rotation_ms:
+            allowed = f"0 to the rotation, {self.rotation_ms / MS_PER_MINUTE:g} min"
+            raise InvalidInput("minimum_on", "does not fit into a turn", found=self.minimum_on_ms, allowed=allowed)
+        if self.minimum_off_ms < 0:
+            raise InvalidInput("minimum_off", "is no length of time", found=self.minimum_off_ms, allowed="0 or more")
+
+    def number(self, now: Instant) -> int:
+        """Which turn it is, counted from the epoch."""
+        return now // self.rotation_ms
+
+    def next_change(self, now: Instant) -> Instant:
+        """When the next turn begins."""
+        return (self.number(now) + 1) * self.rotation_ms
 
 
 @dataclass(slots=True)
@@ -60,23 +82,34 @@ class Gate:
             return ungated
         powers, binding = self._gated(s, strategy, ungated)
         if any(c.step_w for c in s.claims) or powers != ungated[0]:
-            powers = _whole_steps(s, powers)
+            powers = whole_steps(s, powers)
         self._note(s, powers)
         return powers, [
             row if power < d else UNBOUND for power, d, row in zip(powers, s.demand_w, binding, strict=True)
         ]
 
+    def all_served(self, now: Instant, claims: Iterable[Claim]) -> None:
+        """All of these are being served; nobody has to wait."""
+        self._waiting = False
+        for claim in claims:
+            if claim.minimum_w and not self._is_on(claim):
+                self._turn[claim.id] = Turn(True, now, now)
+
+    def holds_back(self, now: Instant) -> bool:
+        """Whether some session has to stay off for a while yet, even if there is room for it."""
+        return self.turns.minimum_off_ms > 0 and any(self._is_kept_off(now, turn) for turn in self._turn.values())
+
     def forget(self, claim_id: str) -> None:
-        """A session has left."""
+        """A session has left, or wants no more."""
         self._turn.pop(claim_id, None)
 
     def next_turn(self, now: Instant) -> Instant | None:
-        """When a turn ends while somebody waits for it."""
+        """When somebody who waits may be served: at the next turn, or when a minimum time on or off ends."""
         if not self._waiting:
             return None
-        ends = [turn.turn_since + self.turns.rotation_ms for turn in self._turn.values() if turn.on]
-        ends += [turn.since + self.turns.minimum_off_ms for turn in self._turn.values() if not turn.on]
-        return earliest(*(end for end in ends if end > now))
+        minimum_ms = {True: self.turns.minimum_on_ms, False: self.turns.minimum_off_ms}
+        ends = (turn.since + minimum_ms[turn.on] for turn in self._turn.values())
+        return earliest(self.turns.next_change(now), *(end for end in ends if end > now))
 
     def state(self) -> GateState:
         """All there is to remember."""
@@ -91,39 +124,54 @@ class Gate:
     # --- minimum powers and turns ----------------------------------------------------------------------------------
 
     def _gated(self, s: Situation, strategy: Strategy, ungated: Shares) -> Shares:
-        too_small = any(_is_too_small(claim, power) for claim, power in zip(s.claims, ungated[0], strict=True))
-        if not too_small and not any(self._is_kept_off(s.now, claim) for claim in s.claims):
-            return ungated
-        admitted = self._admitted(s)
-        return _with_minimum(s, strategy, admitted, ungated[1])
+        """First the strategy's own choice beside those who must stay on; where that is too little for some, turns."""
+        claims, wanting = s.claims, [i for i, wanted_w in enumerate(s.demand_w) if wanted_w > 0.0]
+        kept_on = [i for i in wanting if self._is_kept_on(s.now, claims[i])]
+        able = [i for i in wanting if not self._is_kept_off(s.now, self._turn.get(claims[i].id))]
+        shares = ungated
+        if len(able) < len(wanting) or any(ungated[0][i] < claims[i].minimum_w for i in kept_on):
+            shares = _with_minimum(s, strategy, able, _that_fit(s, kept_on), ungated[1])
+        if any(0.0 < power < c.minimum_w - POWER_TOLERANCE_W for c, power in zip(claims, shares[0], strict=True)):
+            admitted = self._admitted(s, able)
+            return _with_minimum(s, strategy, admitted, admitted, ungated[1])
+        return shares
 
-    def _admitted(self, s: Situation) -> list[int]:
+    def _admitted(self, s: Situation, able: Sequence[int]) -> list[int]:
         """The claims that are served: in order of their turn, as many minimum powers as fit."""
-        room = Room(s.bounds)
-        admitted = []
-        for i in sorted(range(len(s.claims)), key=lambda i: self._place_in_line(s.now, s.claims[i])):
+        room, empty, admitted, somebody_waits = Room(s.bounds), Room(s.bounds), [], False
+        turn_ends = self.turns.next_change(s.now)
+        for i in sorted(able, key=lambda i: self._place_in_line(s.now, s.claims[i])):
             claim = s.claims[i]
-            if s.demand_w[i] <= 0.0 or self._is_kept_off(s.now, claim):
+            begins = not self._is_on(claim)
+            if begins and somebody_waits and s.now + self.turns.minimum_on_ms > turn_ends:
                 continue
-            fits_w, _ = room.headroom(claim, claim.minimum_w)
-            if fits_w >= claim.minimum_w - POWER_TOLERANCE_W:
+            if _fits(room, claim):
                 room.take(claim, claim.minimum_w)
                 admitted.append(i)
+            elif begins and _fits(empty, claim):
+                somebody_waits = True
         return sorted(admitted)
 
-    def _place_in_line(self, now: Instant, claim: Claim) -> tuple[int, int, Instant, str]:
+    def _place_in_line(self, now: Instant, claim: Claim) -> tuple[int, int, int, Instant, str]:
+        """Who must stay on, then by strict classes: who has the turn, who waits (longest first), who had it."""
         turn = self._turn.get(claim.id)
-        if turn is None:
-            return (-claim.priority, 2, claim.arrived_at, claim.id)
-        if not turn.on:
-            return (-claim.priority, 2, turn.since, claim.id)
-        if now - turn.since < self.turns.minimum_on_ms:
-            return (-claim.priority, 0, turn.since, claim.id)
-        has_turn = now - turn.turn_since < self.turns.rotation_ms
-        return (-claim.priority, 1 if has_turn else 3, turn.turn_since, claim.id)
+        if turn is None or not turn.on:
+            return (1, -claim.priority, 1, turn.since if turn is not None else claim.arrived_at, claim.id)
+        if self._is_kept_on(now, claim):
+            return (0, -claim.priority, 0, turn.since, claim.id)
+        if self.turns.number(turn.turn_since) == self.turns.number(now):
+            return (1, -claim.priority, 0, turn.since, claim.id)
+        return (1, -claim.priority, 2, -turn.since, claim.id)
 
-    def _is_kept_off(self, now: Instant, claim: Claim) -> bool:
+    def _is_on(self, claim: Claim) -> bool:
         turn = self._turn.get(claim.id)
+        return turn is not None and turn.on
+
+    def _is_kept_on(self, now: Instant, claim: Claim) -> bool:
+        turn = self._turn.get(claim.id)
+        return turn is not None and turn.on and now - turn.since < self.turns.minimum_on_ms
+
+    def _is_kept_off(self, now: Instant, turn: Turn | None) -> bool:
         return turn is not None and not turn.on and now - turn.since < self.turns.minimum_off_ms
 
     def _note(self, s: Situation, powers: Sequence[float]) -> None:
@@ -134,95 +182,46 @@ class Gate:
             turn = self._turn.get(claim.id)
             if turn is None or turn.on != on:
                 self._turn[claim.id] = Turn(on, s.now, s.now)
-            elif on and s.now - turn.turn_since >= self.turns.rotation_ms:
+            elif on and not self._is_kept_on(s.now, claim):
                 turn.turn_since = s.now
 
 
-def _is_too_small(claim: Claim, power_w: float) -> bool:
-    return 0.0 < power_w < claim.minimum_w - POWER_TOLERANCE_W
+def _fits(room: Room, claim: Claim) -> bool:
+    return room.headroom(claim, claim.minimum_w)[0] >= claim.minimum_w - POWER_TOLERANCE_W
 
 
-def _with_minimum(s: Situation, strategy: Strategy, admitted: Sequence[int], ungated: Sequence[int]) -> Shares:
-    """The strategy's shares among the admitted claims, none below its minimum.
+def _that_fit(s: Situation, kept_on: Sequence[int]) -> list[int]:
+    """Those of them, in their order, whose minimum powers fit."""
+    room, fitting = Room(s.bounds), []
+    for i in kept_on:
+        if _fits(room, s.claims[i]):
+            room.take(s.claims[i], s.claims[i].minimum_w)
+            fitting.append(i)
+    return fitting
+
+
+def _with_minimum(
+    s: Situation, strategy: Strategy, served: Sequence[int], secured: Sequence[int], ungated: Sequence[int]
+) -> Shares:
+    """The strategy's shares among the served claims, those of the secured ones not below their minimum.
 
     Who would fall below gets the minimum, and the rest is shared again among the others.
     """
-    powers = [0.0] * len(s.claims)
-    binding = list(ungated)
-    sharing = list(admitted)
-    bounds = s.bounds
+    powers, binding = [0.0] * len(s.claims), list(ungated)
+    sharing, to_secure, bounds = list(served), set(secured), s.bounds
     while sharing:
         part = replace(
             s, bounds=bounds, claims=[s.claims[i] for i in sharing], demand_w=[s.demand_w[i] for i in sharing]
         )
-        shares, rows = strategy(part)
-        low = {i for i, p in zip(sharing, shares, strict=True) if p < s.claims[i].minimum_w - POWER_TOLERANCE_W}
+        for i, power, row in zip(sharing, *strategy(part), strict=True):
+            powers[i], binding[i] = power, row
+        low = [i for i in sharing if i in to_secure and powers[i] < s.claims[i].minimum_w - POWER_TOLERANCE_W]
         if not low:
-            for i, power, row in zip(sharing, shares, rows, strict=True):
-                powers[i], binding[i] = power, row
             break
         for i in low:
             powers[i] = s.claims[i].minimum_w
-        bounds = _less(bounds, [s.claims[i] for i in sorted(low)])
+        bounds = bounds.less([(s.claims[i], powers[i]) for i in low])
         sharing = [i for i in sharing if i not in low]
+        for i in sharing:
+            powers[i] = 0.0
     return powers, binding
-
-
-def _less(bounds: Bounds, served: Sequence[Claim]) -> Bounds:
-    """Bounds after some claims have been given their minimum; line bounds by the worst angle."""
-    linear, lines = bounds.linear[:], bounds.lines[:]
-    for claim in served:
-        for row, per_w in claim.rows.linear:
-            linear[row] -= per_w * claim.minimum_w
-        for subset, a_per_w in claim.rows.lines:
-            lines[subset] -= abs(a_per_w) * claim.minimum_w
-    return Bounds(linear, lines, bounds.groups)
-
-
-# --- whole steps -----------------------------------------------------------------------------------------------------
-
-
-def _whole_steps(s: Situation, powers_w: Sequence[float]) -> list[float]:
-    """Powers in whole steps of each station, and what that leaves given out again: a step each, then all there is."""
-    powers = [_floor_to_step(c, p) if c.step_w else p for c, p in zip(s.claims, powers_w, strict=True)]
-    room = room_after(s.bounds, s.claims, powers)
-    short = [i for i, power in enumerate(powers) if 0.0 < power < s.demand_w[i]]
-    short.sort(key=lambda i: (powers[i] - powers_w[i], s.claims[i].id))
-    raised = [i for i in short if _raise(room, s.claims[i], powers, i, s.demand_w[i], one_step=True)]
-    for i in raised:
-        _raise(room, s.claims[i], powers, i, s.demand_w[i], one_step=False)
-    return powers
-
-
-def _raise(room: Room, claim: Claim, powers: list[float], i: int, demand_w: float, one_step: bool) -> bool:
-    """Give a claim one more step, or as many as fit and it wants; return whether it got any."""
-    step_w = claim.step_w
-    most_w = step_w if one_step and step_w else _ceil_to_step(claim, demand_w) - powers[i]
-    if powers[i] + most_w > claim.maximum_w + POWER_TOLERANCE_W or most_w <= 0.0:
-        return False
-    fits_w = room.headroom(claim, most_w)[0]
-    raise_w = _floor_to_step(claim, fits_w) if step_w else fits_w
-    if raise_w <= 0.0:
-        return False
-    room.take(claim, raise_w)
-    powers[i] += raise_w
-    return True
-
-
-def _floor_to_step(claim: Claim, power_w: float) -> float:
-    """The largest power the station can be set to that is no more than this."""
-    return power_w if not claim.step_w else floor(power_w / claim.step_w + 1e-9) * claim.step_w
-
-
-def settable(claim: Claim, power_w: float) -> float:
-    """The smallest power a session can be offered that lets it draw this much; nothing for nothing."""
-    if power_w <= 0.0 or not (claim.minimum_w or claim.step_w):
-        return power_w
-    return max(_ceil_to_step(claim, power_w), claim.minimum_w)
-
-
-def _ceil_to_step(claim: Claim, power_w: float) -> float:
-    """The smallest power the station can be set to that holds this, up to what the path carries."""
-    if not claim.step_w:
-        return power_w
-    return min(ceil(power_w / claim.step_w - 1e-9) * claim.step_w, _floor_to_step(claim, claim.maximum_w))

@@ -22,15 +22,16 @@ from voltbench.energy.control import ControlOptions
 from voltbench.energy.formats import stamped, unstamped
 from voltbench.energy.inputs import Input, Recompute, SetLimit, StartSession, StopSession, UpdatePower
 from voltbench.energy.look import boosted_share, connector_id, look, session_view
-from voltbench.energy.operation import Operation, OperationState
+from voltbench.energy.operation import OperationState
 from voltbench.energy.scenario import SitePlan
+from voltbench.energy.steps import step_above
 from voltbench.energy.views import ENDED, LimitView, SessionView, SiteView
 from voltbench.energy.visits import Place
 from voltbench.engine import World
 from voltbench.errors import Conflict, LocalProtocolError, NotFound
 from voltbench.events import Fact, MeterRead
 from voltbench.quantities import DurationMs, Instant
-from voltbench.site.storage import Storage, StorageState
+from voltbench.site.storage import StorageState
 
 RECENT_SESSIONS = 256
 """Ended sessions that a site itself remembers; the store has them all."""
@@ -81,13 +82,10 @@ class HostedSite:
         self._by_outlet = {place.connector: place for place in site.places}
         self._limits = {(limit.node, limit.source): limit for limit in limits}
         self._recent = {session.id: session for session in recent}
-        storage = Storage(site.storage, now, site.storage_soc) if site.storage is not None else None
         tree = deepcopy(site.tree)
         for limit in self._limits.values():
             tree.set_limit(limit.node, limit.source, limit.power_w)
-        self.operation = Operation(
-            self.world, tree, plan.options, storage, site.load_w, site.generation_w, self._tell, self._tell
-        )
+        self.operation = site.in_operation(self.world, plan.options, tree, on_fact=self._tell, on_limit=self._tell)
 
     @property
     def now(self) -> Instant:
@@ -312,4 +310,4 @@ def _reported(bay: Bay) -> ReportedSession:
 
 def _bound_minimum(bay: Bay, session: ReportedSession) -> None:
     """What a vehicle can take bounds the smallest power it is offered too: 6 A on three phases is a lot for some."""
-    bay.claim.minimum_w = min(session.path.minimum_w, session.ceiling_w)
+    bay.claim.minimum_w = step_above(bay.claim, min(session.path.minimum_w, session.ceiling_w))

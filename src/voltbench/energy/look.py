@@ -39,7 +39,7 @@ def look(
         grid_capacity_w=grid_capacity_w,
         grid_limit_w=operation.tree.bounds(now)[0],
         static_load_w=operation.load_w.at(now),
-        generation_w=operation.generation_w.at(now),
+        generation_w=operation.generation_w.at(now) - operation.curtailed_w(now),
         grid_power_w=operation.grid_power_w(now),
         battery=_battery(now, storage) if storage is not None else None,
         chargers=tuple(_charger(now, operation, members, boosted) for members in stations.values()),
@@ -71,12 +71,11 @@ def session_view(now: Instant, operation: Operation, bay: Bay, place: Place, boo
 
 
 def boosted_share(now: Instant, operation: Operation) -> float:
-    """The part of what a site may draw that its battery feeds, 0 to 1."""
+    """The part of what a site draws that its battery feeds, 0 to 1."""
     discharge_w = max(0.0, -operation.storage.setpoint_w) if operation.storage is not None else 0.0
     if discharge_w == 0.0:
         return 0.0
-    allocated_w = sum(bay.session.limit_w for bay in operation.bays.values())
-    return discharge_w / max(discharge_w, allocated_w + operation.load_w.at(now))
+    return discharge_w / max(discharge_w, operation.vehicles_w(now) + operation.load_w.at(now))
 
 
 def _charger(now: Instant, operation: Operation, places: Sequence[Place], boosted: float) -> ChargerView:

@@ -57,13 +57,11 @@ class SiteMeter:
 
     def _read(self, now: Instant) -> SiteReading:
         operation, storage = self._operation, self._operation.storage
-        vehicles_w = sum(bay.session.power_w(now) for bay in operation.bays.values())
-        battery_w = storage.setpoint_w + 0.0 if storage is not None else 0.0  # not -0.0
         return SiteReading(
             at=now,
-            grid_w=vehicles_w + battery_w + operation.background_w(now),
-            vehicles_w=vehicles_w,
-            battery_w=battery_w,
+            grid_w=operation.grid_power_w(now),
+            vehicles_w=operation.vehicles_w(now),
+            battery_w=storage.setpoint_w + 0.0 if storage is not None else 0.0,  # not -0.0
             battery_soc=storage.soc(now) if storage is not None else 0.0,
         )
 

@@ -8,15 +8,17 @@ limit binds and some demand drifts. Between two actions every limit is constant.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 
 import msgspec
 
 from voltbench.energy.allocate import BY_TURN
 from voltbench.energy.bay import Bay, BayState, Session
 from voltbench.energy.claim import UNBOUND, Claim, certainly_fit, room_after, row_name
-from voltbench.energy.commit import Aim, Confirmation
+from voltbench.energy.commit import Aim
 from voltbench.energy.control import ControlOptions, SiteController, Target
-from voltbench.energy.gate import GateState, settable
+from voltbench.energy.gate import GateState
+from voltbench.energy.steps import settable, step_above
 from voltbench.engine import CONTROL, PHYSICS, World
 from voltbench.errors import Conflict, NotFound
 from voltbench.events import Fact, LimitSet, SessionEnded, SessionSatisfied, SessionStarted, StorageSet
@@ -49,6 +51,8 @@ class Operation:
         storage: Storage | None = None,
         load_w: StepSeries | None = None,
         generation_w: StepSeries | None = None,
+        export_limit_w: float = inf,
+        *,
         on_fact: Callable[[Fact], None] | None = None,
         on_limit: Callable[[LimitSet], None] | None = None,
     ) -> None:
@@ -58,12 +62,14 @@ class Operation:
         self.storage = storage
         self.load_w = load_w or StepSeries.constant(0.0)
         self.generation_w = generation_w or StepSeries.constant(0.0)
+        self.export_limit_w = export_limit_w
         self.controller = SiteController(tree, self.options, storage)
         self.bays: dict[str, Bay] = {}
         self.tight_ms = 0
         self._occupied: dict[str, Bay] = {}
         self._wanting: dict[str, Bay] = {}
         self._done: list[Bay] = []
+        self._storage_told_w = storage.setpoint_w if storage is not None else 0.0
         self._on_fact = on_fact
         self._on_limit = on_limit
         self._acted_at = world.now
@@ -83,6 +89,8 @@ class Operation:
         claim = self._claim(connector, session, weight, priority)
         bay = self._put(Bay(connector, session, claim, self.controller.commitments.join(claim), self.session_changed))
         self._tell(SessionStarted(now, session.id, connector))
+        if session.is_satisfied:
+            self._tell(SessionSatisfied(now, session.id))
         self.act_soon(now)
         return bay
 
@@ -159,6 +167,7 @@ class Operation:
             bay.binding = known.binding
         self.controller.gate.resume(state.gate)
         self._acted_at, self._is_tight, self.tight_ms = state.acted_at, state.is_tight, state.tight_ms
+        self._storage_told_w = self.storage.setpoint_w if self.storage is not None else 0.0
         self._due, self._next_change = state.due, state.next_change
         self.world.reschedule(self)
 
@@ -168,10 +177,22 @@ class Operation:
         """The site's own load less its generation."""
         return self.load_w.at(now) - self.generation_w.at(now)
 
+    def vehicles_w(self, now: Instant) -> float:
+        """What all vehicles draw together."""
+        return sum(bay.session.power_w(now) for bay in self.bays.values())
+
     def grid_power_w(self, now: Instant) -> float:
         """Power through the grid connection, import positive."""
-        vehicles_w = sum(bay.session.power_w(now) for bay in self.bays.values())
-        return vehicles_w + self.background_w(now) + (self.storage.setpoint_w if self.storage is not None else 0.0)
+        return self._uncurtailed_w(now) + self.curtailed_w(now)
+
+    def curtailed_w(self, now: Instant) -> float:
+        """Generation that is held back, as the site may not export so much."""
+        beyond_w = -self._uncurtailed_w(now) - self.export_limit_w
+        return max(0.0, min(beyond_w, self.generation_w.at(now)))
+
+    def _uncurtailed_w(self, now: Instant) -> float:
+        storage_w = self.storage.setpoint_w if self.storage is not None else 0.0
+        return self.vehicles_w(now) + self.background_w(now) + storage_w
 
     def binding_of(self, bay: Bay) -> str:
         """The name of the limit that holds a session back, or `vehicle`; with its source where several limit it."""
@@ -184,11 +205,10 @@ class Operation:
         Of all limits, or of those above one session. This is the law the bench keeps at every instant; it is meant
         for checks, not for control.
         """
-        heard = [bay for bay in self.bays.values() if not bay.commitment.is_silent]
-        worst = [bay.commitment.worst_w(now) for bay in heard]
+        worst = self._at_worst(now)
         bounds = self.controller.bounds_in_force(now, self.background_w(now))
         rows = self.bay(session_id).claim.rows if session_id is not None else None
-        over, row = room_after(bounds, [bay.claim for bay in heard], worst).excess(rows)
+        over, row = room_after(bounds, [known.claim for known, _ in worst], [w for _, w in worst]).excess(rows)
         return over, row_name(self.tree, row)
 
     # --- acting ------------------------------------------------------------------------------------------------------
@@ -221,6 +241,7 @@ class Operation:
         self._done.clear()
         for bay in released:
             bay.binding = UNBOUND
+            self.controller.gate.forget(bay.session.id)
         return [(bay.commitment, 0.0) for bay in released]
 
     def _aim(self, now: Instant, bays: list[Bay]) -> Target:
@@ -228,7 +249,9 @@ class Operation:
         by_rating = self.options.by_rating
         ceiling_w = [self._rated_w(now, bay) if by_rating else bay.ceiling_w() for bay in bays]
         own = self.controller.own_bounds(now, self.background_w(now))
-        if certainly_fit(own, claims, ceiling_w):
+        gate = self.controller.gate
+        if certainly_fit(own, claims, ceiling_w) and not gate.holds_back(now):
+            gate.all_served(now, claims)
             return Target(ceiling_w, [UNBOUND] * len(claims), own, own, False)
         if self.controller.goes_by_need and not by_rating:
             for bay in bays:
@@ -248,22 +271,37 @@ class Operation:
         commitments = self.controller.commitments
         for order in commitments.lowered(aims):
             self._limit(now, self.bays[order.id], order.power_w)
-        if self.storage is not None:
-            self._set_storage(now, self.storage, {known.claim.id: power_w for known, power_w in aims}, target)
+        if self.storage is not None and self.storage.setpoint_w > 0.0:
+            self._take_less(now, self.storage, aims, target)
         for order in commitments.raised(now, aims, target.bounds):
             self._limit(now, self.bays[order.id], order.power_w)
-        if self.storage is not None and self.options.confirmation is Confirmation.REPORTED:
-            self._set_storage(now, self.storage, {}, target)  # raises that have to wait need no help yet
+        if self.storage is not None:
+            self._set_storage(now, self.storage, target)
 
-    def _set_storage(self, now: Instant, storage: Storage, wanted_w: dict[str, float], target: Target) -> None:
-        """Let the battery cover what may be drawn at worst once the raises that follow are made."""
-        counted = [bay for bay in self.bays.values() if not bay.commitment.is_silent]
-        at_worst = [max(bay.commitment.worst_w(now), wanted_w.get(bay.session.id, 0.0)) for bay in counted]
-        claims = [bay.claim for bay in counted]
-        before_w = storage.setpoint_w
-        storage.set_power(now, self.controller.storage_setpoint_w(now, target.own, claims, at_worst))
-        if storage.setpoint_w != before_w:
+    def _take_less(self, now: Instant, storage: Storage, aims: list[Aim], target: Target) -> None:
+        """Let the battery leave to the raises that follow what they need of what it takes."""
+        worst = {known.claim.id: (known, power_w) for known, power_w in self._at_worst(now)}
+        for known, power_w in aims:
+            worst[known.claim.id] = (known, max(power_w, known.worst_w(now)))
+        spare_w = self.controller.spare_w(target.own, list(worst.values()))
+        storage.set_power(now, max(0.0, min(storage.setpoint_w, spare_w)))
+
+    def _set_storage(self, now: Instant, storage: Storage, target: Target) -> None:
+        worst = self._at_worst(now)
+        drawn = [(known, self._drawn_w(now, self.bays[known.claim.id])) for known, _ in worst]
+        storage.set_power(now, self.controller.storage_setpoint_w(now, target.own, worst, drawn))
+        if storage.setpoint_w != self._storage_told_w:
+            self._storage_told_w = storage.setpoint_w
             self._tell(StorageSet(now, storage.setpoint_w, storage.soc(now)))
+
+    def _at_worst(self, now: Instant) -> list[Aim]:
+        """Every device that is heard of, and the most it may draw."""
+        known = (bay.commitment for bay in self.bays.values())
+        return [(heard, heard.worst_w(now)) for heard in known if not heard.is_silent]
+
+    def _drawn_w(self, now: Instant, bay: Bay) -> float:
+        """The most a session draws until the next action, as far as it is known."""
+        return bay.session.peak_w(now) if self.options.on_events else bay.session.limit_w
 
     def _limit(self, now: Instant, bay: Bay, power_w: float) -> None:
         bay.session.limit(now, power_w)
@@ -273,6 +311,7 @@ class Operation:
 
     def _plan_next(self, now: Instant, bays: list[Bay], target: Target) -> None:
         drifting = target.is_tight and not self.options.by_rating and any(bay.session.drifts for bay in bays)
+        drifting |= self.storage is not None and self.storage.is_derating
         interval = _at_or_after(now + 1, self.options.interval_ms) if drifting else None
         if self._next_change is None or self._next_change <= now:
             self._next_change = earliest(
@@ -286,17 +325,18 @@ class Operation:
 
     def _claim(self, connector: str, session: Session, weight: float, priority: int) -> Claim:
         path = session.path
-        return Claim(
+        claim = Claim(
             id=session.id,
             rows=self.tree.rows_of(connector, path.phases),
             maximum_w=path.rating_w,
-            minimum_w=path.minimum_w,
             step_w=path.step_w,
             weight=weight,
             priority=priority,
             arrived_at=session.arrived_at,
             departs_at=session.departs_at,
         )
+        claim.minimum_w = step_above(claim, path.minimum_w)
+        return claim
 
     def _put(self, bay: Bay) -> Bay:
         self.bays[bay.session.id] = self._occupied[bay.connector] = bay

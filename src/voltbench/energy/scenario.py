@@ -11,7 +11,7 @@ from voltbench.energy.control import ControlOptions
 from voltbench.energy.operation import Operation
 from voltbench.energy.visits import Place, Visit, Visitors, VisitRecord
 from voltbench.engine import World
-from voltbench.events import Fact, SessionSatisfied, StorageSet
+from voltbench.events import Fact, LimitSet, SessionSatisfied, StorageSet
 from voltbench.quantities import Instant
 from voltbench.site.limits import LimitTree
 from voltbench.site.meter import PowerRecord
@@ -38,6 +38,28 @@ class SitePlan:
     load_w: StepSeries = field(default_factory=lambda: StepSeries.constant(0.0))
     generation_w: StepSeries = field(default_factory=lambda: StepSeries.constant(0.0))
     export_limit_w: float = inf
+
+    def in_operation(
+        self,
+        world: World,
+        options: ControlOptions,
+        tree: LimitTree | None = None,
+        on_fact: Callable[[Fact], None] | None = None,
+        on_limit: Callable[[LimitSet], None] | None = None,
+    ) -> Operation:
+        """The site in operation on a World, from now on; with a tree of its own where its limits are to change."""
+        storage = Storage(self.storage, world.now, self.storage_soc) if self.storage is not None else None
+        return Operation(
+            world,
+            tree or self.tree,
+            options,
+            storage,
+            self.load_w,
+            self.generation_w,
+            self.export_limit_w,
+            on_fact=on_fact,
+            on_limit=on_limit,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +103,8 @@ class Run:
         self.record = PowerRecord()
         self._on_fact = on_fact
         self._number = {visit.id: i for i, visit in enumerate(scenario.visits)}
-        site = scenario.site
-        storage = Storage(site.storage, scenario.starts_at, site.storage_soc) if site.storage is not None else None
-        self.operation = Operation(
-            self.world, site.tree, scenario.options, storage, site.load_w, site.generation_w, self._note
-        )
-        self.visitors = Visitors(self.operation, site.places, scenario.visits, self._emit_for)
+        self.operation = scenario.site.in_operation(self.world, scenario.options, on_fact=self._note)
+        self.visitors = Visitors(self.operation, scenario.site.places, scenario.visits, self._emit_for)
 
     def outcome(self) -> Outcome:
         """What has come of it so far."""

@@ -69,6 +69,7 @@ class StorageState(msgspec.Struct, frozen=True):
     setpoint_w: float
     charged_wh: float
     discharged_wh: float
+    offers: bool = True
 
 
 class Storage:
@@ -78,7 +79,16 @@ class Storage:
     been allowed until that is taken back.
     """
 
-    __slots__ = ("_energy_wh", "_since", "charged_wh", "discharged_wh", "kept_back_wh", "model", "setpoint_w")
+    __slots__ = (
+        "_energy_wh",
+        "_offers",
+        "_since",
+        "charged_wh",
+        "discharged_wh",
+        "kept_back_wh",
+        "model",
+        "setpoint_w",
+    )
 
     def __init__(self, model: StorageModel, now: Instant, soc: float | None = None) -> None:
         self.model = model
@@ -86,6 +96,7 @@ class Storage:
         self._since = now
         self.setpoint_w = 0.0
         self.kept_back_wh = 0.0
+        self._offers = True
         self.charged_wh = 0.0
         self.discharged_wh = 0.0
 
@@ -102,24 +113,21 @@ class Storage:
 
     def dischargeable_w(self, now: Instant) -> float:
         """Most it can give from now on, in W."""
-        usable_wh = self.energy_wh(now) - self.model.floor_wh
-        if usable_wh <= _EMPTY_WH:
-            return 0.0
-        sustained_w = inf
-        if self.model.sustain_s > 0.0:
-            sustained_w = usable_wh * self.model.discharge_efficiency * SECONDS_PER_HOUR / self.model.sustain_s
-        return min(self.model.discharge_max_w, sustained_w)
+        return self.model.discharge_max_w if self._usable_wh(now) > _EMPTY_WH else 0.0
 
     def offerable_w(self, now: Instant) -> float:
-        """Most it can offer from now on, in W: nothing once it has come down to what is kept back.
+        """Most it can offer from now on, in W: as much as it can sustain, nothing once down to what is kept back."""
+        if not self._has_more(now):
+            return 0.0
+        if self.model.sustain_s == 0.0:
+            return self.model.discharge_max_w
+        sustained_w = self._usable_wh(now) * self.model.discharge_efficiency * SECONDS_PER_HOUR / self.model.sustain_s
+        return min(self.model.discharge_max_w, sustained_w)
 
-        It offers again with as much once more above that, so that it does not do so for a moment only.
-        """
-        if self.kept_back_wh == 0.0:
-            return self.dischargeable_w(now)
-        held_wh = self.kept_back_wh if self.setpoint_w < 0.0 else 2.0 * self.kept_back_wh
-        has_more = self.energy_wh(now) - self.model.floor_wh - held_wh > _EMPTY_WH
-        return self.dischargeable_w(now) if has_more else 0.0
+    @property
+    def is_derating(self) -> bool:
+        """Whether it gives, and can offer less and less the longer it does."""
+        return self.setpoint_w < 0.0 < self.model.sustain_s
 
     def chargeable_w(self, now: Instant) -> float:
         """Most it can take from now on, in W."""
@@ -143,12 +151,23 @@ class Storage:
 
     def state(self) -> StorageState:
         """All there is to remember."""
-        return StorageState(self._energy_wh, self._since, self.setpoint_w, self.charged_wh, self.discharged_wh)
+        return StorageState(
+            self._energy_wh, self._since, self.setpoint_w, self.charged_wh, self.discharged_wh, self._offers
+        )
 
     def resume(self, state: StorageState) -> None:
         """Be as remembered."""
         self._energy_wh, self._since, self.setpoint_w = state.energy_wh, state.since, state.setpoint_w
         self.charged_wh, self.discharged_wh = state.charged_wh, state.discharged_wh
+        self._offers = state.offers
+
+    def _usable_wh(self, now: Instant) -> float:
+        return self.energy_wh(now) - self.model.floor_wh
+
+    def _has_more(self, now: Instant) -> bool:
+        """Whether it has more than is kept back; once it has not, as much once more, not to offer for a moment only."""
+        held_wh = self.kept_back_wh if self._offers else 2.0 * self.kept_back_wh
+        return self._usable_wh(now) - held_wh > _EMPTY_WH
 
     def _gain_w(self) -> float:
         if self.setpoint_w >= 0.0:
@@ -164,3 +183,4 @@ class Storage:
         else:
             self.discharged_wh -= drawn_wh * self.model.discharge_efficiency
         self._energy_wh, self._since = stored_wh, now
+        self._offers = self._has_more(now)
