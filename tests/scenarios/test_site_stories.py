@@ -127,3 +127,15 @@ def test_round_robin_passes_the_first_place_on() -> None:
         place.world.advance(at(8) + quarter * 15 * MS_PER_MINUTE)
         first.append(powers(place))
     assert sorted(first) == [[0, 100_000], [100_000, 0]]
+
+
+def test_a_battery_that_sustains_what_it_offers_offers_less_and_less() -> None:
+    battery = Storage(StorageModel("bess", "bess", 50_000.0, 0.0, 100_000.0, sustain_s=3_600.0), at(8))
+    place = a_place(10_000.0, storage=battery)
+    for i in range(2):
+        place.plug_in(at(8), f"socket-{i}", a_car(f"car-{i}"))
+    for minute in range(0, 120, 20):
+        place.world.advance(at(8, minute))
+        usable_wh = battery.energy_wh(at(8, minute)) - 5_000.0
+        assert sum(powers(place)) == pytest.approx(10_000.0 + usable_wh, abs=100.0)
+    assert usable_wh < 10_000.0

@@ -68,7 +68,7 @@ def test_a_summary_is_printed_and_nothing_is_written(desk):
     done = voltbench("simulate", "yard.toml")
     assert done.returncode == 0, done.stderr
     assert "Four cars" in done.stdout
-    assert "delivered of asked" in done.stdout
+    assert "part delivered" in done.stdout
     assert done.stderr == ""
     assert names_in(desk) == ["cars.csv", "yard.toml"]
 

@@ -313,6 +313,15 @@ def test_standing_by_near_its_end_the_battery_does_not_begin_and_stop_to_offer()
         assert set(allocated(site, now + minute * MS_PER_MINUTE).values()) == {150.0}
 
 
+def test_generation_beyond_the_export_limit_is_held_back_live_too():
+    site = HostedSite(HostedPlan(a_site(generation_w=50_000.0, load_w=5_000.0, export_limit_w=20_000.0)), T0)
+    seen = site.status(T0)
+    assert (seen.grid_power_w, seen.generation_w) == (-20_000.0, 25_000.0)
+    start(site, T0, "S1", "1:1", vehicle_max_w=30_000.0)
+    seen = site.status(T0)
+    assert (seen.grid_power_w, seen.generation_w) == (-15_000.0, 50_000.0)
+
+
 # --- lending what is not used ----------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from voltbench.charging.vehicle import Acceptance
 from voltbench.energy.flows import Recorded, flows, grid_limit_w, stored_wh
 from voltbench.energy.scenario import run
 from voltbench.energy.summary import jain_index, summarize
+from voltbench.energy.visits import Ending
 from voltbench.quantities import MS_PER_MINUTE
 from voltbench.site.sampling import sample_edges
 from voltbench.site.series import StepSeries
@@ -155,3 +156,20 @@ def test_jain_s_index_runs_from_one_of_many_to_all_alike():
     assert jain_index([1.0, 0.0, 0.0, 0.0]) == pytest.approx(0.25)
     assert jain_index([0.7, 0.7, 0.7]) == pytest.approx(1.0)
     assert jain_index([]) == jain_index([0.0]) == 1.0
+
+
+def test_who_wants_more_than_the_pack_takes_is_full_not_short():
+    visit = a_visit(asked_wh=90_000.0, soc=0.2, stays_h=10.0)
+    outcome = run(a_scenario([visit]))
+    (stay,) = outcome.ledger
+    assert (stay.asked_wh, stay.unmet_wh, stay.ending) == (90_000.0, 0.0, Ending.SATISFIED)
+    assert stay.fitting_wh == pytest.approx(0.8 * 75_000 - 0.02 * 0.2 * 75_000)
+    assert stay.soc_end == pytest.approx(0.996)
+    assert summarize(outcome).delivery.beyond_wh == pytest.approx(90_000.0 - stay.fitting_wh)
+    assert summarize(outcome).delivery.part == pytest.approx(1.0)
+
+
+def test_a_driver_in_a_hurry_whose_car_is_full_already_goes_on_at_once():
+    outcome = run(a_scenario([a_visit(soc=1.0, leaves_satisfied=True)]))
+    (stay,) = outcome.ledger
+    assert (stay.plugged_at, stay.ended_at, stay.ending) == (at(8), at(8), Ending.SATISFIED)

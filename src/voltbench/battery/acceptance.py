@@ -19,6 +19,10 @@ from voltbench.quantities import SECONDS_PER_HOUR
 _SAME_POWER = 1e-9
 """Relative difference under which the offer and the curve meet: a knee is reached, not approached for ever."""
 
+_CUT_OFF = 0.02
+"""A curve that ends at nothing is never followed to its end, which takes for ever: charging is cut off where it accepts
+this part of what it did at its last knee."""
+
 
 class Piece(NamedTuple):
     """A stretch of charging in closed form: P(t) = power_w * exp(growth_per_s * t).
@@ -54,10 +58,11 @@ def energy_along(power_w: float, growth_per_s: float, seconds: float) -> float:
 class AcceptanceCurve:
     """Power a pack of a given usable capacity accepts at its terminals, piecewise linear over its state of charge.
 
-    `soc` rises from 0 to 1; `power_w` holds the accepted power at each, in W. Raises InvalidInput otherwise.
+    `soc` rises from 0 to 1; `power_w` holds the accepted power at each, in W. Raises InvalidInput otherwise. `full_wh`
+    is the energy at which a charger calls the pack full: its capacity, or a little less where the curve ends at nothing.
     """
 
-    __slots__ = ("_energy_wh", "_power_w", "_slope", "capacity_wh", "peak_w")
+    __slots__ = ("_energy_wh", "_power_w", "_slope", "capacity_wh", "full_wh", "peak_w")
 
     def __init__(self, capacity_wh: float, soc: Sequence[float], power_w: Sequence[float]) -> None:
         _check_curve(capacity_wh, soc, power_w)
@@ -67,6 +72,8 @@ class AcceptanceCurve:
         self._power_w = [float(p) for p in power_w]
         pairs = zip(self._energy_wh, self._power_w, self._energy_wh[1:], self._power_w[1:], strict=False)
         self._slope = [(p1 - p0) / (e1 - e0) for e0, p0, e1, p1 in pairs]
+        tail_wh = self._energy_wh[-1] - self._energy_wh[-2]
+        self.full_wh = self.capacity_wh - (_CUT_OFF * tail_wh if self._power_w[-1] == 0.0 else 0.0)
 
     @classmethod
     def linear_two_stage(cls, capacity_wh: float, peak_w: float, transition_soc: float = 0.8) -> AcceptanceCurve:

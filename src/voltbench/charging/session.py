@@ -83,7 +83,7 @@ def can_plug_in(vehicle: Vehicle, connector: ConnectorModel) -> bool:
 class ChargingSession:
     """A vehicle twin that charges: its pack fills along its acceptance curve, up to what its driver wants.
 
-    `asked_wh` is the energy wanted at the connector; it is cut to what the pack can still take.
+    `asked_wh` is the energy wanted at the connector; it is cut to what the pack takes until it is full.
     """
 
     __slots__ = (
@@ -128,7 +128,7 @@ class ChargingSession:
         self._emit = emit
         self._start_wh = self._pack_wh = stored_wh
         onboard = path.efficiency / path.supply_efficiency
-        self._target_wh = min(stored_wh + asked_wh * onboard, curve.capacity_wh)
+        self._target_wh = max(stored_wh, min(stored_wh + asked_wh * onboard, curve.full_wh))
         self.asked_wh = (self._target_wh - stored_wh) / onboard
         self._rated_until_wh = curve.accepts_until(stored_wh, path.rating_w * path.efficiency)
         self._offered_w = 0.0

@@ -35,15 +35,23 @@ class Visits(msgspec.Struct, frozen=True):
 class Delivery(msgspec.Struct, frozen=True):
     """Energy at the connectors, in Wh. `drawn_wh` is what the stations took from the site for it.
 
-    `fairness` is Jain's index over delivered / asked of all who plugged in: 1 when everybody got the same part,
-    1/n when one of n got all (Jain, Chiu & Hawe, DEC Research Report TR-301, 1984).
+    `beyond_wh` was asked for and would not have fitted into the packs; it is not counted as unmet. `fairness` is
+    Jain's index over the delivered parts of all who plugged in: 1 when everybody got the same part, 1/n when one of n
+    got all (Jain, Chiu & Hawe, DEC Research Report TR-301, 1984).
     """
 
     asked_wh: float
+    beyond_wh: float
     delivered_wh: float
     unmet_wh: float
     drawn_wh: float
     fairness: float
+
+    @property
+    def part(self) -> float | None:
+        """The part that was delivered of what was asked and would have fitted; None where that was nothing."""
+        fitting_wh = self.asked_wh - self.beyond_wh
+        return min(1.0, self.delivered_wh / fitting_wh) if fitting_wh > 0.0 else None
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -179,9 +187,10 @@ def _visits(ledger: Sequence[VisitRecord]) -> Visits:
 
 
 def _delivery(ledger: Sequence[VisitRecord]) -> Delivery:
-    shares = [min(1.0, visit.delivered_wh / visit.asked_wh) for visit in _served(ledger) if visit.asked_wh > 0.0]
+    shares = [visit.served_part for visit in _served(ledger) if visit.served_part is not None]
     return Delivery(
         asked_wh=sum(visit.asked_wh for visit in ledger),
+        beyond_wh=sum(visit.asked_wh - visit.fitting_wh for visit in ledger),
         delivered_wh=sum(visit.delivered_wh for visit in ledger),
         unmet_wh=sum(visit.unmet_wh for visit in ledger),
         drawn_wh=sum(visit.drawn_wh for visit in ledger),

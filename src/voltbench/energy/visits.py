@@ -59,7 +59,7 @@ class Ending(StrEnum):
 class VisitRecord:
     """What became of a visit: energies in Wh, times in s.
 
-    `asked_wh` is what the driver asked for, as far as the pack could take it.
+    `asked_wh` is what the driver asked for, `fitting_wh` as much of it as the pack could take.
     `queued_s` was spent before a connector was free, `waited_s` plugged in and offered nothing.
     """
 
@@ -71,6 +71,7 @@ class VisitRecord:
     ended_at: Instant
     ending: Ending
     asked_wh: float
+    fitting_wh: float
     delivered_wh: float
     drawn_wh: float
     soc_start: float
@@ -80,8 +81,13 @@ class VisitRecord:
 
     @property
     def unmet_wh(self) -> float:
-        """Energy asked for and not delivered."""
-        return max(0.0, self.asked_wh - self.delivered_wh)
+        """Energy asked for and not delivered, though the pack could have taken it."""
+        return max(0.0, self.fitting_wh - self.delivered_wh)
+
+    @property
+    def served_part(self) -> float | None:
+        """The part that was delivered of what the pack could take, 0 to 1; None where that was nothing."""
+        return min(1.0, self.delivered_wh / self.fitting_wh) if self.fitting_wh > 0.0 else None
 
 
 class Visitors:
@@ -219,7 +225,8 @@ class Visitors:
             plugged_at=session.arrived_at,
             ended_at=now,
             ending=ending,
-            asked_wh=session.asked_wh,
+            asked_wh=visit.asked_wh,
+            fitting_wh=session.asked_wh,
             delivered_wh=session.delivered_wh(now),
             drawn_wh=session.drawn_wh(now),
             soc_start=stored_wh / visit.vehicle.model.usable_capacity_wh,
@@ -243,6 +250,7 @@ def _turned_away(now: Instant, visit: Visit, ending: Ending) -> VisitRecord:
         ended_at=now,
         ending=ending,
         asked_wh=visit.asked_wh,
+        fitting_wh=visit.asked_wh,
         delivered_wh=0.0,
         drawn_wh=0.0,
         soc_start=visit.vehicle.soc,

@@ -55,7 +55,7 @@ def share_comparison(views: Sequence[View]) -> go.Figure:
     """What part of what they asked for the visits got, from the worst off to the best off, under each strategy."""
     figure = go.Figure()
     for view, colour in zip(views, _colours(), strict=False):
-        shares = np.sort([min(1.0, v.delivered_wh / v.asked_wh) for v in view.stays if v.asked_wh > 0.0]) * 100.0
+        shares = np.sort([v.served_part for v in view.stays if v.served_part is not None]) * 100.0
         rank = (np.arange(len(shares)) + 1) / max(len(shares), 1) * 100.0
         name, line = view.summary.strategy, {"width": 2, "color": colour}
         figure.add_scatter(x=_small(rank), y=_small(shares), name=name, line=line, hovertemplate="%{y:.1f} %")

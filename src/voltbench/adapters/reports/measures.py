@@ -68,9 +68,8 @@ def _unless_zero(number: float) -> float | None:
     return number or None
 
 
-def _delivered_part(summary: Summary) -> float | None:
-    delivery = summary.delivery
-    return delivery.delivered_wh / delivery.asked_wh if delivery.asked_wh else None
+def _unless_small(energy_wh: float) -> float | None:
+    return energy_wh if energy_wh >= 1.0 else None
 
 
 def _cost_per_kwh(summary: Summary) -> float | None:
@@ -87,8 +86,9 @@ MEASURES = (
     Measure("Visits", "turned away", lambda s: _unless_zero(s.visits.turned_away), COUNT, "less"),
     Measure("Visits", "still there", lambda s: _unless_zero(s.visits.still_there), COUNT),
     Measure("Energy", "asked", lambda s: s.delivery.asked_wh, ENERGY),
+    Measure("Energy", "beyond the packs", lambda s: _unless_small(s.delivery.beyond_wh), ENERGY),
     Measure("Energy", "delivered", lambda s: s.delivery.delivered_wh, ENERGY, "more"),
-    Measure("Energy", "delivered of asked", _delivered_part, PART, "more"),
+    Measure("Energy", "part delivered", lambda s: s.delivery.part, PART, "more"),
     Measure("Energy", "unmet", lambda s: s.delivery.unmet_wh, ENERGY, "less"),
     Measure("Energy", "fairness (Jain)", lambda s: s.delivery.fairness, INDEX, "more"),
     Measure("Waiting", "queued, mean", lambda s: _unless_zero(s.waiting.queued_mean_s), TIME, "less"),

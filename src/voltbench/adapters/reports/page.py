@@ -43,8 +43,8 @@ def _facts(summaries: Sequence[Summary]) -> str:
 
 
 def _cards(s: Summary) -> Iterator[str]:
-    part = s.delivery.delivered_wh / s.delivery.asked_wh if s.delivery.asked_wh else 1.0
-    yield _card(written(part, PART), "of the energy asked was delivered")
+    if s.delivery.part is not None:
+        yield _card(written(s.delivery.part, PART), "of the energy asked was delivered")
     yield _card(f"{s.visits.served} of {s.visits.came}", "visits were served")
     yield _card(written(s.grid.peak_minute_w, POWER), "peak of the grid connection, 1 min")
     yield _card(f"{s.delivery.fairness:.3f}", "fairness (Jain's index)")

@@ -205,7 +205,7 @@ def _held(power_w: Floats) -> Floats:
 
 def _heading(figure: Figure, view: View) -> None:
     s = view.summary
-    part = s.delivery.delivered_wh / s.delivery.asked_wh if s.delivery.asked_wh else 1.0
+    part = s.delivery.part if s.delivery.part is not None else 1.0
     facts = [
         f"strategy {s.strategy}",
         f"{s.visits.served} of {s.visits.came} visits served",

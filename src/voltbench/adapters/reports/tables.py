@@ -80,7 +80,17 @@ def _sessions(outcome: Outcome) -> pa.Table:
     ledger = sorted(outcome.ledger, key=lambda visit: (visit.arrived_at, visit.id))
     texts = ("id", "vehicle", "connector")
     instants = ("arrived_at", "plugged_at", "ended_at")
-    numbers = ("asked_wh", "delivered_wh", "unmet_wh", "drawn_wh", "soc_start", "soc_end", "queued_s", "waited_s")
+    numbers = (
+        "asked_wh",
+        "fitting_wh",
+        "delivered_wh",
+        "unmet_wh",
+        "drawn_wh",
+        "soc_start",
+        "soc_end",
+        "queued_s",
+        "waited_s",
+    )
     return pa.table(
         {name: pa.array([getattr(visit, name) or None for visit in ledger], pa.string()) for name in texts}
         | {name: pa.array([getattr(visit, name) for visit in ledger], INSTANT) for name in instants}
