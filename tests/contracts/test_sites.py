@@ -274,9 +274,9 @@ async def test_what_happens_is_told_in_its_order(bench):
     told = await heard(subscription, 14)
     assert [type(fact) for fact in told] == [
         *(SessionStarted, LimitSet) * 2,
-        *(SessionStarted, StorageSet, LimitSet),
-        MeterRead,
-        *(SessionEnded, StorageSet),
+        *(SessionStarted, LimitSet, StorageSet),
+        *(MeterRead, StorageSet),
+        SessionEnded,
         *(SessionEnded, SessionEnded),
         *(ConfigurationReplaced, SiteDeleted),
     ]

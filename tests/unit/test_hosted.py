@@ -322,6 +322,54 @@ def test_generation_beyond_the_export_limit_is_held_back_live_too():
     assert (seen.grid_power_w, seen.generation_w) == (-15_000.0, 50_000.0)
 
 
+# --- who is not heard of any more ------------------------------------------------------------------------------------
+
+
+def two_cars_of_which_one_falls_silent(failsafe_w: float) -> HostedSite:
+    """Two cars share 100 kW; a limit is valid for 30 s, and only the first goes on reporting, every 10 s."""
+    plan = HostedPlan(a_site(100_000.0), validity_ms=30_000, failsafe_w=failsafe_w)
+    site = HostedSite(plan, T0)
+    start(site, T0, "S1", "1:1")
+    start(site, T0, "S2", "2:1")
+    return site
+
+
+def reports(site: HostedSite, until_s: int) -> dict[str, float]:
+    for now in range(site.now // 10_000 * 10_000 + 10_000, T0 + until_s * 1_000 + 1, 10_000):
+        site.take(now, UpdatePower("S1", 50_000.0, 150_000.0))
+    return allocated(site, T0 + until_s * 1_000)
+
+
+def test_a_silent_car_keeps_its_share_while_its_limit_is_valid_and_falls_back_then():
+    site = two_cars_of_which_one_falls_silent(failsafe_w=7_000.0)
+    assert reports(site, 29) == {"S1": 50.0, "S2": 50.0}
+    assert site.session(site.now, "S2").binding == "silence"
+    assert reports(site, 30) == {"S1": 93.0, "S2": 7.0}
+    assert reports(site, 60) == {"S1": 93.0, "S2": 7.0}
+
+
+def test_room_for_a_failsafe_above_the_limit_is_made_before_it_is_fallen_back_to():
+    site = two_cars_of_which_one_falls_silent(failsafe_w=70_000.0)
+    assert reports(site, 10) == {"S1": 50.0, "S2": 50.0}
+    assert reports(site, 20) == {"S1": 30.0, "S2": 50.0}
+    assert reports(site, 30) == {"S1": 30.0, "S2": 70.0}
+
+
+def test_who_is_heard_of_again_has_its_share_again():
+    site = two_cars_of_which_one_falls_silent(failsafe_w=0.0)
+    assert reports(site, 40) == {"S1": 100.0, "S2": 0.0}
+    assert site.take(site.now, UpdatePower("S2", 0.0, 150_000.0)).allocated_w == 50_000.0
+    assert site.session(site.now, "S2").binding == "grid"
+
+
+def test_a_site_that_was_down_finds_its_silent_cars_fallen_back():
+    site = two_cars_of_which_one_falls_silent(failsafe_w=7_000.0)
+    reports(site, 10)
+    again = HostedSite.restore(site.plan, site.snapshot())
+    assert allocated(again, T0 + 5 * MS_PER_MINUTE) == {"S1": 7.0, "S2": 7.0}
+    assert allocated(site, T0 + 5 * MS_PER_MINUTE) == {"S1": 7.0, "S2": 7.0}
+
+
 # --- lending what is not used ----------------------------------------------------------------------------------------
 
 

@@ -123,8 +123,12 @@ class Commitments:
         known = self.of(id)
         if isfinite(power_w) and power_w >= 0.0:
             known.confirmed_w = power_w if power_w > known.told_w + POWER_TOLERANCE_W else known.told_w
-            known.is_silent = False
-            self._silent.pop(id, None)
+            self.hear(id)
+
+    def hear(self, id: str) -> None:
+        """A device is heard of again."""
+        self.of(id).is_silent = False
+        self._silent.pop(id, None)
 
     def answer(self, id: str) -> None:
         """A device is told its limit; if the answer arrives, its next report confirms that."""
@@ -140,6 +144,17 @@ class Commitments:
     def silent(self) -> list[Commitment]:
         """The devices that nothing is heard of."""
         return list(self._silent.values())
+
+    def fallen_back(self, now: Instant) -> list[Order]:
+        """The limits that silent devices have taken up by themselves, their validity being over: their failsafes."""
+        fallen = [
+            known
+            for known in self._silent.values()
+            if known.valid_until is not None and now >= known.valid_until and known.sent_w != known.failsafe_w
+        ]
+        for known in fallen:
+            known.sent_w = known.confirmed_w = known.told_w = known.failsafe_w
+        return [Order(known.claim.id, known.failsafe_w) for known in fallen]
 
     def next_expiry(self, now: Instant) -> Instant | None:
         """When the limit of a silent device ends next."""

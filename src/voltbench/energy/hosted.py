@@ -26,6 +26,7 @@ from voltbench.energy.operation import OperationState
 from voltbench.energy.scenario import SitePlan
 from voltbench.energy.steps import step_above
 from voltbench.energy.views import ENDED, LimitView, SessionView, SiteView
+from voltbench.energy.vigil import Vigil
 from voltbench.energy.visits import Place
 from voltbench.engine import World
 from voltbench.errors import Conflict, LocalProtocolError, NotFound
@@ -42,11 +43,17 @@ MOST_SOURCES = 32
 
 @dataclass(frozen=True, slots=True)
 class HostedPlan:
-    """A site as it is built and run. With `lends_after_ms` a share not drawn for so long is lent to others."""
+    """A site as it is built and run.
+
+    With `lends_after_ms` a share not drawn for so long is lent to others. With `validity_ms` a limit holds for so long
+    after the answer that told it, and then the charger falls back to `failsafe_w`.
+    """
 
     site: SitePlan
     options: ControlOptions = field(default_factory=ControlOptions)
     lends_after_ms: DurationMs | None = None
+    validity_ms: DurationMs | None = None
+    failsafe_w: float = 0.0
 
     def can_take(self, limit: LimitView) -> bool:
         """Whether a limit from outside has its place here: its node is there, its source not the configuration's."""
@@ -63,6 +70,7 @@ class HostedState(msgspec.Struct, frozen=True):
     storage: StorageState | None
     limits: tuple[LimitView, ...]
     recent: tuple[SessionView, ...]
+    heard: tuple[tuple[str, Instant], ...] = ()
 
 
 _decoder = msgspec.msgpack.Decoder(HostedState)
@@ -86,6 +94,7 @@ class HostedSite:
         for limit in self._limits.values():
             tree.set_limit(limit.node, limit.source, limit.power_w)
         self.operation = site.in_operation(self.world, plan.options, tree, on_fact=self._tell, on_limit=self._tell)
+        self._vigil = Vigil(self.operation, plan.validity_ms) if plan.validity_ms is not None else None
 
     @property
     def now(self) -> Instant:
@@ -142,11 +151,9 @@ class HostedSite:
         if start.session in self._recent:
             raise Conflict("session", start.session, "exists already")
         session = self._session(start.session, place, start.vehicle_max_w, now)
-        bay = self.operation.plug_in(now, place.connector, session)
+        bay = self.operation.plug_in(now, place.connector, session, failsafe_w=self.plan.failsafe_w)
         _bound_minimum(bay, session)
-        self._act(now)
-        self.operation.controller.commitments.answer(session.id)
-        return self._view(now, bay)
+        return self._answer(now, bay)
 
     def _update(self, now: Instant, update: UpdatePower) -> SessionView:
         bay, session = self._running(update.session)
@@ -156,8 +163,14 @@ class HostedSite:
         _bound_minimum(bay, session)
         self.world.reschedule(bay)
         self._tell(MeterRead(now, session.id, session.power_w(now), session.delivered_wh(now)))
+        return self._answer(now, bay)
+
+    def _answer(self, now: Instant, bay: Bay) -> SessionView:
+        """Act, and tell a session's client what it may draw now."""
+        if self._vigil is not None:
+            self._vigil.hear(now, bay.session.id)
         self._act(now)
-        self.operation.controller.commitments.answer(session.id)
+        self.operation.controller.commitments.answer(bay.session.id)
         return self._view(now, bay)
 
     def _stop(self, now: Instant, stop: StopSession) -> SessionView:
@@ -171,6 +184,8 @@ class HostedSite:
     def _unplug(self, now: Instant, bay: Bay, reason: str, duration_s: float | None = None) -> SessionView:
         before = self._view(now, bay)
         self.operation.unplug(now, bay.session.id)
+        if self._vigil is not None:
+            self._vigil.forget(bay.session.id)
         ended = msgspec.structs.replace(
             before,
             allocated_w=0.0,
@@ -241,6 +256,7 @@ class HostedSite:
             storage=self.operation.storage.state() if self.operation.storage is not None else None,
             limits=tuple(self._limits.values()),
             recent=tuple(self._recent.values()),
+            heard=self._vigil.state() if self._vigil is not None else (),
         )
         return stamped(msgspec.msgpack.encode(state))
 
@@ -254,6 +270,8 @@ class HostedSite:
         if state.storage is not None and site.operation.storage is not None:
             site.operation.storage.resume(state.storage)
         site.operation.resume(state.operation, sessions)
+        if site._vigil is not None:
+            site._vigil.resume(state.heard)
         for id, session in sessions.items():
             _bound_minimum(site.operation.bay(id), session)
         return site

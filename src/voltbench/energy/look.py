@@ -109,6 +109,8 @@ def _battery(now: Instant, storage: Storage) -> BatteryView:
 def _binding(operation: Operation, bay: Bay, place: Place) -> str:
     """What holds a session back; where no shared limit does, that is its charger's rating or the vehicle."""
     session = bay.session
+    if bay.commitment.is_silent:
+        return "silence"
     if bay.binding != UNBOUND or not isinstance(session, ReportedSession):
         return operation.binding_of(bay)
     if session.maximum_w <= session.path.rating_w + POWER_TOLERANCE_W:

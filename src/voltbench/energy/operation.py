@@ -80,14 +80,26 @@ class Operation:
 
     # --- what it is told -------------------------------------------------------------------------------------------
 
-    def plug_in(self, now: Instant, connector: str, session: Session, weight: float = 1.0, priority: int = 0) -> Bay:
-        """A vehicle arrives at a connector. Raises Conflict when it is occupied, NotFound when there is none."""
+    def plug_in(
+        self,
+        now: Instant,
+        connector: str,
+        session: Session,
+        weight: float = 1.0,
+        priority: int = 0,
+        failsafe_w: float = 0.0,
+    ) -> Bay:
+        """A vehicle arrives at a connector. Raises Conflict when it is occupied, NotFound when there is none.
+
+        `failsafe_w` is what its station falls back to when the last limit it was sent is no longer valid.
+        """
         if connector in self._occupied:
             raise Conflict("connector", connector, f"is occupied by session {self._occupied[connector].session.id!r}")
         if session.id in self.bays:
             raise Conflict("session", session.id, "exists already")
         claim = self._claim(connector, session, weight, priority)
-        bay = self._put(Bay(connector, session, claim, self.controller.commitments.join(claim), self.session_changed))
+        commitment = self.controller.commitments.join(claim, min(failsafe_w, claim.maximum_w))
+        bay = self._put(Bay(connector, session, claim, commitment, self.session_changed))
         self._tell(SessionStarted(now, session.id, connector))
         if session.is_satisfied:
             self._tell(SessionSatisfied(now, session.id))
@@ -226,6 +238,8 @@ class Operation:
         """Look at what everybody wants, aim, and make it so: lower, let the battery help, raise."""
         self.tight_ms += (now - self._acted_at) * self._is_tight
         self._acted_at = now
+        for order in self.controller.commitments.fallen_back(now):
+            self._limit(now, self.bays[order.id], order.power_w)
         bays = [bay for bay in self._wanting.values() if not bay.commitment.is_silent]
         target = self._aim(now, bays)
         aims = list(zip([bay.commitment for bay in bays], target.powers_w, strict=True))
