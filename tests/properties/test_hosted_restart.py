@@ -148,7 +148,7 @@ def test_a_hosted_site_keeps_every_limit(plan, life):
     obeyed = plan.options.confirmation is Confirmation.INSTANT and not (plan.validity_ms and plan.failsafe_w)
     for now, input in lived(life):
         told(site, now, input)
-        if obeyed and site.status(now).grid_limit_w >= site.operation.background_w(now):
+        if obeyed and site.status(now).grid_limit_w >= site.operation.balance.background_w(now):
             assert site.operation.excess(now)[0] <= 1e-6
         for session in site.status(now).sessions:
             step_w = plan.site.places[0].station_model.step_a * 3 * NOMINAL_VOLTAGE_V  # a station is set to whole steps

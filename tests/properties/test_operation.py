@@ -208,10 +208,10 @@ class SiteLife(RuleBasedStateMachine):
         now, operation = self.world.now, self.operation
         if not operation.options.on_events or any(bay.commitment.is_silent for bay in operation.bays.values()):
             return
-        grid_w, limit_w = operation.grid_power_w(now), self.tree.bounds(now)[0]
+        grid_w, limit_w = operation.balance.grid_w(now), self.tree.bounds(now)[0]
         storage_w = operation.storage.setpoint_w if operation.storage is not None else 0.0
         if all(b.commitment.worst_w(now) <= b.commitment.sent_w + TOLERANCE_W for b in operation.bays.values()):
-            assert grid_w <= max(limit_w, operation.background_w(now) + storage_w) + TOLERANCE_W
+            assert grid_w <= max(limit_w, operation.balance.background_w(now) + storage_w) + TOLERANCE_W
         if storage_w < 0.0 and not self.tree.root_rows[1:]:
             assert grid_w >= limit_w - TOLERANCE_W or any(b.session.drifts for b in operation.bays.values())
 

@@ -100,7 +100,7 @@ async def test_being_watched_changes_nothing(simulated):
     clock = ScaledClock(DAY.starts_at, speed=200_000.0)
     living = asyncio.create_task(live(run.world, clock, asyncio.Event(), DAY.ends_at))
     while not living.done():
-        run.operation.grid_power_w(run.world.now)
+        run.operation.balance.grid_w(run.world.now)
         run.outcome()
         await asyncio.sleep(0.001)
     assert ledger(run) == simulated

@@ -81,7 +81,7 @@ def test_the_battery_covers_the_shortfall_alone_and_recharges_when_the_cars_have
     place.plug_in(at(8), "socket-0", a_car("car-0"))
     place.world.advance(at(8))
     assert battery.setpoint_w == -50_000.0
-    assert place.grid_power_w(at(8)) == pytest.approx(100_000.0)
+    assert place.balance.grid_w(at(8)) == pytest.approx(100_000.0)
     place.world.advance(at(8) + 12 * MS_PER_MINUTE)
     place.unplug(place.world.now, "car-0")
     place.world.advance(place.world.now)

@@ -95,10 +95,6 @@ class SiteController:
         """Somebody has set or cleared a limit of the tree."""
         self._limits = []
 
-    def next_limit_change(self, now: Instant) -> Instant | None:
-        """When a limit of the tree changes next."""
-        return self.tree.next_change(now)
-
     # --- aiming --------------------------------------------------------------------------------------------------
 
     def shared(self, now: Instant, claims: Sequence[Claim], demand_w: Sequence[float], own: Bounds) -> Target:

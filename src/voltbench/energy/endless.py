@@ -46,7 +46,8 @@ class EndlessSite:
         self._number += 1
         today = self._day(self._number)
         self._ends_at = today.ends_at
-        self.operation.load_w, self.operation.generation_w = today.site.load_w, today.site.generation_w
+        balance = self.operation.balance
+        balance.load_w, balance.generation_w = today.site.load_w, today.site.generation_w
         self.visitors.expect(today.visits)
         self.operation.limits_changed(now)
 

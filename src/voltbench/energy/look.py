@@ -38,9 +38,9 @@ def look(
         at=now,
         grid_capacity_w=grid_capacity_w,
         grid_limit_w=operation.tree.bounds(now)[0],
-        static_load_w=operation.load_w.at(now),
-        generation_w=operation.generation_w.at(now) - operation.curtailed_w(now),
-        grid_power_w=operation.grid_power_w(now),
+        static_load_w=operation.balance.load_w.at(now),
+        generation_w=operation.balance.generation_w.at(now) - operation.balance.curtailed_w(now),
+        grid_power_w=operation.balance.grid_w(now),
         battery=_battery(now, storage) if storage is not None else None,
         chargers=tuple(_charger(now, operation, members, boosted) for members in stations.values()),
         limits=tuple(limits),
@@ -72,10 +72,10 @@ def session_view(now: Instant, operation: Operation, bay: Bay, place: Place, boo
 
 def boosted_share(now: Instant, operation: Operation) -> float:
     """The part of what a site draws that its battery feeds, 0 to 1."""
-    discharge_w = max(0.0, -operation.storage.setpoint_w) if operation.storage is not None else 0.0
+    discharge_w = max(0.0, -operation.balance.storage_w())
     if discharge_w == 0.0:
         return 0.0
-    return discharge_w / max(discharge_w, operation.vehicles_w(now) + operation.load_w.at(now))
+    return discharge_w / max(discharge_w, operation.balance.vehicles_w(now) + operation.balance.load_w.at(now))
 
 
 def _charger(now: Instant, operation: Operation, places: Sequence[Place], boosted: float) -> ChargerView:

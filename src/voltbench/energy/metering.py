@@ -56,12 +56,12 @@ class SiteMeter:
         self._due = now - now % self._interval_ms + self._interval_ms if self._goes_on() else None
 
     def _read(self, now: Instant) -> SiteReading:
-        operation, storage = self._operation, self._operation.storage
+        balance, storage = self._operation.balance, self._operation.storage
         return SiteReading(
             at=now,
-            grid_w=operation.grid_power_w(now),
-            vehicles_w=operation.vehicles_w(now),
-            battery_w=storage.setpoint_w + 0.0 if storage is not None else 0.0,  # not -0.0
+            grid_w=balance.grid_w(now),
+            vehicles_w=balance.vehicles_w(now),
+            battery_w=balance.storage_w(),
             battery_soc=storage.soc(now) if storage is not None else 0.0,
         )
 

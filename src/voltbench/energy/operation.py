@@ -13,6 +13,7 @@ from math import inf
 import msgspec
 
 from voltbench.energy.allocate import BY_TURN
+from voltbench.energy.balance import Balance
 from voltbench.energy.bay import Bay, BayState, Session
 from voltbench.energy.claim import UNBOUND, Claim, certainly_fit, room_after, row_name
 from voltbench.energy.commit import Aim
@@ -60,11 +61,9 @@ class Operation:
         self.tree = tree
         self.options = options or ControlOptions()
         self.storage = storage
-        self.load_w = load_w or StepSeries.constant(0.0)
-        self.generation_w = generation_w or StepSeries.constant(0.0)
-        self.export_limit_w = export_limit_w
         self.controller = SiteController(tree, self.options, storage)
         self.bays: dict[str, Bay] = {}
+        self.balance = Balance(self.bays, storage, load_w, generation_w, export_limit_w)
         self.tight_ms = 0
         self._occupied: dict[str, Bay] = {}
         self._wanting: dict[str, Bay] = {}
@@ -185,27 +184,6 @@ class Operation:
 
     # --- what it measures --------------------------------------------------------------------------------------------
 
-    def background_w(self, now: Instant) -> float:
-        """The site's own load less its generation."""
-        return self.load_w.at(now) - self.generation_w.at(now)
-
-    def vehicles_w(self, now: Instant) -> float:
-        """What all vehicles draw together."""
-        return sum(bay.session.power_w(now) for bay in self.bays.values())
-
-    def grid_power_w(self, now: Instant) -> float:
-        """Power through the grid connection, import positive."""
-        return self._uncurtailed_w(now) + self.curtailed_w(now)
-
-    def curtailed_w(self, now: Instant) -> float:
-        """Generation that is held back, as the site may not export so much."""
-        beyond_w = -self._uncurtailed_w(now) - self.export_limit_w
-        return max(0.0, min(beyond_w, self.generation_w.at(now)))
-
-    def _uncurtailed_w(self, now: Instant) -> float:
-        storage_w = self.storage.setpoint_w if self.storage is not None else 0.0
-        return self.vehicles_w(now) + self.background_w(now) + storage_w
-
     def binding_of(self, bay: Bay) -> str:
         """The name of the limit that holds a session back, or `vehicle`; with its source where several limit it."""
         name, source = row_name(self.tree, bay.binding), self.tree.deciding_source(bay.binding, self._acted_at)
@@ -218,7 +196,7 @@ class Operation:
         for checks, not for control.
         """
         worst = self._at_worst(now)
-        bounds = self.controller.bounds_in_force(now, self.background_w(now))
+        bounds = self.controller.bounds_in_force(now, self.balance.background_w(now))
         rows = self.bay(session_id).claim.rows if session_id is not None else None
         over, row = room_after(bounds, [known.claim for known, _ in worst], [w for _, w in worst]).excess(rows)
         return over, row_name(self.tree, row)
@@ -262,7 +240,7 @@ class Operation:
         claims = [bay.claim for bay in bays]
         by_rating = self.options.by_rating
         ceiling_w = [self._rated_w(now, bay) if by_rating else bay.ceiling_w() for bay in bays]
-        own = self.controller.own_bounds(now, self.background_w(now))
+        own = self.controller.own_bounds(now, self.balance.background_w(now))
         gate = self.controller.gate
         if certainly_fit(own, claims, ceiling_w) and not gate.holds_back(now):
             gate.all_served(now, claims)
@@ -328,9 +306,7 @@ class Operation:
         drifting |= self.storage is not None and self.storage.is_derating
         interval = _at_or_after(now + 1, self.options.interval_ms) if drifting else None
         if self._next_change is None or self._next_change <= now:
-            self._next_change = earliest(
-                self.controller.next_limit_change(now), self.load_w.next_change(now), self.generation_w.next_change(now)
-            )
+            self._next_change = earliest(self.tree.next_change(now), self.balance.next_change(now))
         takes_turns = target.is_tight and self.options.strategy in BY_TURN
         turn = _at_or_after(now + 1, self.options.turns.rotation_ms) if takes_turns else None
         self._due = earliest(
