@@ -14,7 +14,8 @@ from voltbench.energy.control import ControlOptions
 from voltbench.energy.scenario import Scenario, SitePlan
 from voltbench.energy.visits import Place, Visit
 from voltbench.quantities import MS_PER_MINUTE
-from voltbench.site.limits import LimitTree, LineLimit, Node, Outlet
+from voltbench.site.limits import LimitTree, Node, Outlet
+from voltbench.site.lines import LineLimit
 
 TRANSITION_SOC = 0.8
 

@@ -1,12 +1,14 @@
 """One weighted max-min allocation, beside a linear program that finds how much can be given at all.
 
 On a tree of limits every share-out that wastes nothing gives the same total, so the total of the LP (HiGHS, through
-scipy) checks ours; the LP alone does not make shares fair, so it is the least a solver would take.
+scipy) checks ours; the LP alone does not make shares fair, so it is the least a solver would take. Every row is timed
+over the same inputs: one site, and demands and bounds that are others at each call.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +16,8 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from benchmarks.figures import Figure, median_cpu_s, ms
-from voltbench.energy.allocate import Situation, max_min
-from voltbench.energy.bulk import BulkTree
+from voltbench.energy.allocate import Situation, allocate
+from voltbench.energy.bulk import BulkTree, Shape, floats
 from voltbench.energy.claim import Bounds, Claim
 from voltbench.energy.waterfill import fill_tree
 from voltbench.site.limits import LimitTree, Node, Outlet
@@ -33,12 +35,14 @@ class Ask:
 
 
 def figures(quick: bool = False) -> list[Figure]:
-    """54 sessions, 1,000 sessions, 10,000 leaves in three levels: each a set of different inputs."""
+    """54 sessions, 1,000 sessions, 10,000 leaves in three levels."""
+    many, few = (10, 2) if quick else (50, 10)
     return [
-        _compared("54 sessions on 27 stations", [stations(54, seed) for seed in range(50)], "<= 0.05 ms"),
-        _situations(54),
-        _compared("1,000 sessions on 500 stations", [stations(1_000, seed) for seed in range(10)], "<= 1 ms"),
-        _bulk(10_000),
+        *_rows("54 sessions on 27 stations", [stations(54, seed) for seed in range(many)], "<= 0.05 ms", scalar_s),
+        *_rows("1,000 sessions on 500 stations", [stations(1_000, seed) for seed in range(few)], "<= 1 ms", arrays_s),
+        *_rows(
+            "10,000 leaves in three levels", [three_levels(10_000, seed) for seed in range(few)], "<= 2 ms", arrays_s
+        ),
     ]
 
 
@@ -60,44 +64,55 @@ def three_levels(leaves: int, seed: int) -> Ask:
     return Ask(parent, bound_w, [11 + i % 100 for i in range(leaves)], demand_w, [1.0] * leaves)
 
 
-def _compared(what: str, asks: list[Ask], promise: str) -> Figure:
-    ours_s = median_cpu_s(asks, lambda a: fill_tree(a.parent, a.bound_w, a.nodes, a.demand_w, a.weight))
-    peer_s = median_cpu_s(asks[:5], most, rounds=3)
-    total_w, most_w = (
-        sum(fill_tree(asks[0].parent, asks[0].bound_w, asks[0].nodes, asks[0].demand_w, asks[0].weight)[0]),
-        most(asks[0]),
-    )
+def _rows(what: str, asks: list[Ask], promise: str, filling_s: Callable[[list[Ask]], float]) -> list[Figure]:
+    """The whole public call, with the sessions of the call before and with others; and the filling in it."""
+    same, others = situations(asks), situations(asks, moving=True)
+    for ask, situation in zip(asks[:3], same, strict=False):
+        _check(ask, situation)
+    peer_s = median_cpu_s(asks[:3], most, rounds=3)
+    timed = {
+        f"max-min, {what}: `allocate`, the whole call": median_cpu_s(same, allocate),
+        "  the same, two sessions having changed places since the last call": median_cpu_s(others, allocate),
+        "  the filling alone": filling_s(asks),
+    }
+    peer = f"{ms(peer_s)} (LP, total only)"
+    return [Figure(row, ms(s), peer, f"{peer_s / s:.0f}x", promise) for row, s in timed.items()]
+
+
+def situations(asks: list[Ask], moving: bool = False) -> list[Situation]:
+    """The asks of one site as its controller puts them; with `moving`, two sessions change places between any two."""
+    nodes = [Node(f"n{i}", f"n{up}" if up >= 0 else None) for i, up in enumerate(asks[0].parent)]
+    tree = LimitTree(nodes, [Outlet(f"o{i}", f"n{node}") for i, node in enumerate(asks[0].nodes)])
+    claims = [Claim(f"c{i}", tree.rows_of(f"o{i}"), 11_000.0) for i in range(len(asks[0].nodes))]
+    called = []
+    for k, ask in enumerate(asks):
+        here = claims[:]
+        if moving:
+            here[k], here[-1 - k] = here[-1 - k], here[k]
+        called.append(Situation(0, tree, Bounds(ask.bound_w, [], tree.line_groups), here, ask.demand_w))
+    return called
+
+
+def _check(ask: Ask, situation: Situation) -> None:
+    """The public call gives all that can be given, and the shares of the scalar filling."""
+    powers, _ = allocate(situation)
+    expected, _ = fill_tree(ask.parent, ask.bound_w, ask.nodes, ask.demand_w, ask.weight)
+    assert np.allclose(powers, expected, rtol=1e-9, atol=1e-6)
+    total_w, most_w = sum(powers), most(ask)
     assert abs(total_w - most_w) <= 1e-6 * most_w, (total_w, most_w)
-    return Figure(f"max-min, {what}", ms(ours_s), f"{ms(peer_s)} (LP, total only)", f"{peer_s / ours_s:.0f}x", promise)
 
 
-def _situations(count: int) -> Figure:
-    """The same through the public function, claims and all."""
-    asks = [stations(count, seed) for seed in range(50)]
-    situations = [_situation(ask) for ask in asks]
-    taken_s = median_cpu_s(situations, max_min)
-    return Figure(f"`allocate` of {count} claims, the whole call", ms(taken_s), promise="<= 0.05 ms")
+def scalar_s(asks: list[Ask]) -> float:
+    """CPU seconds of one filling by the plain loops that few claims go through."""
+    return median_cpu_s(asks, lambda a: fill_tree(a.parent, a.bound_w, a.nodes, a.demand_w, a.weight))
 
 
-def _situation(ask: Ask) -> Situation:
-    nodes = [Node("grid")] + [Node(f"s{i}", "grid") for i in range(1, len(ask.parent))]
-    tree = LimitTree(nodes, [Outlet(f"o{i}", f"s{node}") for i, node in enumerate(ask.nodes)])
-    for node, bound_w in zip(nodes, ask.bound_w, strict=True):
-        tree.set_limit(node.id, "contract", bound_w)
-    claims = [Claim(f"c{i}", tree.rows_of(f"o{i}"), 11_000.0) for i in range(len(ask.nodes))]
-    return Situation(0, tree, Bounds(tree.bounds(0), [], tree.line_groups), claims, ask.demand_w)
-
-
-def _bulk(leaves: int) -> Figure:
-    asks = [three_levels(leaves, seed) for seed in range(5)]
-    tree = BulkTree(asks[0].parent, asks[0].nodes)
-    arrays = [(np.array(a.bound_w), np.array(a.demand_w), np.array(a.weight)) for a in asks]
-    ours_s = median_cpu_s(arrays, lambda a: tree.shares(*a))
-    peer_s = median_cpu_s(asks[:1], most, rounds=3)
-    total_w, most_w = float(tree.shares(*arrays[0])[0].sum()), most(asks[0])
-    assert abs(total_w - most_w) <= 1e-6 * most_w, (total_w, most_w)
-    what = f"max-min, {leaves:,} leaves in three levels"
-    return Figure(what, ms(ours_s), f"{ms(peer_s)} (LP, total only)", f"{peer_s / ours_s:.0f}x", "<= 2 ms")
+def arrays_s(asks: list[Ask]) -> float:
+    """CPU seconds of one filling by the arrays that many claims go through, laid out before."""
+    tree = BulkTree(Shape(asks[0].parent), asks[0].nodes)
+    weights = tree.weights(floats(asks[0].weight))
+    arrays = [(floats(a.bound_w), floats(a.demand_w)) for a in asks]
+    return median_cpu_s(arrays, lambda a: tree.shares(*a, weights))
 
 
 def most(ask: Ask) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,8 +57,27 @@ def median_cpu_s(cases: Sequence[Case], work: Callable[[Case], object], rounds: 
 def alone(module: str, *arguments: str) -> Any:
     """Run one measurement in a process of its own, which prints a JSON object: nobody else's memory or caches."""
     command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout)
+
+
+def loop_s() -> float:
+    """Median CPU seconds of 200,000 additions in plain Python: how fast the machine is just now."""
+
+    def add_up() -> None:
+        total = 0
+        for i in range(200_000):
+            total += i
+
+    return statistics.median(cpu_s(add_up) for _ in range(15))
+
+
+def machine() -> str:
+    """The processor, its cores, and the software that decides the figures."""
+    said = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    models = [line.partition(":")[2].strip() for line in said.splitlines() if line.startswith("model name")]
+    processor = models[0] if models else platform.processor() or platform.machine()
+    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {version('numpy')}"
 
 
 def ms(seconds: float) -> str:

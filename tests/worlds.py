@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from voltbench.energy.allocate import Situation
 from voltbench.energy.claim import Bounds, Claim
-from voltbench.site.limits import LimitTree, LineLimit, Node, Outlet
+from voltbench.site.limits import LimitTree, Node, Outlet
+from voltbench.site.lines import LineLimit
 
 KW = 1_000.0
 POWERS = st.sampled_from([0.0, 1.0, 3.7 * KW, 11 * KW, 22 * KW, 50 * KW, 150 * KW]) | st.floats(0.0, 300 * KW)

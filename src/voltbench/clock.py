@@ -8,6 +8,14 @@ from typing import Protocol
 
 from voltbench.quantities import MS_PER_SECOND, Instant
 
+_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux's monotonic clock stands still while the machine sleeps; elsewhere it goes on."""
+
+
+def seconds_since_boot() -> float:
+    """Wall seconds that nobody sets, those included in which the machine slept."""
+    return time.clock_gettime(_SINCE_BOOT)
+
 
 class Clock(Protocol):
     """Tells the present instant, and how long to sleep on the wall until another one."""
@@ -25,7 +33,7 @@ class ScaledClock:
     `start` is the instant shown when the clock is made; `monotonic` tells wall seconds.
     """
 
-    def __init__(self, start: Instant, speed: float = 1.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, start: Instant, speed: float = 1.0, monotonic: Callable[[], float] = seconds_since_boot) -> None:
         self._start = start
         self._speed = speed
         self._monotonic = monotonic

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,28 @@ async def test_somebody_else_may_limit_the_site_too(client: AsyncClient) -> None
     await client.put("/sites/default/limits", json=limit | {"power_w": None})
     assert (await client.get(f"/sessions/{session}")).json()["allocatedPower"] == 150
     assert (await client.put("/sites/default/limits", json=limit | {"node": "nowhere"})).status_code == 404
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x1b", "\n", "\x7f"])
+async def test_who_limits_the_site_has_a_name_that_can_be_printed(client: AsyncClient, sign: str) -> None:
+    limit = {"node": "grid", "source": f"dso{sign}", "power_w": 60_000}
+    problem = (await client.put("/sites/default/limits", json=limit)).json()
+    assert (problem["status"], problem["field"]) == (422, "source")
+    assert "control character" in problem["detail"]
+    assert (await client.get("/sites/default")).json()["limits"] == []
+
+
+async def test_no_body_may_say_a_key_twice(client: AsyncClient) -> None:
+    description = (await client.get("/openapi.json")).json()["paths"]
+    session = await start(client)
+    told = {"site_id": "default", "session_id": session}
+    bodies = [(m, path.format(**told)) for path, ways in description.items() for m in ways if "requestBody" in ways[m]]
+    assert len(bodies) == 11
+    for method, path in [*bodies, ("post", "/api/v1/sessions")]:
+        answer = await client.request(method, path, content='{"consumedPower": 1, "consumedPower": 2}')
+        assert answer.status_code == 400, (method, path)
+        assert "'consumedPower'" in answer.json()["detail"]
+    assert (await client.get(f"/sessions/{session}")).json()["consumedPower"] is None
 
 
 async def test_only_the_demo_is_hurried(tmp_path: Path) -> None:
@@ -153,8 +177,32 @@ async def test_the_live_page_needs_no_other_host(client: AsyncClient) -> None:
 
 
 async def test_health_is_told(client: AsyncClient) -> None:
-    health = (await client.get("/health")).json()
-    assert (health["status"], health["sites"]) == ("ok", 1)
+    for path in ("/health", "/api/v1/health", "/health/"):
+        health = (await client.get(path)).json()
+        assert (health["status"], health["sites"]) == ("ok", 1)
+
+
+async def health_of(client: AsyncClient) -> tuple[int, str, str]:
+    answer = await client.get("/health")
+    told = answer.json()
+    return answer.status_code, told["status"], told.get("reason", "")
+
+
+async def test_while_nothing_can_be_written_the_bench_is_degraded_and_then_well_again(tmp_path: Path) -> None:
+    car = {"chargerId": "CP001", "connectorId": 1, "vehicleMaxPower": 150}
+    async with a_bench(tmp_path) as client:
+        with closing(sqlite3.connect(tmp_path / "live.db", isolation_level=None)) as disk:
+            for name, change in (("a", "INSERT ON journal"), ("b", "UPDATE ON tenures")):
+                disk.execute(f"CREATE TRIGGER {name} BEFORE {change} BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
+            assert await health_of(client) == (200, "ok", "")  # nobody has noticed yet
+            assert (await client.post("/sessions", json=car)).status_code == 503
+            for _ in range(2):
+                status, word, reason = await health_of(client)
+                assert (status, word) == (503, "degraded")
+                assert "disk is full" in reason
+            disk.executescript("DROP TRIGGER a; DROP TRIGGER b")
+        assert await health_of(client) == (200, "ok", "")
+        assert (await client.post("/sessions", json=car)).status_code == 201
 
 
 # --- trust -----------------------------------------------------------------------------------------------------------
@@ -174,6 +222,41 @@ async def test_with_a_token_only_health_is_open(tmp_path: Path) -> None:
         right = {"Authorization": "Bearer s3cret"}
         assert (await client.get("/station/status", headers=right)).status_code == 200
         assert (await client.get("/openapi.json", headers=right)).json()["security"] == [{"token": []}]
+
+
+async def test_a_browser_that_brings_the_token_once_is_known_until_it_is_closed(tmp_path: Path) -> None:
+    async with a_bench(tmp_path, token="s3cr&t") as client:
+        for wrong in ("/ui?token=", "/ui?token=s3cr", "/ui?token=s3cr%26t%FF", "/ui/board.js?token=s3cr%26t", "/ui"):
+            assert (await client.get(wrong)).status_code == 401
+        for page in ("/ui", "/docs", "/ui/"):
+            client.cookies.clear()
+            welcome = await client.get(page, params={"token": "s3cr&t"})
+            assert f"url={page.rstrip('/')}" in welcome.text
+            assert "s3cr" not in welcome.text + str(welcome.headers)
+            cookie = welcome.headers["set-cookie"].lower()
+            assert "httponly" in cookie
+            assert "samesite=strict" in cookie
+            assert "expires" not in cookie
+            assert "max-age" not in cookie
+            for path in ("/ui", "/ui/board.js", "/docs", "/openapi.json", "/sites", "/station/status"):
+                assert (await client.get(path)).status_code == 200
+    async with a_bench(tmp_path, token="another") as another:
+        another.cookies = client.cookies
+        assert (await another.get("/ui")).status_code == 401
+
+
+async def test_by_its_pass_alone_a_browser_changes_things_only_from_our_own_page(tmp_path: Path) -> None:
+    async with a_bench(tmp_path, token="s3cret") as client:
+        await client.get("/ui", params={"token": "s3cret"})
+        for headers in ({}, {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "http://localhost:81"}):
+            assert (await client.post("/station/recompute", headers=headers)).status_code == 403
+        ours = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+        assert (await client.post("/station/recompute", headers=ours)).status_code == 200
+        assert (
+            await client.post("/station/recompute", headers=ours | {"Sec-Fetch-Site": "same-site"})
+        ).status_code == 403
+        client.cookies.clear()
+        assert (await client.post("/station/recompute", headers=ours)).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil", ""])

@@ -15,7 +15,7 @@ from voltbench.adapters import station_json
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.scenario_files import built_in, load, toml_file
 from voltbench.adapters.scenario_files.changes import Changes
-from voltbench.charging.session import charging_path
+from voltbench.charging.path import path_to_pack
 from voltbench.energy.scenario import Run, run
 from voltbench.energy.visits import Ending
 from voltbench.errors import InvalidInput
@@ -147,7 +147,8 @@ def test_the_sun_shines_at_noon():
 def test_a_battery_comes_from_the_catalog_or_is_written_out():
     named = site('[site.storage]\nmodel = "bess-200kwh-200kw"\nsoc = 0.5\n')
     assert (named.storage, named.storage_soc) == (CATALOG.storage("bess-200kwh-200kw"), 0.5)
-    written = site("[site.storage]\ncapacity_wh = 50_000\ncharge_max_w = 10_000\ndischarge_max_w = 20_000\n")
+    figures = 'capacity_wh = 50_000\ncharge_max_w = 10_000\ndischarge_max_w = 20_000\nsource = """its\nlabel"""\n'
+    written = site(f"[site.storage]\n{figures}")
     assert (written.storage.capacity_wh, written.storage.soc_min, written.storage_soc) == (50_000, 0.1, None)
 
 
@@ -262,7 +263,7 @@ def test_their_power_is_held_by_the_battery_alone(tmp_path):
     assert done["s1"].delivered_wh == pytest.approx(7_500)
     for visit in small.visits:
         place = small.site.places[0]
-        path = charging_path(place.station_model, place.connector_model, visit.vehicle)
+        path = path_to_pack(place.station_model, place.connector_model, visit.vehicle)
         assert path.efficiency == 1.0
         assert path.rating_w >= visit.vehicle.model.curve.peak_w
 
@@ -371,7 +372,15 @@ REFUSED = [
     ('control.strategy = "max-min"', "control.strategy", "max_min"),
     ('control.interval_s = 0', "control.interval_s", "at least 0.001"),
     ('horizon.start = "tomorrow"', "horizon.start", "2026-06-01"),
+    ('horizon.start = 2026-06-01T08:00:00', "horizon.start", "2026-06-01T08:00:00+02:00"),
+    ('horizon.start = "2026-06-01 08:00"', "horizon.start", "2026-06-01T08:00:00Z for UTC"),
+    ('horizon.start = 2400-06-01T08:00:00Z', "horizon.start", "1971 to 2198"),
     ('horizon.days = 0', "horizon.days", "more than 0"),
+    ('site.limit_w = 1e16', "site.limit_w", "to 1e+15"),
+    ('site.limits = [{ source = "grid\\noperator", power_w = 1 }]', "site.limits[0].source", "letters"),
+    ('site.nodes = [{ id = "a\\u0000" }]', "site.nodes[0].id", "letters"),
+    ('site.id = "\\u001b[31m"', "site.id", "letters"),
+    ('name = "a\\nb"', "name", "letters"),
     ('seed = 1.5', "seed", "a whole number"),
     ('tariff.co2_g_per_kwh = -1', "tariff.co2_g_per_kwh", "0 or more"),
 ]  # fmt: skip
@@ -462,6 +471,8 @@ def test_a_session_that_is_not_a_number_is_found_by_its_line(tmp_path):
         (OURS + "b,kia-ev6-77,ac-2,600,700,0.3,1,9\n", "line 3"),
         (OURS + "b,kia-ev6,ac-2,600,700,0.3,1\n", "line 3, vehicle"),
         (OURS + "b,kia-ev6-77,ac-2,600,700,nan,1\n", "line 3, soc"),
+        (OURS + '"b\nc",kia-ev6-77,ac-2,600,700,0.3,1\n', "line 4, id"),
+        (OURS + "b\x1b[31m,kia-ev6-77,ac-2,600,700,0.3,1\n", "line 3, id"),
         (OURS + "b,kia-ev6-77,ac-2,540,700,0.3,1\n", "line 3, arrives_at"),
         (OURS + "a,kia-ev6-77,ac-1,600,700,0.3,1\n", "line 3, id"),
         (OURS + 'b,"kia\n', "line 3"),
@@ -475,6 +486,37 @@ def test_a_csv_is_refused_by_line(tmp_path, text, field):
     assert (refused.field, refused.source) == (field, str(tmp_path / "sessions.csv"))
 
 
+def test_semicolons_part_columns_too_but_not_together_with_commas(tmp_path):
+    parted = OURS.replace(",", ";")
+    assert recorded(tmp_path, parted, "sessions.csv").visits == recorded(tmp_path, OURS, "sessions.csv").visits
+    assert len(load(write(tmp_path, SHIFTS.replace(",", ";"), "shifts")).visits) == 12
+    mixed = refusal(recorded, tmp_path, OURS.replace(",asked_wh", ";asked_wh"), "sessions.csv")
+    assert (mixed.field, mixed.found) == ("line 1", "soc;asked_wh")
+    assert "semicolons and with commas" in mixed.problem
+    comma = refusal(recorded, tmp_path, parted.replace("0.3", "0,3"), "sessions.csv")
+    assert (comma.field, comma.problem) == ("line 2, soc", "has a decimal comma")
+    assert "0.3" in comma.allowed
+
+
+def test_what_is_found_is_shown_short_and_as_people_write_it(tmp_path):
+    found = {
+        'horizon.start = 2400-06-01T08:00:00Z': "2400-06-01T08:00:00+00:00",
+        'site.load_w = { daily = { "07:00" = 2026-06-01 } }': "2026-06-01",
+        f"site.load_w = 0x{'f' * 5_000}": "a number of about 6001 digits",
+    }  # fmt: skip
+    for text, shown in found.items():
+        assert refusal(load, write(tmp_path, text + SMALL)).found == shown
+    assert len(str(refusal(load, write(tmp_path, f"seed = {'9' * 5_000}{SMALL}")))) < 300
+    for number in ("9" * 5_000, "1e300"):
+        refused = refusal(recorded, tmp_path, OURS.replace("7500", number), "sessions.csv")
+        assert (refused.field, refused.allowed) == ("line 2, asked_wh", "0 to 1e+15")
+        assert len(refused.found) <= 60
+
+
+def test_a_file_with_an_odd_name_is_not_read(tmp_path):
+    assert "control character" in refusal(load, write(tmp_path, SMALL, "a\nb.toml")).problem
+
+
 def test_a_file_that_is_not_there_is_refused_with_names_that_are():
     assert refusal(load, "fast-charging").allowed.startswith("fast-charging-hub")
     assert refusal(load, "nowhere/site.toml").field == "file"
@@ -486,9 +528,11 @@ def test_a_file_that_is_not_there_is_refused_with_names_that_are():
     [
         ({"strategy": "best"}, "strategy"),
         ({"seed": -1}, "seed"),
+        ({"seed": 10**4_000}, "seed"),
         ({"days": 0.0}, "days"),
         ({"days": nan}, "days"),
         ({"grid_limit_w": -1.0}, "grid_limit_w"),
+        ({"grid_limit_w": inf}, "grid_limit_w"),
         ({"overlaps": "fight"}, "overlaps"),
         ({"sessions": "nowhere.csv"}, "sessions"),
     ],

@@ -1,17 +1,19 @@
 """The live sites on a store: what they tell is durable, what they forget comes back, trouble undoes what it hits."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from tests.builders import MIDNIGHT
 from voltbench.adapters.station_json import BASE_EXAMPLE, BatteryConfig, ChargerConfig, StationConfig
-from voltbench.adapters.store import InputTaken, SiteSaved, SnapshotTaken, Store
+from voltbench.adapters.store import InputTaken, SiteSaved, SnapshotTaken, Store, Write
+from voltbench.adapters.store.database import database_at
 from voltbench.adapters.telemetry import Telemetry
 from voltbench.apps.sites import (
     DEFAULT,
@@ -25,12 +27,13 @@ from voltbench.apps.sites import (
     audience,
     stored,
 )
+from voltbench.apps.sites.stored import StoredSite
 from voltbench.energy import hosted
 from voltbench.energy.inputs import Recompute, SetLimit, StartSession, StopSession, UpdatePower, encoded
 from voltbench.energy.views import SessionView
 from voltbench.errors import Conflict, InvalidInput, NotFound, Unavailable
 from voltbench.events import LimitSet, MeterRead, SessionEnded, SessionStarted, StorageSet
-from voltbench.quantities import MS_PER_DAY, MS_PER_MINUTE, MS_PER_SECOND, Instant
+from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND, Instant
 
 BOOSTED = StationConfig(
     station_id="BOOSTED",
@@ -85,6 +88,9 @@ async def a_bench(url: str, at: Instant = MIDNIGHT, in_order: bool = True, demo_
         yield Bench(sites, store, clock)
     finally:
         if not in_order:
+            for site in sites._sites.values():
+                if isinstance(site, StoredSite) and site._returning is not None:
+                    site._returning.cancel()
             sites._sites.clear()
         await sites.close()
         await store.close()
@@ -343,20 +349,62 @@ async def test_what_cannot_be_kept_never_was(bench, monkeypatch):
     assert await bench.sites.sessions(DEFAULT) == []
 
 
-async def test_a_session_that_was_kept_without_our_knowing_is_stopped(bench, monkeypatch):
+async def in_doubt(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody starts a session just as the database breaks off, which has kept it all the same."""
     transaction = bench.store._writer._transaction
 
-    async def break_off(writes: object) -> None:
+    async def break_off(writes: Iterable[Write]) -> None:
         await transaction(writes)
         raise Unavailable("no answer")
 
     with monkeypatch.context() as broken:
         broken.setattr(bench.store._writer, "_transaction", break_off)
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="not known to be stored"):
             await bench.start("CP001:1")
+
+
+async def test_a_session_that_was_kept_without_our_knowing_is_stopped(bench, monkeypatch):
+    await in_doubt(bench, monkeypatch)
     assert await bench.shares_kw() == []
     assert [session.reason for session in await bench.sites.sessions(DEFAULT)] == ["stopped"]
     assert (await bench.start("CP001:1")).allocated_w == 150_000.0
+
+
+async def kept_sessions(url: str) -> tuple[int, list[str]]:
+    """How many inputs the journal of the default site has, and why its sessions ended: as another program reads it."""
+    database = database_at(url)
+    inputs = await database.run(lambda connection: connection.scalar(text("SELECT count(*) FROM journal")))
+    endings = await database.run(lambda connection: connection.scalars(text("SELECT reason FROM sessions")).all())
+    await database.close()
+    return int(inputs or 0), list(endings)
+
+
+async def test_it_is_stopped_although_nobody_asks_for_its_site(bench, url, monkeypatch):
+    monkeypatch.setattr(stored, "RETURNS_AFTER_S", 0.0)
+    await in_doubt(bench, monkeypatch)
+    async with asyncio.timeout(10):
+        while await kept_sessions(url) != (2, ["stopped"]):
+            pass
+    assert await bench.shares_kw() == []
+
+
+async def test_it_is_stopped_at_the_end_at_the_latest(url, monkeypatch):
+    async with a_bench(url) as bench:
+        await in_doubt(bench, monkeypatch)
+    assert (await kept_sessions(url))[1] == ["stopped"]
+    async with a_bench(url) as bench:
+        assert await bench.shares_kw() == []
+
+
+async def test_after_a_kill_it_is_found_at_its_connector(url, monkeypatch):
+    async with a_bench(url, in_order=False) as bench:
+        await in_doubt(bench, monkeypatch)
+    async with a_bench(url) as bench:
+        (session,) = (await bench.sites.status(DEFAULT)).sessions
+        with pytest.raises(Conflict, match=session.id):
+            await bench.start("CP001:1")
+        await bench.sites.take(DEFAULT, StopSession(session.id))
+        assert (await bench.start("CP001:1")).allocated_w == 150_000.0
 
 
 @pytest.mark.parametrize("what", ["snapshot", "input", "configuration"])
@@ -387,6 +435,43 @@ async def test_a_site_that_this_version_cannot_live_on_from_is_set_aside(url, ca
     async with a_bench(url) as bench:
         assert bench.sites.ids() == [DEFAULT, "other"]
         assert [known.id for known in (await bench.sites.status(DEFAULT)).sessions] == [session.id]
+
+
+async def changed(url: str, statement: str) -> None:
+    database = database_at(url)
+    await database.run(lambda connection: connection.execute(text(statement)))
+    await database.close()
+
+
+async def test_a_site_whose_journal_has_a_hole_is_set_aside_and_can_begin_anew(url, caplog):
+    async with a_bench(url, in_order=False) as bench:
+        await bench.sites.create("other", BOOSTED)
+        for place in ("CP001:1", "CP001:2", "CP002:1"):
+            await bench.start(place)
+    await changed(url, "DELETE FROM journal WHERE sequence = 2")
+    for _ in range(2):
+        async with a_bench(url) as bench:
+            assert await bench.shares_kw("other") == []
+            with pytest.raises(Unavailable, match=r"site 'default' is set aside.*lacks input 2"):
+                await bench.shares_kw()
+    async with a_bench(url) as bench:
+        await bench.sites.replace(DEFAULT, BOOSTED)
+        session = await bench.start("CP001:1")
+    async with a_bench(url) as bench:
+        assert [known.id for known in (await bench.sites.status(DEFAULT)).sessions] == [session.id]
+    assert "site 'default' is set aside" in caplog.text
+
+
+async def test_a_damaged_row_sets_aside_its_site_and_no_other(tmp_path: Path, caplog):
+    url = f"sqlite:///{tmp_path}/bench.db"
+    async with a_bench(url) as bench:
+        await bench.sites.create("other", BOOSTED)
+    await changed(url, "UPDATE snapshots SET sequence = 'smudged' WHERE site_id = 'default'")
+    async with a_bench(url) as bench:
+        assert await bench.shares_kw("other") == []
+        with pytest.raises(Unavailable, match="site 'default' is set aside"):
+            await bench.shares_kw()
+    assert "site 'default' is set aside" in caplog.text
 
 
 async def test_a_configuration_that_cannot_be_kept_never_was(bench, monkeypatch):
@@ -499,6 +584,22 @@ async def test_what_the_meters_show_is_kept(tmp_path: Path):
         MIDNIGHT + 54 * MS_PER_MINUTE: 0.0,
     }
     assert soc.values[-1] == pytest.approx(0.1)
+    await telemetry.close()
+    await store.close()
+
+
+async def test_what_the_demos_meters_show_is_kept_however_fast_it_lives(tmp_path: Path):
+    store = await Store.open(f"sqlite:///{tmp_path}/live.db")
+    telemetry, clock = await Telemetry.open(f"sqlite:///{tmp_path}/telemetry.db"), StandingClock()
+    sites = await Sites.open(store, telemetry, clock=clock, demo_speed=50_000.0)
+    opened_at = (await sites.status(DEMO)).at
+    last = [fact for fact in await heard(sites.subscribe(DEMO), 60) if isinstance(fact, LimitSet)][-1].at
+    await sites.close()
+    for series in ("grid_w", "vehicles_w"):
+        read = await telemetry.read(DEMO, series, opened_at, last + 1)
+        assert len(set(read.values)) > 10
+        assert last - read.instants[-1] <= MS_PER_MINUTE
+        assert np.all(np.diff(read.instants) <= MS_PER_HOUR)
     await telemetry.close()
     await store.close()
 

@@ -296,6 +296,25 @@ async def test_a_refusal_says_what_was_found_and_what_is_allowed(client: AsyncCl
     assert problem["allowed"] == "0.001 or more"
 
 
+@pytest.mark.parametrize(
+    ("power", "found", "allowed"),
+    [
+        ("1000001", 1_000_001, "up to 1000000"),
+        ("9" * 4_000, "a number of about 3987 digits", "numbers from -1e+15 to 1e+15"),
+    ],
+)
+async def test_a_number_that_is_too_large_is_told_the_bound_and_not_repeated_at_length(
+    client: AsyncClient, power: str, found: Any, allowed: str
+) -> None:
+    body = f'{{"chargerId": "CP001", "connectorId": 1, "vehicleMaxPower": {power}}}'
+    problem = refused(await client.post("/sessions", content=body), 422, "vehicleMaxPower")
+    assert problem["found"] == found
+    assert allowed in problem["allowed"]
+    assert allowed in problem["detail"]
+    nowhere = f'{{"chargerId": "CP001", "connectorId": {"9" * 4_000}, "vehicleMaxPower": 1}}'
+    assert len(refused(await client.post("/sessions", content=nowhere), 404)["detail"]) < 100
+
+
 async def test_several_faults_are_told_at_once(client: AsyncClient) -> None:
     problem = refused(await client.post("/sessions", json={"connectorId": "1"}), 422, "chargerId")
     assert [fault["field"] for fault in problem["errors"]] == ["chargerId", "connectorId", "vehicleMaxPower"]
@@ -304,6 +323,17 @@ async def test_several_faults_are_told_at_once(client: AsyncClient) -> None:
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"x"'])
 async def test_a_body_that_is_no_object_is_refused(client: AsyncClient, body: bytes) -> None:
     refused(await client.post("/sessions", content=body), 422, "body")
+
+
+async def test_null_is_told_what_was_expected(client: AsyncClient) -> None:
+    for path, field, expected in (
+        ("/sessions", "body", "a JSON object"),
+        ("/station/config", "configuration", "an object with stationId, gridCapacity and chargers"),
+    ):
+        problem = refused(await client.post(path, content=b"null"), 422, field)
+        assert problem["found"] == "null"
+        assert problem["allowed"] == expected
+        assert problem["detail"].startswith(f"{field}: ")
 
 
 @pytest.mark.parametrize("body", [b"{oops", b"\xff\xfe", b'{"a": ' * 3_000, b"[" * 100_000, b"9" * 5_000])

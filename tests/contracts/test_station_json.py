@@ -12,6 +12,7 @@ from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.scenario_files.changes import Changes
 from voltbench.adapters.scenario_files.plain_files import of_station
 from voltbench.adapters.station_json import BASE_EXAMPLE
+from voltbench.apps.sites.keeping import hosted_plan
 from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.scenario import Run
@@ -81,6 +82,12 @@ def test_how_the_site_is_run_may_be_said_too():
     assert (options.confirmation, options.strategy, config.release_unused) == (Confirmation.REPORTED, "fcfs", True)
 
 
+def test_a_limit_may_be_valid_for_a_while_only():
+    plan = hosted_plan(station_json.config_of(the_base(limitValidity=30, failsafe=7)))
+    assert (plan.validity_ms, plan.failsafe_w) == (30_000, 7_000.0)
+    assert hosted_plan(station_json.config_of(the_base())).validity_ms is None
+
+
 kilos = st.one_of(st.integers(1, 10_000), st.floats(0.1, 10_000))
 connectors = st.one_of(
     st.integers(1, 4),
@@ -94,8 +101,9 @@ connectors = st.one_of(
 )
 batteries = st.fixed_dictionaries(
     {"initialCapacity": kilos, "power": kilos},
-    optional={"minSOC": st.integers(0, 49), "maxSOC": st.integers(50, 100), "initialSoc": st.floats(0, 100)},
+    optional={"minSOC": st.integers(0, 49), "maxSOC": st.integers(50, 100), "initialSoc": st.floats(49, 50)},
 )
+names = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20)
 
 
 @st.composite
@@ -107,9 +115,10 @@ def configurations(draw):
         "staticLoad": st.one_of(st.just(0), kilos),
         "confirmation": st.sampled_from(["instant", "reported"]),
         "releaseUnused": st.booleans(),
+        "limitValidity": st.floats(1, 3_600),
         "strategy": st.sampled_from(sorted(STRATEGIES)),
     }
-    fixed = {"stationId": st.text(min_size=1, max_size=20), "gridCapacity": kilos, "chargers": st.just(chargers)}
+    fixed = {"stationId": names, "gridCapacity": kilos, "chargers": st.just(chargers)}
     return draw(st.fixed_dictionaries(fixed, optional=optional))
 
 
@@ -135,6 +144,7 @@ def test_every_station_lives_through_a_morning_within_its_limits(table):
 # --- how it is refused -----------------------------------------------------------------------------------------------
 
 CHARGER = {"id": "A", "maxPower": 100, "connectors": 2}
+CONTROL_CHARACTERS = ["\0", "\x1b", "\n", "\x7f", "\x9b", "\u2028"]
 
 REFUSED = [
     ({"gridCapacity": "400"}, "gridCapacity", "a number"),
@@ -151,6 +161,8 @@ REFUSED = [
     ({"strategy": "max-min"}, "strategy", "max_min"),
     ({"confirmation": "later"}, "confirmation", "instant, reported"),
     ({"releaseUnused": 1}, "releaseUnused", "true or false"),
+    ({"limitValidity": 0}, "limitValidity", "at least 1"),
+    ({"failsafe": 7}, "failsafe", "limitValidity"),
     ({"chargers": []}, "chargers", "at least one"),
     ({"chargers": [CHARGER, CHARGER]}, "chargers[1].id", "each id once"),
     ({"chargers": [CHARGER | {"id": "grid"}]}, "chargers[0].id", "each id once"),
@@ -178,6 +190,20 @@ REFUSED = [
     ({"battery": {"initialCapacity": 200, "power": -1}}, "battery.power", "more than 0"),
     ({"battery": {"initialCapacity": 200, "power": 1, "minSOC": 90, "maxSOC": 80}}, "battery.minSOC", "maxSOC"),
     ({"battery": {"initialCapacity": 200, "power": 1, "initialSoc": 101}}, "battery.initialSoc", "at most 100"),
+    ({"battery": {"initialCapacity": 200, "power": 1, "initialSoc": 9}}, "battery.initialSoc", "10 to 100"),
+    (
+        {"battery": {"initialCapacity": 200, "power": 1, "maxSOC": 80, "initialSoc": 81}},
+        "battery.initialSoc",
+        "10 to 80",
+    ),
+    (
+        {"chargers": [{"id": f"C{i}", "maxPower": 1, "connectors": 100} for i in range(21)]},
+        "chargers",
+        "2000 or fewer",
+    ),
+    ({"chargers": [CHARGER] * 1_001}, "chargers", "a list, at most 1000 long"),
+    *(({"stationId": f"S{sign}1"}, "stationId", "letters") for sign in CONTROL_CHARACTERS),
+    *(({"chargers": [CHARGER | {"id": f"A{sign}"}]}, "chargers[0].id", "letters") for sign in CONTROL_CHARACTERS),
 ]
 
 
@@ -211,6 +237,22 @@ def test_every_refusal_names_the_field_and_what_is_allowed(changes, field, allow
 def test_what_is_not_json_is_another_refusal(text):
     with pytest.raises(json_text.UnreadableJson):
         station_json.parse(text)
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "7", '"S1"'])
+def test_json_that_is_no_object_is_told_what_a_configuration_is(text):
+    with pytest.raises(InvalidInput, match="no JSON object") as refusal:
+        station_json.parse(text)
+    assert refusal.value.field == "configuration"
+    assert refusal.value.found is not None
+    assert "stationId, gridCapacity and chargers" in refusal.value.allowed
+
+
+def test_a_number_of_thousands_of_digits_is_not_repeated():
+    with pytest.raises(json_text.UnreadableJson, match="number") as refusal:
+        station_json.parse("9" * 5_000)
+    assert len(str(refusal.value)) < 120
+    assert "sys." not in str(refusal.value)
 
 
 def test_a_place_in_the_text_counts_its_comments():

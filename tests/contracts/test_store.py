@@ -15,6 +15,7 @@ from sqlalchemy import text
 from tests.databases import PostgreSQL
 from voltbench.adapters.store import InputTaken, SessionEnded, SiteDeleted, SiteSaved, SnapshotTaken, Store, Write
 from voltbench.adapters.store.database import database_at
+from voltbench.adapters.telemetry import Telemetry
 from voltbench.errors import Conflict, InvalidInput, LocalProtocolError, NotFound, Unavailable
 
 NOON = 1_790_000_000_000
@@ -395,6 +396,18 @@ async def test_a_database_of_a_newer_voltbench_is_left_alone(url: str):
     await changed(url, "UPDATE live_revision SET version_num = 'live_9999'")
     with pytest.raises(Conflict, match="another version of voltbench"):
         await Store.open(url)
+
+
+async def test_a_file_of_another_program_is_left_alone(tmp_path: Path):
+    file = tmp_path / "accounts.db"
+    with closing(sqlite3.connect(file)) as program:
+        program.execute("CREATE TABLE sites (id TEXT)")
+    for open_at in (Store.open, Telemetry.open):
+        with pytest.raises(Conflict, match=r"accounts.db.*belongs to another program") as caught:
+            await open_at(f"sqlite:///{file}")
+        assert "\n" not in str(caught.value)
+    with closing(sqlite3.connect(file)) as program:
+        assert program.execute("SELECT name FROM sqlite_master").fetchall() == [("sites",)]
 
 
 async def rows_of(url: str, table: str) -> int:

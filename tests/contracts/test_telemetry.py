@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -212,6 +213,31 @@ def test_pieces_survive_their_hours_bit_by_bit(some: Pieces):
     assert back.instants.tobytes() == whole.instants.tobytes()
     assert back.values.tobytes() == whole.values.tobytes()
     assert all(len(encoded(hour, part)) == 12 * len(part.instants) for hour, part in hours)
+
+
+def a_page_of_zeros(file: Path) -> None:
+    """As a disk leaves it that lost a page: the header still says that this is a database."""
+    written = bytearray(file.read_bytes())
+    written[4_096:8_192] = bytes(4_096)
+    file.write_bytes(written)
+
+
+@pytest.mark.parametrize("harm", [lambda file: file.write_bytes(b"certainly not a database" * 100), a_page_of_zeros])
+async def test_a_damaged_file_is_put_aside_and_a_new_one_begun(tmp_path: Path, caplog, harm):
+    file = tmp_path / "telemetry.db"
+    url = f"sqlite:///{file}"
+    for number in (1, 2):
+        async with opened(url) as telemetry:
+            telemetry.append("depot", "power_w", *minutes(0, 10))
+        harm(file)
+        damaged = file.read_bytes()
+        async with opened(url) as telemetry:
+            assert same(await everything(telemetry), NOTHING)
+            telemetry.append("depot", "power_w", *minutes(10, 20))
+        async with opened(url) as telemetry:
+            assert same(await everything(telemetry), minutes(10, 20))
+        assert (tmp_path / f"telemetry.db.damaged-{number}").read_bytes() == damaged
+        assert caplog.text.count("put aside") == number
 
 
 async def change(url: str, statement: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.worlds import situations
 from voltbench.energy.allocate import STRATEGIES, Situation, allocate
-from voltbench.energy.claim import UNBOUND, room_after
+from voltbench.energy.claim import UNBOUND, Bounds, room_after
 from voltbench.energy.waterfill import fill_rows, fill_tree
 
 TOLERANCE = 1e-5
@@ -106,3 +106,12 @@ def test_more_weight_never_gets_less(s: Situation) -> None:
     heavier = [replace(s.claims[0], weight=s.claims[0].weight * 2), *s.claims[1:]]
     after, _ = allocate(replace(s, claims=heavier))
     assert after[0] >= before[0] - TOLERANCE
+
+
+@given(situations(lines=True), st.floats(1.0, 100.0))
+def test_a_line_that_lacks_current_already_carries_nobody_more(s: Situation, lacking_a: float) -> None:
+    bounds = Bounds(s.bounds.linear, [-lacking_a] * len(s.bounds.lines), s.bounds.groups)
+    for strategy in STRATEGIES.values():
+        powers, _ = strategy(replace(s, bounds=bounds))
+        for claim, power in zip(s.claims, powers, strict=True):
+            assert power == 0.0 or not claim.rows.lines

@@ -10,8 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.worlds import BOUNDS, trees
 from voltbench.battery.acceptance import AcceptanceCurve
+from voltbench.charging.path import ChargingPath
 from voltbench.charging.reported import ReportedSession
-from voltbench.charging.session import ChargingPath, ChargingSession
+from voltbench.charging.session import ChargingSession
 from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
@@ -136,10 +137,11 @@ class SiteLife(RuleBasedStateMachine):
     @rule(which=st.integers(0, 15), power_w=st.sampled_from([0.0, 5 * KW, 200 * KW, math.nan]))
     def report(self, which: int, power_w: float) -> None:
         id = self.somebody(which)
-        known = self.operation.controller.commitments.of(id)
+        known = self.operation.bay(id).commitment
         honest_w = min(power_w, known.worst_w(self.world.now))
-        self.operation.controller.commitments.confirm(id, honest_w)
-        self.operation.controller.commitments.answer(id)
+        if self.operation.options.confirmation is Confirmation.REPORTED:
+            self.operation.controller.commitments.confirm(id, honest_w)
+            self.operation.controller.commitments.answer(id)
         session = self.operation.bay(id).session
         if isinstance(session, ReportedSession) and math.isfinite(honest_w):
             session.report(self.world.now, honest_w, 150 * KW)

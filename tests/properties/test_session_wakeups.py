@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from tests.builders import MIDNIGHT
 from voltbench.battery.acceptance import AcceptanceCurve
-from voltbench.charging.session import ChargingPath, ChargingSession
+from voltbench.charging.path import ChargingPath
+from voltbench.charging.session import ChargingSession
 from voltbench.quantities import SECONDS_PER_HOUR
 
 PATH = ChargingPath(200_000.0, 0.0, 0.0, 3, 0.97, 0.97)

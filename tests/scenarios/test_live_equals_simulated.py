@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from tests.builders import MIDNIGHT, a_scenario, a_site, a_storage, a_vehicle_model, a_visit, at
+from voltbench.apps import live as lives
 from voltbench.apps.live import live
 from voltbench.charging.vehicle import OnboardCharger
 from voltbench.clock import ScaledClock
@@ -106,20 +107,36 @@ async def test_being_watched_changes_nothing(simulated):
     assert ledger(run) == simulated
 
 
+class Sleeper:
+    """A twin that wants to be woken once, at an instant that is set by hand."""
+
+    def __init__(self, due: Instant | None = None) -> None:
+        self.due, self.woken = due, list[Instant]()
+
+    def next_wakeup(self) -> Instant | None:
+        return self.due
+
+    def wake(self, now: Instant) -> None:
+        self.due = None
+        self.woken.append(now)
+
+
+async def test_a_machine_that_slept_wakes_up_on_time(monkeypatch):
+    since_boot_s = 0.0
+    clock = ScaledClock(MIDNIGHT, monotonic=lambda: since_boot_s)
+    world, sleeper = World(MIDNIGHT), Sleeper(at(6))
+    world.add(sleeper)
+    monkeypatch.setattr(lives, "LONGEST_SLEEP_S", 0.001)
+    living = asyncio.create_task(live(world, clock, asyncio.Event(), at(6)))
+    await asyncio.sleep(0)
+    since_boot_s = 8 * 3_600.0  # the lid was closed for a night
+    await asyncio.wait_for(living, 10)
+    assert sleeper.woken == [at(6)]
+    assert clock.now() == at(8)
+
+
 async def test_who_is_stirred_looks_again():
-    world, woken, stirred = World(MIDNIGHT), [], asyncio.Event()
-
-    class Sleeper:
-        due: Instant | None = None
-
-        def next_wakeup(self) -> Instant | None:
-            return self.due
-
-        def wake(self, now: Instant) -> None:
-            self.due = None
-            woken.append(now)
-
-    sleeper = Sleeper()
+    world, stirred, sleeper = World(MIDNIGHT), asyncio.Event(), Sleeper()
     world.add(sleeper)
     living = asyncio.create_task(live(world, ScaledClock(MIDNIGHT, 1_000.0), stirred, MIDNIGHT + 100 * MS_PER_SECOND))
     await asyncio.sleep(0.01)
@@ -127,4 +144,4 @@ async def test_who_is_stirred_looks_again():
     world.reschedule(sleeper)
     stirred.set()
     await living
-    assert woken == [MIDNIGHT + 50_017]
+    assert sleeper.woken == [MIDNIGHT + 50_017]

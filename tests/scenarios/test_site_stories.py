@@ -6,7 +6,8 @@ import pytest
 
 from tests.builders import at
 from voltbench.battery.acceptance import AcceptanceCurve
-from voltbench.charging.session import ChargingPath, ChargingSession
+from voltbench.charging.path import ChargingPath
+from voltbench.charging.session import ChargingSession
 from voltbench.energy.control import ControlOptions
 from voltbench.energy.gate import Turns
 from voltbench.energy.operation import Operation

@@ -141,7 +141,13 @@ def test_a_second_run_replaces_its_files_and_no_others(desk):
         (("dc-200-2", "dc-900"), [], ["yard.toml", "dc-900"]),
         ((), ["--strategy", "edf,fair"], ["strategy", "fair", "max_min"]),
         ((), ["--sample", "2h"], ["--sample", "2h", "1s to 1h"]),
+        ((), ["--strategy", ""], ["strategy", "''", "max_min"]),
         ((), ["--days", "-1"], ["days", "-1"]),
+        ((), ["--days", "soon"], ["--days", "number"]),
+        ((), ["--nowhere"], ["--nowhere"]),
+        ((), ["again.toml"], ["again.toml"]),
+        ((), ["--seed", "9" * 5_000], ["--seed"]),
+        ((), ["--sessions", "x" * 5_000], ["sessions", "xxx..."]),
         ((), ["--out", "cars.csv"], ["--out", "cars.csv", "directory"]),
     ],
 )
@@ -152,8 +158,29 @@ def test_bad_input_is_one_line_and_exit_code_2(desk, change, arguments, said):
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
+    assert len(done.stderr) < 700
     assert [word for word in said if word not in done.stderr] == []
     assert names_in(desk) == ["cars.csv", "yard.toml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["simulate"], "FILE|NAME"),
+        (["simulate", "x" * 5_000], "neither a file nor a scenario"),
+        (["fly"], "fly"),
+        (["--fast"], "--fast"),
+        (["up", "--port", "http"], "--port"),
+        (["catalog", "boats"], "vehicles"),
+    ],
+)
+def test_a_command_that_cannot_be_is_one_line_and_exit_code_2(desk, arguments, said):
+    done = voltbench(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("voltbench: ")
+    assert done.stderr.count("\n") == 1
+    assert len(done.stderr) < 700
+    assert said in done.stderr
 
 
 def test_an_unknown_scenario_is_told_with_those_there_are(desk):

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,49 @@ def test_streams_end_when_the_bench_does(empty: Path) -> None:
             running.process.send_signal(signal.SIGTERM)
             list(lines)
         assert running.ends() == 0, running.said
+
+
+HALF_REQUESTS = [
+    b"POST /sessions HTTP/1.1\r\nHost: localhost\r\nContent-Le",
+    b'POST /sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"charg',
+    b"POST /station/config HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
+]
+
+
+def test_who_stops_in_the_middle_of_a_request_does_not_hold_the_bench_up(empty: Path) -> None:
+    with up(empty, "--no-demo") as running, ExitStack() as connections:
+        url = httpx.URL(running.address)
+        clients = [connections.enter_context(socket.create_connection((url.host, url.port or 0))) for _ in range(3)]
+        for client, half in zip(clients, HALF_REQUESTS, strict=True):
+            client.sendall(half)
+        with client_of(running) as other:
+            assert other.get("/health").status_code == 200
+        assert running.ends(signal.SIGTERM) == 0, running.said
+        assert "Traceback" not in running.said
+        assert running.said.rstrip().endswith("stopped")
+        answers = [client.makefile("rb").read() for client in clients]
+        assert [answer[:12] for answer in answers] == [b"", b"HTTP/1.1 503", b"HTTP/1.1 503"]
+
+
+def test_a_request_whose_head_has_no_end_is_not_read(empty: Path) -> None:
+    endless = b"x" * 300_000
+    heads = [
+        b"GET /" + endless,
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: " + endless,
+        b"POST /sessions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Long: " + endless,
+    ]
+    with up(empty, "--no-demo") as running, client_of(running) as other:
+        url = httpx.URL(running.address)
+        for head in heads:
+            with socket.create_connection((url.host, url.port or 0)) as client, suppress(ConnectionError):
+                client.sendall(head)
+                assert client.recv(12) in (b"HTTP/1.1 400", b"HTTP/1.1 422")
+                client.settimeout(10)
+                while client.recv(65_536):
+                    pass
+        assert other.post("/station/config", content=b" " * 500_000).status_code == 400
+        assert running.ends(signal.SIGTERM) == 0, running.said
+        assert "Traceback" not in running.said
 
 
 def test_the_demo_lives_at_its_speed(empty: Path) -> None:

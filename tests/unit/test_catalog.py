@@ -303,3 +303,10 @@ def test_a_refusal_names_the_file_and_says_each_fact_on_its_own(own, tmp_path):
     error = caught.value
     assert error.source == str(tmp_path / "storage" / "our-battery.toml")
     assert (error.field, error.found, error.allowed) == ("discharge_max_w", "a list of 0", "a number")
+
+
+def test_only_where_a_model_is_from_may_take_several_lines(own):
+    prose = COLUMN.replace('"Its label."', '"""Its label,\nread by us."""')
+    assert own("stations/our-column.toml", prose).station("our-column").source == "Its label,\nread by us."
+    named = COLUMN.replace('"Our column"', '"""Our\ncolumn"""')
+    assert "name: has a control character" in refusal(own("stations/our-column.toml", named).station, "our-column")

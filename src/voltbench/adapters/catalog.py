@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from voltbench.adapters.strict import convert
+from voltbench.adapters.strict import convert, refuse_odd_text, shown
 from voltbench.adapters.toml_text import parse_toml
 from voltbench.charging.station import StationModel
 from voltbench.charging.vehicle import VehicleModel
@@ -123,9 +123,12 @@ def read_model(file: Traversable, model: type[Model]) -> Model:
     """
     id = file.name.removesuffix(SUFFIX)
     try:
+        refuse_odd_text(id, "file")
         table = parse_toml(file.read_bytes())
         if table.setdefault("id", id) != id:
-            raise InvalidInput("id", "is not the file's name", found=table["id"], allowed=f"{id}, or leave it out")
-        return convert(table, model)
+            raise InvalidInput(
+                "id", "is not the file's name", found=shown(table["id"]), allowed=f"{id}, or leave it out"
+            )
+        return convert(table, model, prose=("source",))
     except InvalidInput as error:
         raise error.within(str(file)) from error

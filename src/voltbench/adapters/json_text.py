@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from voltbench.adapters import strict
 from voltbench.errors import InvalidInput
 
 _COMMENT_OR_STRING = re.compile(r'"(?:\\.|[^"\\])*(?:"|\Z)|//[^\r\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
@@ -21,14 +22,27 @@ def parse(text: bytes | str) -> Any:
     clean = without_comments(_decoded(text))
     try:
         _refuse_constants(clean)
-        return json.loads(clean, object_pairs_hook=_object)
+        return parse_plain(clean)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise UnreadableJson(place, f"is not JSON: {error.msg}", allowed="JSON; // comments are fine") from error
+
+
+def parse_plain(text: bytes | str) -> Any:
+    """What a JSON text without comments says; `NaN` and `Infinity` are for the caller to refuse.
+
+    Raises JSONDecodeError, or UnreadableJson for what Python would let pass or stumble over.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except json.JSONDecodeError:
+        raise
     except RecursionError as error:
         raise UnreadableJson("text", "is nested too deeply", allowed="a few levels") from error
-    except ValueError as error:  # a number with thousands of digits
-        raise UnreadableJson("text", f"is not JSON: {error}") from error
+    except UnicodeError as error:
+        raise _not_utf8() from error
+    except ValueError as error:  # Python's limit on the digits of a number
+        raise UnreadableJson("text", strict.ENDLESS_NUMBER, allowed=strict.FINITE) from error
 
 
 def without_comments(text: str) -> str:
@@ -46,8 +60,12 @@ def _decoded(text: bytes | str) -> str:
         decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
         decoded.encode()
     except UnicodeError as error:
-        raise UnreadableJson("text", "is not UTF-8", allowed="JSON in UTF-8") from error
+        raise _not_utf8() from error
     return decoded
+
+
+def _not_utf8() -> UnreadableJson:
+    return UnreadableJson("text", "is not UTF-8", allowed="JSON in UTF-8")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -55,7 +73,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(table) < len(pairs):
         keys = [key for key, _ in pairs]
         doubled = next(key for key in keys if keys.count(key) > 1)
-        raise UnreadableJson("text", "says the same thing twice in one object", found=doubled, allowed="each key once")
+        raise UnreadableJson(
+            "text", "says the same thing twice in one object", found=strict.shown(doubled), allowed="each key once"
+        )
     return table
 
 

@@ -6,7 +6,7 @@
       "battery": {"initialCapacity": 200, "power": 100}                  // optional
     }
 
-Optional: `staticLoad` (kW), `confirmation`, `releaseUnused`, `strategy`. Comments are allowed. A charger's power is
+Optional: `staticLoad` (kW), `confirmation`, `releaseUnused`, `limitValidity` (s) with `failsafe` (kW), `strategy`. Comments are allowed. A charger's power is
 shared by its connectors. The battery starts full (at `maxSOC`) unless `initialSoc` says otherwise, and has no losses.
 """
 
@@ -38,6 +38,9 @@ GRID = "grid"
 TAKEN_IDS = (GRID, "vehicle")
 
 LARGEST_KW = 1e6
+MOST_CONNECTORS = 2_000
+"""Of one configuration, all chargers together: while more are looked at, every other site would have to wait."""
+
 Id = Annotated[str, Meta(min_length=1, max_length=255)]
 Kilo = Annotated[float, Meta(gt=0, le=LARGEST_KW)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
@@ -71,6 +74,11 @@ class ChargerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_power: Kilo = field(name="maxPower")
     connectors: Annotated[int, Meta(ge=1, le=100)] | Annotated[list[ConnectorConfig], Meta(max_length=100)]
 
+    @property
+    def connector_count(self) -> int:
+        """How many connectors it has."""
+        return self.connectors if isinstance(self.connectors, int) else len(self.connectors)
+
     def connector_list(self) -> list[ConnectorConfig]:
         """Its connectors, spelled out."""
         if isinstance(self.connectors, int):
@@ -103,14 +111,18 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     static_load: Annotated[float, Meta(ge=0, le=LARGEST_KW)] = field(name="staticLoad", default=0.0)
     confirmation: Literal["instant", "reported"] = "instant"
     release_unused: bool = field(name="releaseUnused", default=False)
+    limit_validity: Annotated[float, Meta(ge=1, le=86_400)] | None = field(name="limitValidity", default=None)
+    failsafe: Annotated[float, Meta(ge=0, le=LARGEST_KW)] = 0.0
     strategy: str = "max_min"
 
     def __post_init__(self) -> None:
         _check_chargers(self.chargers)
         strict.chosen(self.strategy, STRATEGIES, "strategy")
-        if self.battery is not None and self.battery.min_soc >= self.battery.max_soc:
+        if self.battery is not None:
+            _check_window(self.battery)
+        if self.failsafe and self.limit_validity is None:
             raise InvalidInput(
-                "battery.minSOC", "is out of range", found=self.battery.min_soc, allowed="less than maxSOC"
+                "failsafe", "is never fallen back to", found=self.failsafe, allowed="with limitValidity only"
             )
 
 
@@ -121,6 +133,9 @@ def parse(text: bytes | str) -> StationConfig:
 
 def config_of(table: Any) -> StationConfig:
     """The configuration that a parsed JSON object gives. Raises InvalidInput that names the field."""
+    if not isinstance(table, dict):
+        allowed = "an object with stationId, gridCapacity and chargers"
+        raise InvalidInput("configuration", "is no JSON object", found=strict.shown(table), allowed=allowed)
     return strict.convert(table, StationConfig)
 
 
@@ -189,18 +204,35 @@ def _storage(battery: BatteryConfig) -> StorageModel:
 def _check_chargers(chargers: list[ChargerConfig]) -> None:
     if not chargers:
         raise InvalidInput("chargers", "are missing", found="an empty list", allowed="at least one")
+    connectors = sum(charger.connector_count for charger in chargers)
+    if connectors > MOST_CONNECTORS:
+        allowed = f"{MOST_CONNECTORS} or fewer"
+        raise InvalidInput("chargers", "have too many connectors in all", found=connectors, allowed=allowed)
     _refuse_twins(((f"chargers[{i}].id", c.id) for i, c in enumerate(chargers)), TAKEN_IDS)
     for i, charger in enumerate(chargers):
-        place = f"chargers[{i}].connectors"
-        connectors = charger.connector_list()
-        if not connectors:
-            raise InvalidInput(place, "are missing", found="an empty list", allowed="at least one")
-        _refuse_twins((f"{place}[{k}].connector_id", c.connector_id) for k, c in enumerate(connectors))
-        for k, connector in enumerate(connectors):
-            known = connector.connector_type in CONNECTOR_TYPES or connector.connector_type.upper() in CONNECTOR_WORDS
-            if not known:
-                names = [*CONNECTOR_WORDS, *CONNECTOR_TYPES]
-                strict.chosen(connector.connector_type, names, f"{place}[{k}].connector_type")
+        _check_connectors(charger, f"chargers[{i}].connectors")
+
+
+def _check_connectors(charger: ChargerConfig, place: str) -> None:
+    connectors = charger.connector_list()
+    if not connectors:
+        raise InvalidInput(place, "are missing", found="an empty list", allowed="at least one")
+    _refuse_twins((f"{place}[{k}].connector_id", c.connector_id) for k, c in enumerate(connectors))
+    for k, connector in enumerate(connectors):
+        known = connector.connector_type in CONNECTOR_TYPES or connector.connector_type.upper() in CONNECTOR_WORDS
+        if not known:
+            names = [*CONNECTOR_WORDS, *CONNECTOR_TYPES]
+            strict.chosen(connector.connector_type, names, f"{place}[{k}].connector_type")
+
+
+def _check_window(battery: BatteryConfig) -> None:
+    """Refuse a window of state of charge that is none, and a start outside of it."""
+    least, most = battery.min_soc, battery.max_soc
+    if least >= most:
+        raise InvalidInput("battery.minSOC", "is out of range", found=least, allowed="less than maxSOC")
+    if not least <= battery.start_soc <= most:
+        allowed = f"minSOC to maxSOC, {least:g} to {most:g}"
+        raise InvalidInput("battery.initialSoc", "is out of range", found=battery.start_soc, allowed=allowed)
 
 
 def _refuse_twins(ids: Iterable[tuple[str, str | int]], taken: Iterable[str] = ()) -> None:

@@ -1,6 +1,7 @@
 """From plain tables (of TOML or JSON) to structs: nothing is guessed, and every refusal names the field.
 
 A field is named by its path, as in `stations[2].model`. Numbers are numbers: texts, `true`, `nan` and `inf` are not.
+A text stands in one line, without control characters, so that it can be told in a log and on a terminal.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, time
 from difflib import get_close_matches
+from math import inf
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,12 +22,23 @@ from voltbench.errors import InvalidInput
 LARGEST_NUMBER = 1e15
 """Beyond this no figure of a charging site means anything, and sums would lose their watts."""
 
+FINITE = f"finite numbers from {-LARGEST_NUMBER:g} to {LARGEST_NUMBER:g}"
+ENDLESS_NUMBER = "has a number of thousands of digits in it"
+
+CONTROL_CHARACTERS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+"""As in a regex's brackets: what moves a cursor, ends a line or a C string, but is no letter or sign."""
+
+_CONTROL = re.compile(f"[{CONTROL_CHARACTERS}]")
+
 Struct = TypeVar("Struct")
 
 
-def convert(table: Any, model: type[Struct], place: str = "") -> Struct:
-    """The struct that a table describes. Raises InvalidInput for what is missing, unknown, or not allowed there."""
-    refuse_odd_values(table, place)
+def convert(table: Any, model: type[Struct], place: str = "", prose: Collection[str] = ()) -> Struct:
+    """The struct that a table describes. Raises InvalidInput for what is missing, unknown, or not allowed there.
+
+    The texts of fields that hold `prose` may have several lines.
+    """
+    refuse_odd_values(table, place, prose)
     try:
         with at(place):
             return msgspec.convert(table, model)
@@ -75,8 +89,8 @@ def like(name: str, known: Iterable[str]) -> str:
     return ", ".join([*close, *(n for n in names if n not in close)])
 
 
-def refuse_odd_values(tree: Any, place: str = "") -> None:
-    """Raise InvalidInput for numbers that are not finite or absurdly large, broken text, and keys nobody can print."""
+def refuse_odd_values(tree: Any, place: str = "", prose: Collection[str] = ()) -> None:
+    """Raise InvalidInput for numbers that are not finite or absurdly large, and texts and keys nobody can print."""
     waiting: list[tuple[str, Any]] = [(place, tree)]
     while waiting:
         path, found = waiting.pop()
@@ -87,9 +101,10 @@ def refuse_odd_values(tree: Any, place: str = "") -> None:
         elif isinstance(found, list):
             waiting += [(f"{path}[{i}]", part) for i, part in enumerate(found)]
         elif isinstance(found, str):
-            _refuse_broken_text(path, found)
+            refuse_odd_text(re.sub(r"[\n\t]", " ", found) if path in prose else found, path)
         elif isinstance(found, int | float) and not -LARGEST_NUMBER <= found <= LARGEST_NUMBER:
-            raise InvalidInput(path or "number", "is not a usable number", found=shown(found), allowed="finite numbers")
+            allowed = FINITE if abs(found) < inf else "finite numbers"
+            raise InvalidInput(path or "number", "is not a usable number", found=shown(found), allowed=allowed)
 
 
 def refuse_odd_key(key: str, place: str) -> None:
@@ -98,9 +113,13 @@ def refuse_odd_key(key: str, place: str) -> None:
         raise InvalidInput(place or "text", "has a key that is no name", found=shown(key), allowed="words")
 
 
-def _refuse_broken_text(path: str, text: str) -> None:
+def refuse_odd_text(text: str, place: str) -> None:
+    """Raise InvalidInput for half a letter (a surrogate alone) and for control characters: a NUL, an escape ..."""
     if any(0xD800 <= ord(letter) < 0xE000 for letter in text):
-        raise InvalidInput(path or "text", "is not Unicode text", found=shown(text))
+        raise InvalidInput(place or "text", "is not Unicode text", found=shown(text))
+    if _CONTROL.search(text):
+        problem = "has a control character in it"
+        raise InvalidInput(place or "text", problem, found=shown(text), allowed="letters, digits, signs and spaces")
 
 
 def shown(found: Any) -> Any:
@@ -112,8 +131,10 @@ def shown(found: Any) -> Any:
     if isinstance(found, str):
         return found if len(found) <= 60 else found[:57] + "..."
     if isinstance(found, int) and abs(found) > LARGEST_NUMBER:
-        return f"a number of {found.bit_length() * 3 // 10} digits or so"
-    return found
+        return f"a number of about {found.bit_length() * 3 // 10 + 1} digits"
+    if isinstance(found, date | time):
+        return found.isoformat()
+    return "null" if found is None else found
 
 
 # --- what msgspec says, in our words ---------------------------------------------------------------------------------
@@ -153,7 +174,7 @@ def _allowed(problem: str, words: Sequence[str], types: Sequence[inspect.Type]) 
     constraint = _CONSTRAINT.match(problem)
     if constraint is not None:
         kind, length, sign, bound = constraint.groups()
-        unit = " letters" if length else ""
+        unit = {"array": " long", "str": " letters"}.get(kind, "") if length else ""
         return f"{TYPE_WORDS.get(kind, kind)}, {_SIGNS[sign]} {bound.removesuffix('.0')}{unit}"
     if problem.startswith("Expected") and words:
         return " or ".join(TYPE_WORDS.get(word, word) for word in words[0].split(" | ") if word != "null")

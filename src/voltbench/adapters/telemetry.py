@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, count, pairwise
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, delete, func, select, tuple_
+from sqlalchemy import Connection, Select, delete, func, select, text, tuple_
 
 from voltbench.adapters.store.database import Database, database_at, upsert
 from voltbench.adapters.store.migrate import TELEMETRY, migrate
+from voltbench.adapters.store.reach import Damaged
 from voltbench.adapters.store.schema import series_hours
 from voltbench.errors import LocalProtocolError
 from voltbench.quantities import MS_PER_HOUR, Instant
@@ -61,14 +63,18 @@ class Telemetry:
 
     @classmethod
     async def open(cls, url: str) -> Telemetry:
-        """Open the series at `sqlite:///FILE` (their own) or `postgresql://...`, made or migrated as needed."""
+        """Open the series at `sqlite:///FILE` (their own) or `postgresql://...`, made or migrated as needed.
+
+        They are worth less than a start: a file that is damaged is put aside, and a new one begun.
+        """
         database = database_at(url)
         try:
-            await database.run(lambda connection: migrate(connection, TELEMETRY, database.name))
-        except BaseException:
-            await database.close()
-            raise
-        return cls(database)
+            return cls(await _ready(database))
+        except Damaged as error:
+            assert database.file is not None
+            aside = put_aside(database.file)
+            _log.warning("telemetry: %s; it is put aside as %s, and a new file is begun", error, aside)
+        return cls(await _ready(database_at(url)))
 
     def append(self, site_id: str, series: str, instants: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Add pieces to a series; they are kept once flushed."""
@@ -196,6 +202,33 @@ class Telemetry:
         if hours:
             connection.execute(upsert(self._database, series_hours), [_row(*hour) for hour in hours.items()])
         return hours
+
+
+async def _ready(database: Database) -> Database:
+    """The database, looked through and with the tables of today; closed when that cannot be."""
+    try:
+        await database.run(lambda connection: _prepare(connection, database))
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+def _prepare(connection: Connection, database: Database) -> None:
+    if database.file is not None and (found := connection.scalar(text("PRAGMA quick_check(1)"))) != "ok":
+        raise Damaged(f"{database.name}: {found}")
+    migrate(connection, TELEMETRY, database.name)
+
+
+def put_aside(file: Path) -> Path:
+    """Give a SQLite file, and what SQLite keeps beside it, a name under which nobody looks for it; returns that."""
+    names = (file.with_name(f"{file.name}.damaged-{number}") for number in count(1))
+    aside = next(name for name in names if not name.exists())
+    for beside in ("-wal", "-shm", ""):
+        part = file.with_name(file.name + beside)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + beside))
+    return aside
 
 
 def _stored(connection: Connection, keys: Sequence[SeriesHour]) -> dict[SeriesHour, Pieces]:

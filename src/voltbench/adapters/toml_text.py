@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+from voltbench.adapters import strict
 from voltbench.errors import InvalidInput
 
 
@@ -20,5 +21,5 @@ def parse_toml(text: bytes) -> dict[str, Any]:
         raise InvalidInput(place or "text", f"is not TOML: {problem}") from error
     except RecursionError as error:
         raise InvalidInput("text", "is nested too deeply", allowed="a few levels") from error
-    except ValueError as error:  # a number with thousands of digits
-        raise InvalidInput("text", f"is not TOML: {error}") from error
+    except ValueError as error:  # Python's limit on the digits of a number
+        raise InvalidInput("text", strict.ENDLESS_NUMBER, allowed=strict.FINITE) from error

@@ -9,12 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from voltbench import __version__
 from voltbench.errors import VoltbenchError
+
+LONGEST_REFUSAL = 500
+"""Letters of what the command line's reader says, which repeats what it was given."""
 
 COMMANDS = {
     "simulate": "Live through a scenario and report what came of it.",
@@ -39,11 +42,20 @@ def app(arguments: Sequence[str]) -> typer.Typer:
 
 def main() -> None:
     """Do what the command line says. What is wrong with it is one line on stderr, and exit code 2."""
+    arguments = sys.argv[1:]
     try:
-        app(sys.argv[1:])()
+        sys.exit(app(arguments)(arguments, standalone_mode=False))
+    except typer.TyperException as error:
+        words = error.format_message()
+        _refuse(f"voltbench: {words[:LONGEST_REFUSAL].rstrip('.')}; see voltbench --help" if arguments else words)
     except VoltbenchError as error:
-        print("voltbench:", " ".join(str(error).split()), file=sys.stderr)
-        sys.exit(2)
+        _refuse(f"voltbench: {' '.join(str(error).split())}")
+
+
+def _refuse(words: str) -> NoReturn:
+    """Say what is wrong, or what there is where nothing was asked for."""
+    print(words, file=sys.stderr)
+    sys.exit(2)
 
 
 def _only_listed() -> None:

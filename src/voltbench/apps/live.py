@@ -8,6 +8,9 @@ from typing import Protocol
 from voltbench.clock import Clock
 from voltbench.quantities import Instant
 
+LONGEST_SLEEP_S = 5.0
+"""The event loop's own clock stands still while the machine sleeps, so that a longer sleep would end too late."""
+
 
 class Living(Protocol):
     """Anything with a time of its own: a World, or a site that has one."""
@@ -38,9 +41,9 @@ async def live(living: Living, clock: Clock, stirred: asyncio.Event, until: Inst
 
 
 async def _sleep(stirred: asyncio.Event, seconds: float | None) -> None:
-    """Sleep for so long (None: for ever), or until stirred."""
+    """Sleep for so long (None: for ever), or until stirred; or less, to look at the clock again."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(None if seconds is None else min(seconds, LONGEST_SLEEP_S)):
             await stirred.wait()
     except TimeoutError:
         pass

@@ -107,7 +107,9 @@ def _progress() -> Iterator[Callable[[str], Callable[[float], None]]]:
 
 def _strategies(names: str | None, compare: bool) -> list[str]:
     """The strategies asked for; none, where the scenario says which."""
-    asked = list(STRATEGIES) if compare and names is None else _listed(names or "")
+    if names is None:
+        return list(STRATEGIES) if compare else []
+    asked = _listed(names) or [names]
     for name in asked:
         strategy_named(name)
     return list(dict.fromkeys(asked))

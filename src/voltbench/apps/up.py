@@ -25,6 +25,7 @@ from voltbench.apps.api.trust import Trust, trust_for
 from voltbench.apps.board import Panel, board
 from voltbench.apps.compose import Bench, Choices, opened
 from voltbench.apps.sites import DEFAULT, DEMO
+from voltbench.apps.wire import Wire
 from voltbench.errors import InvalidInput, Unavailable
 
 _log = logging.getLogger("voltbench")
@@ -126,6 +127,7 @@ async def _serve(bench: Bench, trust: Trust, door: socket.socket, stop: asyncio.
     server = _Server(
         uvicorn.Config(
             app,
+            http=Wire,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -143,6 +145,8 @@ async def _serve(bench: Bench, trust: Trust, door: socket.socket, stop: asyncio.
     server.should_exit = True
     end_streams(app)
     await serving
+    if server.server_state.tasks:  # requests that could not be waited for say so
+        await asyncio.wait(server.server_state.tasks, timeout=PATIENCE_S)
 
 
 def _log_to(console: Console) -> None:

@@ -10,8 +10,8 @@ from math import inf
 
 import msgspec
 
-from voltbench.charging.session import ChargingPath, ChargingStatus, Emit
-from voltbench.charging.station import ConnectorModel, StationModel
+from voltbench.charging.path import ChargingPath
+from voltbench.charging.session import ChargingStatus, Emit
 from voltbench.quantities import MS_PER_SECOND, SECONDS_PER_HOUR, DurationMs, Instant
 
 SMALLEST_MARGIN_W = 500.0
@@ -150,6 +150,13 @@ class ReportedSession:
         self.limit_w = power_w
         self._tell(now, before_w)
 
+    def fall_back(self, now: Instant, power_w: float) -> None:
+        """Its last limit is over, and it draws at most this much; nothing that was reported before says how much."""
+        before_w = self._settle(now)
+        self.limit_w, self.reading = power_w, None
+        self.is_lent, self._unused_since = False, None
+        self._tell(now, before_w)
+
     def report(self, now: Instant, power_w: float, maximum_w: float) -> None:
         """Its draw was measured, and it states what it could take."""
         before_w = self._settle(now)
@@ -223,20 +230,3 @@ class ReportedSession:
 
 def _margin_w(power_w: float) -> float:
     return max(SMALLEST_MARGIN_W, MARGIN * power_w)
-
-
-def connector_path(station: StationModel, connector: ConnectorModel) -> ChargingPath:
-    """The path from the site through a connector to a vehicle of which nothing more is known."""
-    most_w = min(connector.max_power_w, station.max_power_w)
-    if connector.is_dc:
-        share = station.efficiency
-        return ChargingPath(most_w / share, 0.0, station.step_w / share, 3, share, share)
-    per_ampere_w = connector.phases * connector.voltage_v
-    return ChargingPath(
-        rating_w=most_w,
-        minimum_w=station.min_current_a * per_ampere_w,
-        step_w=station.step_a * per_ampere_w,
-        phases=connector.phases,
-        supply_efficiency=1.0,
-        efficiency=1.0,
-    )

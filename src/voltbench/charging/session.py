@@ -7,14 +7,11 @@ the site; `supply_efficiency` takes them to the connector (the meter a driver pa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, exp, isinf
 
 from voltbench.battery.acceptance import IDLE, AcceptanceCurve, Piece
-from voltbench.charging.station import ConnectorModel, StationModel
-from voltbench.charging.vehicle import CONNECTOR_TYPES, Vehicle, fits
-from voltbench.errors import InvalidInput
+from voltbench.charging.path import ChargingPath
 from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, Instant
 
 Emit = Callable[[float, float, float], None]
@@ -35,49 +32,6 @@ class ChargingStatus(StrEnum):
     CHARGING = "Charging"
     SUSPENDED_EVSE = "SuspendedEVSE"
     SUSPENDED_EV = "SuspendedEV"
-
-
-@dataclass(frozen=True, slots=True)
-class ChargingPath:
-    """What lies between the site and a vehicle's pack: ceilings, resolution, losses. Powers as drawn from the site."""
-
-    rating_w: float
-    minimum_w: float
-    step_w: float
-    phases: int
-    supply_efficiency: float
-    efficiency: float
-
-
-def charging_path(station: StationModel, connector: ConnectorModel, vehicle: Vehicle) -> ChargingPath:
-    """The path from the site to a vehicle's pack through a connector. InvalidInput when the plug does not fit."""
-    inlets, ac = vehicle.model.inlets, vehicle.model.ac
-    if not fits(inlets, connector.type) or (ac is None and not connector.is_dc):
-        raise InvalidInput(
-            "vehicle", f"{vehicle.model.id} does not fit", found=connector.type, allowed=", ".join(inlets)
-        )
-    if connector.is_dc:
-        most_w = min(connector.max_power_w, station.max_power_w)
-        share = station.efficiency
-        return ChargingPath(most_w / share, 0.0, station.step_w / share, 3, share, share)
-    assert ac is not None
-    phases = min(connector.phases, ac.phases)
-    per_ampere_w = phases * connector.voltage_v
-    socket_a = min(connector.max_power_w, station.max_power_w) / (connector.phases * connector.voltage_v)
-    return ChargingPath(
-        rating_w=min(socket_a, ac.max_current_a) * per_ampere_w,
-        minimum_w=max(station.min_current_a, ac.min_current_a) * per_ampere_w,
-        step_w=station.step_a * per_ampere_w,
-        phases=phases,
-        supply_efficiency=1.0,
-        efficiency=ac.efficiency,
-    )
-
-
-def can_plug_in(vehicle: Vehicle, connector: ConnectorModel) -> bool:
-    """Whether a vehicle can charge at a connector at all."""
-    has_ac = vehicle.model.ac is not None
-    return fits(vehicle.model.inlets, connector.type) and (CONNECTOR_TYPES[connector.type] == "dc" or has_ac)
 
 
 class ChargingSession:
@@ -213,6 +167,10 @@ class ChargingSession:
         usable = power_w if power_w >= self.path.minimum_w - POWER_TOLERANCE_W else 0.0
         self._offered_w = min(usable, self.path.rating_w)
         self._follow(float(now))
+
+    def fall_back(self, now: Instant, power_w: float) -> None:
+        """Its last limit is over; draw at most this much."""
+        self.limit(now, power_w)
 
     def next_wakeup(self) -> Instant | None:
         """When its law changes next: a knee of the curve, or the target."""

@@ -10,9 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-
-from voltbench.energy.bulk import BulkTree
+from voltbench.energy.bulk import floats, laid_out
 from voltbench.energy.claim import UNBOUND, Bounds, Claim, Room
 from voltbench.energy.waterfill import Shares, fill_rows, fill_tree
 from voltbench.errors import InvalidInput
@@ -20,7 +18,7 @@ from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, SECONDS_PER_H
 from voltbench.site.limits import LimitTree
 
 _FAR_FUTURE: Instant = 1 << 62
-_BULK_FROM = 2_000
+_BULK_FROM = 400
 """From this many claims on, laying them out as arrays pays (measured in benchmarks/allocation.py)."""
 
 
@@ -109,8 +107,8 @@ def fill(s: Situation, demand_w: Sequence[float], weight: Sequence[float], settl
 
 
 def _fill_bulk(s: Situation, demand_w: Sequence[float], weight: Sequence[float]) -> Shares:
-    layout = BulkTree(s.tree.parent, [c.rows.node for c in s.claims])
-    powers, rows = layout.shares(np.asarray(s.bounds.linear), np.asarray(demand_w, float), np.asarray(weight, float))
+    layout, weights = laid_out(s.tree, [claim.rows for claim in s.claims], weight)
+    powers, rows = layout.shares(floats(s.bounds.linear), floats(demand_w), weights)
     return powers.tolist(), rows.tolist()
 
 

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import msgspec
 
-from voltbench.charging.session import ChargingPath, ChargingStatus
+from voltbench.charging.path import ChargingPath
+from voltbench.charging.session import ChargingStatus
 from voltbench.energy.claim import UNBOUND, Claim
 from voltbench.energy.commit import Commitment, CommitmentState
 from voltbench.energy.steps import settable
@@ -58,6 +59,9 @@ class Session(Protocol):
 
     def limit(self, now: Instant, power_w: float) -> None:
         """Draw at most this much from now on."""
+
+    def fall_back(self, now: Instant, power_w: float) -> None:
+        """The last limit is over: draw at most this much, whatever was known before."""
 
     def next_wakeup(self) -> Instant | None:
         """When its law changes next."""

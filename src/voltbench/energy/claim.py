@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 from voltbench.quantities import Instant
-from voltbench.site.limits import LimitTree, LineGroups, Rows
+from voltbench.site.limits import LimitTree, Rows
+from voltbench.site.lines import LineGroups
 
 UNBOUND = -1
 """Binding row of a share that no limit of the site holds back: the vehicle takes no more."""
@@ -157,6 +158,8 @@ class Room:
 
 def _crossing_w(total: complex, a_per_w: complex, bound_a: float) -> float:
     """Largest power for which |total + a_per_w * power| stays within a bound: the root of a quadratic."""
+    if bound_a <= 0.0:  # its square would be as good as that of a current
+        return 0.0
     a = a_per_w.real * a_per_w.real + a_per_w.imag * a_per_w.imag
     b = total.real * a_per_w.real + total.imag * a_per_w.imag
     c = total.real * total.real + total.imag * total.imag - bound_a * bound_a

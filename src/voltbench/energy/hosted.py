@@ -15,7 +15,8 @@ from typing import overload
 
 import msgspec
 
-from voltbench.charging.reported import ReportedSession, ReportedState, connector_path
+from voltbench.charging.path import path_to_connector
+from voltbench.charging.reported import ReportedSession, ReportedState
 from voltbench.energy.bay import Bay
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
@@ -295,7 +296,7 @@ class HostedSite:
     def _session(self, id: str, place: Place, maximum_w: float, now: Instant) -> ReportedSession:
         return ReportedSession(
             id,
-            connector_path(place.station_model, place.connector_model),
+            path_to_connector(place.station_model, place.connector_model),
             maximum_w,
             now,
             follows_at_once=self.plan.options.confirmation is Confirmation.INSTANT,

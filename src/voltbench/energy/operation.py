@@ -217,7 +217,8 @@ class Operation:
         self.tight_ms += (now - self._acted_at) * self._is_tight
         self._acted_at = now
         for order in self.controller.commitments.fallen_back(now):
-            self._limit(now, self.bays[order.id], order.power_w)
+            self.bays[order.id].session.fall_back(now, order.power_w)
+            self._limited(now, self.bays[order.id], order.power_w)
         bays = [bay for bay in self._wanting.values() if not bay.commitment.is_silent]
         target = self._aim(now, bays)
         aims = list(zip([bay.commitment for bay in bays], target.powers_w, strict=True))
@@ -297,6 +298,9 @@ class Operation:
 
     def _limit(self, now: Instant, bay: Bay, power_w: float) -> None:
         bay.session.limit(now, power_w)
+        self._limited(now, bay, power_w)
+
+    def _limited(self, now: Instant, bay: Bay, power_w: float) -> None:
         self.world.reschedule(bay)
         if self._on_limit is not None:
             self._on_limit(LimitSet(now, bay.session.id, power_w, self.binding_of(bay)))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heappop, heappush
 
-from voltbench.charging.session import ChargingPath, ChargingSession, Emit, can_plug_in, charging_path
+from voltbench.charging.path import ChargingPath, can_plug_in, path_to_pack
+from voltbench.charging.session import ChargingSession, Emit
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Vehicle
 from voltbench.energy.operation import Operation
@@ -203,7 +204,7 @@ class Visitors:
         place = self._places[connector]
         key = (connector, id(vehicle.model))  # two recorded batteries may share a rounded name
         if key not in self._paths:
-            self._paths[key] = charging_path(place.station_model, place.connector_model, vehicle)
+            self._paths[key] = path_to_pack(place.station_model, place.connector_model, vehicle)
         return self._paths[key]
 
     def _leave(self, now: Instant, id: str, ending: Ending) -> None:

@@ -12,14 +12,13 @@ over all subsets of draws, which rises with each of them.
 
 from __future__ import annotations
 
-from cmath import phase
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import cos, inf, isfinite, pi
+from math import inf
 
 from voltbench.errors import InvalidInput, NotFound
 from voltbench.quantities import NOMINAL_VOLTAGE_V, Instant
+from voltbench.site.lines import LineGroups, LineLimit, angles, worst_case_subsets
 from voltbench.site.series import StepSeries, as_series, earliest
 
 PHASES = ("L1", "L2", "L3")
@@ -44,23 +43,6 @@ class Outlet:
 
 
 @dataclass(frozen=True, slots=True)
-class LineLimit:
-    """A ceiling on a line current that is a sum of phasors, in A.
-
-    `terms` gives, for each outlet that loads the line, the line's current phasor per ampere of the outlet's current:
-    its size is the share (a transformer's ratio), its angle that of the outlet's current.
-    """
-
-    id: str
-    limit_a: float
-    terms: Mapping[str, complex]
-
-    def __post_init__(self) -> None:
-        if not (isfinite(self.limit_a) and self.limit_a >= 0):
-            raise InvalidInput("limit_a", "is not a current", found=self.limit_a, allowed="0 or more")
-
-
-@dataclass(frozen=True, slots=True)
 class Ceiling:
     """One source's limit on one node: in W, in A on each phase, or both."""
 
@@ -82,48 +64,6 @@ class Rows:
     line_group: int = -1
 
 
-class LineGroups:
-    """The line subsets, and how groups of outlets that load them alike load them.
-
-    `terms[g]` holds (subset, A per W) of group g; `members[s]` holds (group, A per W) of subset s; `largest[s]` is the
-    largest size of a coefficient in it.
-    """
-
-    def __init__(
-        self, group_of: dict[str, int], terms: tuple[tuple[tuple[int, complex], ...], ...], bounds: list[float]
-    ) -> None:
-        self.group_of = group_of
-        self.terms = terms
-        self.bounds = bounds
-        self.members: list[list[tuple[int, complex]]] = [[] for _ in bounds]
-        for group, loaded in enumerate(terms):
-            for subset, a_per_w in loaded:
-                self.members[subset].append((group, a_per_w))
-        self.largest = [max((abs(c) for _, c in loads), default=0.0) for loads in self.members]
-        self._safe: tuple[list[float], list[float]] = ([], [])
-
-    def __len__(self) -> int:
-        return len(self.terms)
-
-    def safe_w(self, bounds: list[float]) -> list[float]:
-        """For each group a total power, over everybody, up to which no line it loads can be full."""
-        if self._safe[0] != bounds:
-            rest_w = [bound / largest for bound, largest in zip(bounds, self.largest, strict=True)]
-            self._safe = (bounds, [min(rest_w[subset] for subset, _ in terms) for terms in self.terms])
-        return self._safe[1][:]
-
-    def total(self, subset: int, group_w: Sequence[float]) -> complex:
-        """The phasor sum of a subset, in A, when the groups draw so many W."""
-        total = 0j
-        for group, a_per_w in self.members[subset]:
-            total += a_per_w * group_w[group]
-        return total
-
-    def sums(self, group_w: Sequence[float]) -> list[complex]:
-        """The phasor sum of every subset, in A, when the groups draw so many W."""
-        return [self.total(subset, group_w) for subset in range(len(self.members))]
-
-
 class LimitTree:
     """Nodes, outlets and line limits of a site, and who limits what.
 
@@ -140,8 +80,8 @@ class LimitTree:
         for outlet in self.outlets.values():
             if outlet.node not in self._index:
                 raise InvalidInput("node", "is unknown", found=outlet.node, allowed=", ".join(self._index))
-        self._one_way = [line for line in self.lines if len(_angles(line)) < 2]
-        self._subsets = [s for line in self.lines if line not in self._one_way for s in _subsets(line)]
+        self._one_way = [line for line in self.lines if len(angles(line)) < 2]
+        self._subsets = [s for line in self.lines if line not in self._one_way for s in worst_case_subsets(line)]
         self.line_groups = self._grouped_by_lines()
         self._phase_rows: list[tuple[int, int]] = []
         self.root_rows: list[tuple[int, float]] = [(0, 1.0)]
@@ -313,28 +253,3 @@ def _indexed(nodes: Sequence[Node]) -> dict[str, int]:
             raise InvalidInput("parent", "is unknown or comes later", found=node.parent, allowed=", ".join(index))
         index[node.id] = i
     return index
-
-
-def _subsets(line: LineLimit) -> list[tuple[str, frozenset[str]]]:
-    """The sets of outlets among which the worst case of a line current is found, whatever is drawn.
-
-    The largest |sum of a subset| is reached by all phasors within a quarter turn of some direction. Sets whose
-    addition can only raise a larger one (all of whose phasors are within a quarter turn of each other) are left out.
-    """
-    angles = {outlet: round(phase(term), 9) for outlet, term in line.terms.items() if term != 0}
-    distinct = _angles(line)
-    turns = sorted({(a + quarter) % (2 * pi) for a in distinct for quarter in (pi / 2, -pi / 2)})
-    middles = [(a + b) / 2 for a, b in pairwise([*turns, turns[0] + 2 * pi])] if turns else []
-    seen = {frozenset(a for a in distinct if cos(a - middle) > 1e-9) for middle in middles}
-    needed = [s for s in seen if s and not any(s < other and _all_acute(other) for other in seen)]
-    ordered = sorted(needed, key=lambda s: (-len(s), sorted(s)))
-    return [(line.id, frozenset(o for o, a in angles.items() if a in subset)) for subset in ordered]
-
-
-def _angles(line: LineLimit) -> list[float]:
-    """The directions a line is loaded in."""
-    return sorted({round(phase(term), 9) for term in line.terms.values() if term != 0})
-
-
-def _all_acute(angles: frozenset[float]) -> bool:
-    return all(cos(a - b) > -1e-9 for a in angles for b in angles)

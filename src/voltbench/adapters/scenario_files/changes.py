@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 
 from voltbench.adapters import strict
@@ -37,9 +36,10 @@ class Changes:
             strict.chosen(self.strategy, STRATEGIES, "strategy")
         if self.overlaps is not None:
             strict.chosen(self.overlaps, OVERLAPS, "overlaps")
-        _check("seed", self.seed, lambda seed: 0 <= seed <= _LARGEST_SEED, "a whole number from 0")
+        _check("seed", self.seed, lambda seed: 0 <= seed <= _LARGEST_SEED, f"0 to {_LARGEST_SEED}")
         _check("days", self.days, lambda days: 0 < days <= MOST_DAYS, f"more than 0, up to {MOST_DAYS}")
-        _check("grid_limit_w", self.grid_limit_w, lambda limit_w: isfinite(limit_w) and limit_w >= 0, "0 or more")
+        most_w = strict.LARGEST_NUMBER
+        _check("grid_limit_w", self.grid_limit_w, lambda limit_w: 0 <= limit_w <= most_w, f"0 to {most_w:g}")
 
     def of_options(self, options: ControlOptions) -> ControlOptions:
         """How a site is run, with the strategy that is wanted."""
@@ -54,4 +54,4 @@ class Changes:
 
 def _check(field: str, found: float | None, holds: Callable[[float], bool], allowed: str) -> None:
     if found is not None and not holds(found):
-        raise InvalidInput(field, "is out of range", found=found, allowed=allowed)
+        raise InvalidInput(field, "is out of range", found=strict.shown(found), allowed=allowed)

@@ -10,7 +10,8 @@ from voltbench.adapters import strict
 from voltbench.adapters.scenario_files.stations import Station
 from voltbench.adapters.scenario_files.tables import LineTable, TermTable
 from voltbench.errors import InvalidInput
-from voltbench.site.limits import PHASES, LineLimit
+from voltbench.site.limits import PHASES
+from voltbench.site.lines import LineLimit
 
 _ANGLE_DEG = {"L1-L2": 30.0, "L2-L3": -90.0, "L3-L1": 150.0}
 """Angles of the line-to-line voltages of a three-phase system, from the voltage of L1 against neutral."""

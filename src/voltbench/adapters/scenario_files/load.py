@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from os.path import isfile
 from pathlib import Path
 
 from voltbench.adapters import json_text, strict
@@ -44,6 +45,7 @@ def load(
     recording = Path(sessions) if sessions is not None else None
     changes = Changes(recording, strategy, seed, days, grid_limit_w, overlaps)
     file = _file(path)
+    strict.refuse_odd_text(file.name, "file")
     content = read_bytes(file)
     with strict.within(str(file)):
         return _scenario(content, file, changes, catalog or Catalog())
@@ -58,7 +60,7 @@ def built_in() -> dict[str, Traversable]:
 
 def _file(path: str | Path) -> Traversable:
     """The file of a path, or of a built-in scenario of that name. A file of that name counts first."""
-    if Path(path).is_file():
+    if isfile(path):
         return Path(path)
     ours = built_in()
     if str(path) in ours:
@@ -66,7 +68,7 @@ def _file(path: str | Path) -> Traversable:
     if Path(path).suffix or len(Path(path).parts) > 1:
         return Path(path)
     problem = "is neither a file nor a scenario of ours"
-    raise InvalidInput("file", problem, found=str(path), allowed=strict.like(str(path), ours))
+    raise InvalidInput("file", problem, found=strict.shown(str(path)), allowed=strict.like(str(path), ours))
 
 
 def _scenario(content: bytes, file: Traversable, changes: Changes, catalog: Catalog) -> Scenario:
@@ -88,4 +90,4 @@ def _kind_of(content: bytes) -> str:
     if begins_like_json(content):
         return "json"
     first_line = content.partition(b"\n")[0]
-    return "csv" if b"," in first_line and b"=" not in first_line else "toml"
+    return "csv" if (b"," in first_line or b";" in first_line) and b"=" not in first_line else "toml"

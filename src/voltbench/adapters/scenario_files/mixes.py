@@ -8,7 +8,7 @@ from typing import Any
 from voltbench.adapters import strict
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.scenario_files.stations import looked_up
-from voltbench.charging.session import can_plug_in
+from voltbench.charging.path import can_plug_in
 from voltbench.charging.station import ConnectorModel
 from voltbench.charging.vehicle import Vehicle, VehicleModel
 from voltbench.energy.arrivals import Mix

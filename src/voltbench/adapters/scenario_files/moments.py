@@ -16,7 +16,9 @@ DEFAULT_START = date(2026, 6, 1)
 """The day on which scenarios begin that do not say when: a Monday."""
 
 YEARS = (1970, 2199)
+_MOST_MINUTES = 366 * 230 * MS_PER_DAY // MS_PER_MINUTE
 _MINUTES = re.compile(r"[+-]?\d+(\.\d*)?|[+-]?\.\d+")
+_START = "a date, or a time like 2026-06-01T08:30Z"
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -39,8 +41,9 @@ class LocalTime:
         """The instant of a time: minutes from the first midnight, or ISO 8601, which without a zone is local."""
         minutes = _as_minutes(found)
         if minutes is not None:
-            if not (isfinite(minutes) and abs(minutes) * MS_PER_MINUTE <= 366 * 230 * MS_PER_DAY):
-                raise InvalidInput(field, "is no time", found=found, allowed="minutes from midnight")
+            if not (isfinite(minutes) and abs(minutes) <= _MOST_MINUTES):
+                allowed = f"minutes from midnight, up to {_MOST_MINUTES}"
+                raise InvalidInput(field, "is no time", found=strict.shown(found), allowed=allowed)
             return self.midnight + round(minutes * MS_PER_MINUTE)
         moment = _as_datetime(found, field, "minutes from midnight, or a time like 2026-06-01T08:30")
         zone = moment.tzinfo or timezone(timedelta(milliseconds=self.utc_offset_ms))
@@ -49,10 +52,32 @@ class LocalTime:
 
 def local_time(start: Any, field: str = "start") -> LocalTime:
     """The clocks of a place where a story starts then; a date is its midnight, and without a zone it is UTC."""
-    moment = _as_datetime(DEFAULT_START if start is None else start, field, "a date, or a time like 2026-06-01T08:30Z")
+    moment = _as_datetime(DEFAULT_START if start is None else start, field, _START)
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     offset = aware.utcoffset() or timedelta()
     return LocalTime(instant_of(aware), round(offset.total_seconds() * 1_000))
+
+
+def refuse_naive(start: Any, field: str) -> None:
+    """Raise InvalidInput for a time that leaves open by whose clocks it is; a date is its midnight in UTC."""
+    if start is None or _is_date(start):
+        return
+    moment = _as_datetime(start, field, _START)
+    if moment.tzinfo is None:
+        iso = moment.isoformat()
+        allowed = f"{iso}Z for UTC, or with the offset of the place, as in {iso}+02:00"
+        raise InvalidInput(field, "has no UTC offset", found=iso, allowed=allowed)
+
+
+def _is_date(found: Any) -> bool:
+    """Whether it is a day, without a time of it."""
+    if not isinstance(found, str):
+        return isinstance(found, date) and not isinstance(found, datetime)
+    try:
+        date.fromisoformat(found.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def time_of_day_ms(text: str, field: str) -> DurationMs:

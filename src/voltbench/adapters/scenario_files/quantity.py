@@ -158,7 +158,7 @@ def _risen(steps: Steps, rows: list[Row]) -> Steps:
     for i, ((earlier, _), (later, _)) in enumerate(pairwise(steps)):
         if later <= earlier:
             raise InvalidInput(
-                rows[i + 1].field("at"), "is not later than the row before", found=rows[i + 1].cells["at"]
+                rows[i + 1].field("at"), "is not later than the row before", found=strict.shown(rows[i + 1].cells["at"])
             )
     return steps
 
@@ -167,5 +167,5 @@ def _checked(found: Any, place: str, least: float = -inf) -> float:
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise InvalidInput(place, "is not allowed", found=strict.shown(found), allowed="a number")
     if found < least:
-        raise InvalidInput(place, "is out of range", found=found, allowed=f"{least:g} or more")
+        raise InvalidInput(place, "is out of range", found=strict.shown(found), allowed=f"{least:g} or more")
     return float(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -12,6 +13,8 @@ from typing import Any
 
 from voltbench.adapters import strict
 from voltbench.errors import InvalidInput
+
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,8 @@ class Row:
         found = self.cells.get(column)
         number = _number(found, self.is_text)
         if number is None or not (isfinite(number) and least <= number <= most):
-            upper = f" to {most:g}" if most < strict.LARGEST_NUMBER else " or more"
-            lower = "a number" if least == -inf else f"{least:g}{upper}"
-            raise InvalidInput(self.field(column), "is not allowed", found=strict.shown(found), allowed=lower)
+            problem, allowed = _why_no_number(found, least, most)
+            raise InvalidInput(self.field(column), problem, found=strict.shown(found), allowed=allowed)
         return number
 
     def whole(self, column: str, least: int = 0, most: int = 1_000_000) -> int:
@@ -75,7 +77,7 @@ def read_bytes(file: Traversable, field: str = "file") -> bytes:
     try:
         return file.read_bytes()
     except FileNotFoundError as error:
-        raise InvalidInput(field, "does not exist", found=str(file)) from error
+        raise InvalidInput(field, "does not exist", found=strict.shown(str(file))) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InvalidInput(field, f"cannot be read: {reason}", found=strict.shown(str(file))) from error
@@ -117,6 +119,10 @@ def refuse_unknown_columns(rows: Sequence[Row], known: Collection[str]) -> None:
 def _check_header(header: Sequence[str]) -> None:
     if not any(header):
         raise InvalidInput("line 1", "has no header", allowed="the names of the columns")
+    mixed = next((column for column in header if ";" in column), None)
+    if mixed is not None:
+        problem = "parts its columns with semicolons and with commas"
+        raise InvalidInput("line 1", problem, found=strict.shown(mixed), allowed="one of both")
     for i, column in enumerate(header):
         strict.refuse_odd_key(column, "line 1")
         if not column or column in header[:i]:
@@ -127,7 +133,17 @@ def _csv_row(header: Sequence[str], line: int, cells: Sequence[str]) -> Row:
     if len(cells) > len(header):
         raise InvalidInput(f"line {line}", "has too many cells", found=len(cells), allowed=f"{len(header)}")
     stripped = [cell.strip() for cell in cells]
-    return Row(f"line {line}", {c: cell for c, cell in zip(header, stripped, strict=False) if cell}, is_text=True)
+    row = Row(f"line {line}", {c: cell for c, cell in zip(header, stripped, strict=False) if cell}, is_text=True)
+    for column, cell in row.cells.items():
+        strict.refuse_odd_text(cell, row.field(column))
+    return row
+
+
+def _why_no_number(found: Any, least: float, most: float) -> tuple[str, str]:
+    """What is wrong with a cell that should hold a number, and what is allowed."""
+    if isinstance(found, str) and _DECIMAL_COMMA.fullmatch(found):
+        return "has a decimal comma", f"a decimal point, as in {found.replace(',', '.')}"
+    return "is not allowed", strict.FINITE if least == -inf else f"{least:g} to {most:g}"
 
 
 def _number(found: Any, is_text: bool) -> float | None:

@@ -26,6 +26,9 @@ from voltbench.site.limits import LimitTree, Node, Outlet
 from voltbench.site.series import StepSeries
 from voltbench.site.storage import StorageModel
 
+STORAGE_PROSE = ("site.storage.source",)
+"""Where a battery's figures are from may take several lines, as in the catalog."""
+
 
 def site_plan(site: SiteTable, groups: Sequence[StationTable], setting: Setting, catalog: Catalog) -> SitePlan:
     """The site that the tables `site` and `stations` describe."""
@@ -121,4 +124,4 @@ def _storage(table: dict[str, Any] | None, catalog: Catalog) -> tuple[StorageMod
     start = strict.convert({"soc": table.get("soc")}, StorageStart, place)
     written = {"id": "storage", "name": "Storage", **table}
     written.pop("soc", None)
-    return strict.convert(written, StorageModel, place), start.soc
+    return strict.convert(written, StorageModel, place, STORAGE_PROSE), start.soc

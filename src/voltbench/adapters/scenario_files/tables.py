@@ -41,7 +41,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Horizon(Table, frozen=True):
-    """From when, and for how long. `start` is a date (its midnight, UTC) or a time with a zone, which is then local.
+    """From when, and for how long. `start` is a date (its midnight, UTC) or a time with its UTC offset, then local.
 
     Without `days` it is one day, or as long as the recorded sessions last.
     """

@@ -8,10 +8,10 @@ from typing import Any
 from voltbench.adapters import strict
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.scenario_files.changes import Changes
-from voltbench.adapters.scenario_files.moments import LocalTime, local_time
+from voltbench.adapters.scenario_files.moments import LocalTime, local_time, refuse_naive
 from voltbench.adapters.scenario_files.quantity import Setting, quantity
 from voltbench.adapters.scenario_files.sessions import Recording, read_rows, recording
-from voltbench.adapters.scenario_files.site import site_plan
+from voltbench.adapters.scenario_files.site import STORAGE_PROSE, site_plan
 from voltbench.adapters.scenario_files.tables import (
     ArrivalsTable,
     ControlTable,
@@ -32,7 +32,8 @@ from voltbench.site.tariff import Tariff
 
 def scenario_of(written: Any, name: str, folder: Traversable, changes: Changes, catalog: Catalog) -> Scenario:
     """The scenario that parsed TOML describes, with what the caller wants otherwise. Its paths start at `folder`."""
-    table = strict.convert(written, ScenarioTable)
+    table = strict.convert(written, ScenarioTable, prose=STORAGE_PROSE)
+    refuse_naive(table.horizon.start, "horizon.start")
     clock = local_time(table.horizon.start, "horizon.start")
     arrivals = _arrivals(table.arrivals, changes)
     recorded = _recording(arrivals, folder, changes, clock, catalog)

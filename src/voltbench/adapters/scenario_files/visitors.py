@@ -10,7 +10,7 @@ from voltbench.adapters.scenario_files.mixes import mix_of
 from voltbench.adapters.scenario_files.moments import LocalTime, written
 from voltbench.adapters.scenario_files.sessions import RecordedSession, Recording, refuse_overlaps
 from voltbench.adapters.scenario_files.tables import ArrivalsTable
-from voltbench.charging.session import can_plug_in
+from voltbench.charging.path import can_plug_in
 from voltbench.energy import arrivals
 from voltbench.energy.visits import Place, Visit
 from voltbench.errors import InvalidInput

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import DBAPIError
 
 from voltbench.adapters.store.database import Database, Session
@@ -51,6 +51,10 @@ class Pen:
     async def write(self, writes: Iterable[Write]) -> None:
         """Write everything in one transaction; it is durable on return. Unavailable when it was not, or may not be."""
         await self.run(lambda connection: self._statements.write(connection, writes))
+
+    async def write_nothing_new(self) -> None:
+        """Write what is there already, to see whether that can be done. Unavailable when it cannot."""
+        await self.run(lambda connection: connection.execute(update(tenures).values(number=tenures.c.number)))
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Do work in a transaction, after all earlier ones have come to their end, even those nobody waited for.

@@ -40,7 +40,10 @@ class Database(Protocol):
         """An INSERT of the database's own kind, which can be told what to do on conflict."""
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Do work in a transaction, on any connection. Unavailable when it was not done, or nobody knows."""
+        """Do work in a transaction, on any connection. Unavailable when it was not done, or nobody knows.
+
+        Damaged when the file is no database.
+        """
 
     async def session(self) -> Session:
         """A connection to keep."""

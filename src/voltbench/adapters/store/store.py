@@ -14,7 +14,7 @@ from voltbench.adapters.store.schema import journal, sessions, sites, snapshots
 from voltbench.adapters.store.statements import session_of
 from voltbench.adapters.store.writer import GroupWriter
 from voltbench.adapters.store.writes import InputTaken, SessionEnded, SnapshotTaken, Write
-from voltbench.errors import LocalProtocolError, NotFound
+from voltbench.errors import LocalProtocolError, NotFound, Unavailable
 from voltbench.quantities import Instant
 
 
@@ -40,6 +40,7 @@ class Store:
         self._database = database
         self._pen = pen
         self._writer = writer
+        self._trying = asyncio.Lock()
 
     @classmethod
     async def open(cls, url: str, *, full_sync: bool = False, patience_s: float = 5.0) -> Store:
@@ -78,6 +79,17 @@ class Store:
         await self._writer.settled()
         require_whole(self._writer.positions, site_id)
 
+    async def writable(self) -> None:
+        """Unavailable while what is put cannot be written. It tries, so that it also hears when that is over."""
+        trouble = self._writer.trouble
+        if trouble is None:
+            return
+        if self._trying.locked():  # whoever asks meanwhile need not wait for the same answer
+            raise Unavailable(f"nothing can be stored: {trouble}") from trouble
+        async with self._trying:
+            await self._pen.write_nothing_new()
+            self._writer.trouble = None
+
     async def sites(self) -> list[Site]:
         """Every site, by id."""
         query = select(sites.c.id, sites.c.configuration, sites.c.created_at_ms).order_by(sites.c.id)
@@ -94,6 +106,11 @@ class Store:
         if restored is None:
             raise NotFound("site", site_id)
         return restored
+
+    def last_input(self, site_id: str) -> int:
+        """The number of a site's last input that is kept, whether or not it can be restored; 0 where there is none."""
+        position = self._writer.positions.get(site_id)
+        return position.sequence if position is not None else 0
 
     async def sessions(
         self, site_id: str, limit: int = 100, before: tuple[Instant, str] | None = None
@@ -126,9 +143,14 @@ def _positions(connection: Connection) -> Positions:
     last_input = select(func.max(journal.c.sequence)).where(journal.c.site_id == sites.c.id).scalar_subquery()
     query = select(sites.c.id, last_input, snapshots.c.sequence).select_from(sites).outerjoin(snapshots)
     return {
-        site_id: Position(sequence=max(last or 0, covered or 0), snapshot=covered or 0)
+        site_id: Position(sequence=max(_number(last), _number(covered)), snapshot=_number(covered))
         for site_id, last, covered in connection.execute(query)
     }
+
+
+def _number(found: object) -> int:
+    """A number of the journal, or 0 where there is none; SQLite keeps any text there, which `restore` stumbles over."""
+    return found if isinstance(found, int) else 0
 
 
 def _restored(connection: Connection, site_id: str) -> Restored | None:

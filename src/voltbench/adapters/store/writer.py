@@ -40,11 +40,13 @@ class _Put:
 class GroupWriter:
     """The one writer. It never waits for company: it writes when it is idle, and then whatever has come.
 
-    `positions` says where each site's journal stands; the writer keeps it up to date.
+    `positions` says where each site's journal stands; the writer keeps it up to date. `trouble` is why the last group
+    that was tried could not be written; None when it was.
     """
 
     def __init__(self, transaction: Transaction, positions: Positions, patience_s: float) -> None:
         self.positions = positions
+        self.trouble: Exception | None = None
         self._transaction = transaction
         self._patience_s = patience_s
         self._queue: deque[_Put] = deque()
@@ -124,6 +126,7 @@ class GroupWriter:
         try:
             if writes:
                 await self._transaction(writes)
+                self.trouble = None
         except Exception as error:  # of any kind: it ends up with whoever waits for the group
             return error
         self.positions = positions
@@ -133,6 +136,7 @@ class GroupWriter:
 
     def _fail(self, put: _Put, cause: Exception) -> None:
         lose(self.positions, put.group)
-        error = Unavailable(f"not stored: {cause}")
+        self.trouble = cause
+        error = Unavailable(f"not known to be stored: {cause}")
         error.__cause__ = cause
         put.settle(error)

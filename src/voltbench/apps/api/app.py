@@ -46,5 +46,6 @@ def _include_routes(app: DescribedAPI) -> None:
         app.include_router(router)
         app.include_router(router, prefix="/api/v1", include_in_schema=False)
         app.include_router(router, prefix="/sites/{site_id}", dependencies=[Depends(named_site)])
+    app.include_router(health.router, prefix="/api/v1", include_in_schema=False)
     for router in (health.router, sites.router, history.router, ui.router, seed_station.router):
         app.include_router(router)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from voltbench.adapters.telemetry import Telemetry
 from voltbench.apps.api.addressing import Service, struct_answer
 from voltbench.apps.api.docs import says
+from voltbench.apps.api.names import CURSOR
 from voltbench.apps.api.problems import problems
 from voltbench.energy.views import SessionView
 from voltbench.errors import NotFound
@@ -53,9 +54,7 @@ async def list_ended_sessions(
     site_id: Named,
     sites: Service,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-    before: Annotated[
-        str | None, Query(description="`next` of the page before", pattern=r"^[0-9]{1,15},.{1,255}$")
-    ] = None,
+    before: Annotated[str | None, Query(description="`next` of the page before", pattern=CURSOR)] = None,
 ) -> Response:
     """The sessions that ended, the last one first."""
     page = await sites.sessions(site_id, limit, None if before is None else _position(before))

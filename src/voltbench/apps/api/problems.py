@@ -15,7 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from voltbench.adapters import strict
 from voltbench.adapters.json_text import UnreadableJson
+from voltbench.apps.api.names import IN_WORDS
 from voltbench.errors import (
     Conflict,
     Infeasible,
@@ -68,11 +70,11 @@ _WORDS = {
     "string_unicode": ("is no text", "a text in Unicode"),
     "model_attributes_type": ("is no object", "a JSON object"),
     "model_type": ("is no object", "a JSON object"),
-    "greater_than": ("is too small", "more than {gt:g}"),
-    "greater_than_equal": ("is too small", "{ge:g} or more"),
-    "less_than": ("is too large", "less than {lt:g}"),
-    "less_than_equal": ("is too large", "up to {le:g}"),
-    "string_pattern_mismatch": ("has another form", "{pattern}"),
+    "int_parsing_size": ("is too large", strict.FINITE),
+    "greater_than": ("is too small", "more than {gt:.16g}"),
+    "greater_than_equal": ("is too small", "{ge:.16g} or more"),
+    "less_than": ("is too large", "less than {lt:.16g}"),
+    "less_than_equal": ("is too large", "up to {le:.16g}"),
     "string_too_short": ("is too short", "{min_length} or more characters"),
     "string_too_long": ("is too long", "up to {max_length} characters"),
 }
@@ -157,7 +159,7 @@ def sayable(found: Any) -> Any:
     if isinstance(found, int | float) and abs(found) < _LARGEST_FOUND:
         return found
     if isinstance(found, int):
-        return "a huge number"
+        return strict.shown(found)
     text = found if isinstance(found, str) else repr(found)
     return text if len(text) <= _LONGEST_FOUND else text[:_LONGEST_FOUND] + "..."
 
@@ -168,6 +170,8 @@ async def _from_ours(_request: Request, error: Exception) -> Response:
 
 async def _from_http(request: Request, error: Exception) -> Response:
     known = cast(HTTPException, error)
+    if isinstance(known.__cause__, VoltbenchError):  # what was raised while the body was read
+        return from_error(known.__cause__)
     if known.status_code == 405:
         allowed = ", ".join(_methods(request))
         return plain_problem(405, f"{request.method} is not possible here, but {allowed}", {"Allow": allowed})
@@ -193,20 +197,24 @@ async def _from_validation(_request: Request, error: Exception) -> Response:
     if found[0]["type"] == "json_invalid":
         return plain_problem(400, f"no JSON: {found[0]['ctx']['error']} at character {found[0]['loc'][-1]}")
     faults = [_fault(one) for one in found]
-    first = faults[0]
-    detail = f"{first['field']} {first['problem']}"
-    return problem_response(422, "invalid-input", _PHRASES[422][1], detail, **first, errors=faults[1:] and faults)
+    detail, several = str(InvalidInput(**faults[0])), faults if len(faults) > 1 else None
+    return problem_response(422, "invalid-input", _PHRASES[422][1], detail, **faults[0], errors=several)
 
 
 def _fault(found: Mapping[str, Any]) -> dict[str, Any]:
-    problem, allowed = _WORDS.get(found["type"], (found["msg"], ""))
-    field = _field(found["loc"])
-    known = {"field": field, "problem": problem}
+    limits = found.get("ctx", {})
+    problem, allowed = IN_WORDS.get(limits.get("pattern")) or _words(found)
+    known = {"field": _field(found["loc"]), "problem": problem}
     if found["type"] not in ("missing", "extra_forbidden"):
-        known["found"] = sayable(found["input"])
+        known["found"] = "null" if found["input"] is None else sayable(found["input"])
     if allowed:
-        known["allowed"] = allowed.format(**found.get("ctx", {}))
+        known["allowed"] = allowed.format(**limits)
     return known
+
+
+def _words(found: Mapping[str, Any]) -> tuple[str, str]:
+    is_huge = found["type"] == "float_type" and type(found["input"]) is int  # too large for a float, says pydantic
+    return _WORDS["int_parsing_size"] if is_huge else _WORDS.get(found["type"], (found["msg"], ""))
 
 
 def _field(location: Sequence[str | int]) -> str:

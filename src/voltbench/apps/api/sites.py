@@ -11,15 +11,17 @@ from starlette.responses import Response
 
 from voltbench.adapters import station_json
 from voltbench.apps.api.addressing import Service, struct_answer
+from voltbench.apps.api.bodies import PlainRoute
 from voltbench.apps.api.docs import body_of, says
+from voltbench.apps.api.names import ONE_LINE, SITE_ID
 from voltbench.apps.api.problems import problems
 from voltbench.energy.inputs import SetLimit
 from voltbench.energy.views import SiteView
 
-router = APIRouter(prefix="/sites", tags=["sites"])
+router = APIRouter(prefix="/sites", tags=["sites"], route_class=PlainRoute)
 
 Named = Annotated[str, Path(description="A site's id, such as `demo`")]
-NewName = Annotated[str, Path(description="A new or known id", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+NewName = Annotated[str, Path(description="A new or known id", pattern=SITE_ID)]
 
 
 class _Asked(BaseModel):
@@ -36,7 +38,7 @@ class LimitAsked(_Asked):
     """A limit that somebody sets on a part of the site, such as `grid` or a charger; null takes it back."""
 
     node: str = Field(examples=["grid"], max_length=255)
-    source: str = Field(examples=["grid operator"], min_length=1, max_length=255)
+    source: str = Field(examples=["grid operator"], min_length=1, max_length=255, pattern=ONE_LINE)
     power_w: float | None = Field(ge=0, le=1e9, allow_inf_nan=False)
 
 

@@ -3,11 +3,15 @@
 A page in a browser on this machine can send requests to loopback too. So there the Host header must name this
 machine (a rebound DNS name does not), and nothing is changed on behalf of a page from another origin. Anything but
 loopback needs a token.
+
+The token is shown as `Authorization: Bearer TOKEN`, or by a browser as the pass that it was given for the token (see
+`passes.py`). A pass is shown by the browser itself, whoever made it ask: so by a pass alone everything may be read,
+but changed only by what says in its Origin header that it is a page of ours.
 """
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,13 +21,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from voltbench.apps.api import passes
 from voltbench.apps.api.problems import plain_problem
 from voltbench.errors import InvalidInput
 
 LARGEST_BODY = 1 << 20
 """Bytes of the largest request body that is read."""
 
-_OPEN_PATHS = frozenset({"/health"})
+_OPEN_PATHS = frozenset({"/health", "/api/v1/health"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -73,36 +78,49 @@ class Gate:
             await self._app(scope, receive, send)
             return
         path = scope["path"].rstrip("/") or "/"
-        refusal = self._refusal(scope["method"], path, scope["query_string"].decode("latin-1"), Headers(scope=scope))
-        if refusal is not None:
-            await refusal(scope, receive, send)
+        answer = self._answer(scope["method"], path, scope["query_string"].decode("latin-1"), Headers(scope=scope))
+        if answer is not None:
+            await answer(scope, receive, send)
             return
         unnamed = [header for header in scope["headers"] if header[0] != b"content-type"]
-        await self._app({**scope, "path": path, "headers": unnamed}, _limited(receive), send)
+        await _in_order(self._app, {**scope, "path": path, "headers": unnamed}, _limited(receive), send)
 
-    def _refusal(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> Response | None:
+    def _answer(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> Response | None:
+        """The gate's own answer: a refusal or a welcome. None lets the request in."""
         if not self._knows_host(headers.get("host", "")):
             return plain_problem(400, "the Host header does not name this machine")
         if "\0" in path or "%00" in query:
             return plain_problem(400, "the URL holds a NUL, which no name of ours has")
         if method not in _READING and _is_foreign(headers):
             return plain_problem(403, "a page from another origin may not change anything here")
-        if path not in _OPEN_PATHS and not self._knows_token(headers.get("authorization", "")):
-            challenge = {"WWW-Authenticate": 'Bearer realm="voltbench"'}
-            return plain_problem(401, "send the token as `Authorization: Bearer TOKEN`", challenge)
         if _length(headers) > LARGEST_BODY:
             return plain_problem(413, f"a request may have {LARGEST_BODY} bytes")
-        return None
+        if self._trust.token is None or path in _OPEN_PATHS:
+            return None
+        return _asked_for_token(self._trust.token, method, path, query, headers)
 
     def _knows_host(self, host: str) -> bool:
         return self._trust.hosts is None or _name_of(host) in self._trust.hosts
 
-    def _knows_token(self, authorization: str) -> bool:
-        if self._trust.token is None:
-            return True
-        scheme, _, sent = authorization.partition(" ")
-        known = self._trust.token.encode()
-        return hmac.compare_digest(sent.strip().encode("latin-1"), known) and scheme.lower() == "bearer"
+
+def _asked_for_token(token: str, method: str, path: str, query: str, headers: Mapping[str, str]) -> Response | None:
+    """A welcome for who brings the token in a page's URL, None for who shows it or its pass, else a refusal."""
+    if _has_token(headers.get("authorization", ""), token):
+        return None
+    brought = passes.token_in(query) if method == "GET" and path in passes.PAGES else None
+    if brought is not None and passes.same(brought, token):
+        return passes.welcome(path, token, headers.get("host", ""))
+    if not passes.has_pass(headers, token):
+        words = "send the token as `Authorization: Bearer TOKEN`, or open /ui?token=TOKEN in a browser"
+        return plain_problem(401, words, {"WWW-Authenticate": 'Bearer realm="voltbench"'})
+    if method not in _READING and "origin" not in headers:
+        return plain_problem(403, "without an Origin header, only the token itself may change anything here")
+    return None
+
+
+def _has_token(authorization: str, token: str) -> bool:
+    scheme, _, sent = authorization.partition(" ")
+    return passes.same(sent.strip(), token) and scheme.lower() == "bearer"
 
 
 def _length(headers: Mapping[str, str]) -> int:
@@ -123,6 +141,24 @@ def _is_foreign(headers: Mapping[str, str]) -> bool:
         return True
     origin = headers.get("origin")
     return origin is not None and origin.partition("://")[2] != headers.get("host")
+
+
+async def _in_order(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let a request be answered; when the server has to stop before that, say so instead of breaking off."""
+    has_begun = False
+
+    async def begin(message: Message) -> None:
+        nonlocal has_begun
+        has_begun = True
+        await send(message)
+
+    try:
+        await app(scope, receive, begin)
+    except asyncio.CancelledError:  # only a server that has waited long enough does this
+        if not has_begun:
+            await plain_problem(503, "voltbench stops; look whether this was done before you ask again")(
+                scope, receive, send
+            )
 
 
 def _limited(receive: Receive) -> Receive:

@@ -45,8 +45,7 @@ class DemoSite:
         self.audience = Audience(id)
         self.stirred = asyncio.Event()
         self._site = EndlessSite(_days_from(today))
-        if on_reading is not None:
-            SiteMeter(self._site.operation, on_reading)
+        self._meter = SiteMeter(self._site.operation, on_reading) if on_reading is not None else None
         self._grid_capacity_w = self._site.plan.tree.bounds(self._site.world.now)[0]
         self._places = {place.connector: place for place in self._site.plan.places}
         self._untold: list[Fact] = []
@@ -137,6 +136,8 @@ class DemoSite:
 
     def _hear(self, fact: Fact) -> None:
         self._untold.append(fact)
+        if self._meter is not None:
+            self._meter.touch(fact.at)
         if isinstance(fact, SessionStarted):
             self._could_take_w[fact.session] = self._site.operation.bay(fact.session).session.ceiling_w
             while len(self._could_take_w) > 2 * RECENT_VISITS:

@@ -13,7 +13,7 @@ from voltbench.adapters.store import Restored, Site, SiteSaved, Store
 from voltbench.energy.hosted import HostedPlan, HostedSite
 from voltbench.energy.inputs import decoded
 from voltbench.errors import NotFound, Unavailable
-from voltbench.quantities import MS_PER_SECOND, Instant
+from voltbench.quantities import MS_PER_SECOND, Instant, w_from_kw
 
 LENDS_AFTER_MS = 30 * MS_PER_SECOND
 """With `releaseUnused`, a share not drawn for so long is lent."""
@@ -43,7 +43,9 @@ class SetAside(Unavailable):
 def hosted_plan(config: StationConfig) -> HostedPlan:
     """The site of a configuration, and how it is run. Raises InvalidInput."""
     lends_after_ms = LENDS_AFTER_MS if config.release_unused else None
-    return HostedPlan(station_json.site_plan(config), station_json.control_options(config), lends_after_ms)
+    validity_ms = round(config.limit_validity * MS_PER_SECOND) if config.limit_validity is not None else None
+    site, options = station_json.site_plan(config), station_json.control_options(config)
+    return HostedPlan(site, options, lends_after_ms, validity_ms, w_from_kw(config.failsafe))
 
 
 def saved(site_id: str, config: StationConfig, at: Instant) -> SiteSaved:
@@ -56,7 +58,7 @@ async def kept_site(store: Store, site_id: str, attach: Callable[[HostedSite], N
 
     Raises NotFound or Unavailable; SetAside when this version cannot read what is kept, or refuses it.
     """
-    restored = await store.restore(site_id)
+    restored = await _restored(store, site_id)
     row = next((row for row in await store.sites() if row.id == site_id), None)
     if row is None:
         raise NotFound("site", site_id)
@@ -68,6 +70,15 @@ async def kept_site(store: Store, site_id: str, attach: Callable[[HostedSite], N
     except Exception as error:  # of any kind: another version wrote it
         raise SetAside(site_id, error, sequence) from error
     return Kept(config, site, sequence, covered)
+
+
+async def _restored(store: Store, site_id: str) -> Restored:
+    try:
+        return await store.restore(site_id)
+    except (NotFound, Unavailable):
+        raise
+    except Exception as error:  # of any kind: its rows are damaged
+        raise SetAside(site_id, error, store.last_input(site_id)) from error
 
 
 def _rebuilt(plan: HostedPlan, row: Site, restored: Restored, attach: Callable[[HostedSite], None]) -> HostedSite:

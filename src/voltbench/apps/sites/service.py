@@ -139,6 +139,11 @@ class Sites:
         if self._recorder is not None:
             await self._recorder.flush()
 
+    async def well(self) -> None:
+        """Unavailable while the store cannot keep what sites are told, or the default site cannot live."""
+        await self._store.writable()
+        await self.status(DEFAULT)
+
     # --- sites -----------------------------------------------------------------------------------------------------
 
     def ids(self) -> list[str]:

@@ -1,8 +1,12 @@
 """A hosted site and its store: nobody hears an answer before what it tells is durable.
 
 Each input is applied in memory, queued for the journal, and answered once it is kept. Where the store fails, what is
-in memory is not to be shown: the site is put away, and rebuilt from the store when somebody next asks for it. A
+in memory is not to be shown: the site is put away, and rebuilt from the store as soon as that is there again. A
 database that breaks off may have kept what it did not confirm: a session that was started so is then stopped.
+
+Who was told nothing, or only that nobody knows, because we were killed between the keeping and the answer (or before
+the database was there again), finds the session at its connector: the station's status names it, and so does the
+Conflict that another start meets there.
 
 What this version cannot live on from is set aside: it stays in the store as it is, and whoever asks hears why.
 """
@@ -26,11 +30,17 @@ from voltbench.energy.hosted import HostedPlan, HostedSite
 from voltbench.energy.inputs import Input, StartSession, StopSession, encoded
 from voltbench.energy.metering import SiteMeter, SiteReading
 from voltbench.energy.views import SessionView, SiteView
-from voltbench.errors import Conflict, InvalidInput, NotFound, Unavailable
+from voltbench.errors import Conflict, InvalidInput, NotFound, Unavailable, VoltbenchError
 from voltbench.events import Fact
 from voltbench.quantities import Instant
 
 INPUTS_PER_SNAPSHOT = 500
+
+RETURNS_AFTER_S = 1.0
+"""A site that was put away tries so often to be there again."""
+
+LAST_RETURN_S = 5.0
+"""How long that may take at the very end."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +68,7 @@ class StoredSite:
         self._disowned: set[str] = set()  # sessions whose start was answered with a failure
         self._is_gone = False
         self._rebuilding = asyncio.Lock()
+        self._returning: asyncio.Task[None] | None = None
 
     # --- beginning and end -----------------------------------------------------------------------------------------
 
@@ -114,6 +125,10 @@ class StoredSite:
 
     async def close(self) -> None:
         """Come to rest: a snapshot leaves the next start nothing to repeat."""
+        if self._returning is not None:
+            self._returning.cancel()
+        if self._disowned and self._site is None:
+            await self._return_at_last()
         if self._site is not None and not self._is_gone:
             try:
                 await self._put_snapshot(self._site)
@@ -224,9 +239,10 @@ class StoredSite:
         return kept.site
 
     def _stop_disowned(self, site: HostedSite) -> None:
-        """Stop the sessions that were kept although whoever started them was told that they were not."""
+        """Stop the sessions that were kept although whoever started them was told that nobody knows."""
         now = max(self.clock.now(), site.now)
-        for id in [id for id in self._disowned if id in site.operation.bays]:
+        self._disowned &= set(site.operation.bays)
+        for id in sorted(self._disowned):
             stop = StopSession(id)
             self._journal(now, stop, site.take(now, stop), site)
 
@@ -261,6 +277,28 @@ class StoredSite:
         self._site = None
         self._herald.forget()
         self.audience.dismiss(FellBehind())
+        if self._returning is None or self._returning.done():
+            self._returning = asyncio.create_task(self._return(), name=f"return of site {self.id}")
+
+    async def _return(self) -> None:
+        """Be there again although nobody asks: there may be sessions to stop, and life goes on."""
+        while self._site is None and self._aside is None and not self._is_gone:
+            await asyncio.sleep(RETURNS_AFTER_S)
+            try:
+                await self._present()
+            except Unavailable:
+                continue
+            except Exception:
+                _log.exception("site %r cannot go on; whoever asks for it hears why", self.id)
+                return
+
+    async def _return_at_last(self) -> None:
+        try:
+            async with asyncio.timeout(LAST_RETURN_S):
+                await self._present()
+        except (TimeoutError, VoltbenchError) as error:
+            in_doubt = ", ".join(sorted(self._disowned))
+            _log.warning("site %r: nobody knows whether these sessions were kept: %s (%s)", self.id, in_doubt, error)
 
     def _hear(self, fact: Fact) -> None:
         self._herald.hear(fact)

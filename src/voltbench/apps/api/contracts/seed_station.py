@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from voltbench.apps.api.addressing import Site, struct_answer
-from voltbench.apps.api.contracts.station_models import ConnectorId, Demand, connector_id
+from voltbench.apps.api.contracts.station_models import ConnectorId, Demand, connector_id, connector_name
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.problems import problems
 from voltbench.energy.inputs import StartSession, StopSession
@@ -19,7 +19,7 @@ from voltbench.quantities import kw_from_w, w_from_kw
 
 router = APIRouter(tags=["seed"])
 
-Charger = Annotated[str, Query(alias="chargerId")]
+Charger = Annotated[str, Query(alias="chargerId", max_length=255)]
 Connector = Annotated[int, Query(alias="connectorId")]
 Capacity = Annotated[Demand, Query(alias="powerCapacity")]
 
@@ -98,7 +98,7 @@ async def read_station_status(site: Site) -> Response:
 @router.post("/start_session", include_in_schema=False)
 async def start_session(charger: Charger, connector: Connector, capacity: Capacity, site: Site) -> Response:
     """Plug a vehicle in that can take so many kW."""
-    session = StartSession(site.sites.new_id(), charger, str(connector), w_from_kw(capacity))
+    session = StartSession(site.sites.new_id(), charger, connector_name(connector), w_from_kw(capacity))
     view = await site.tell(session)
     power_kw = kw_from_w(view.allocated_w)
     return _message(f"Session {view.id} started on {charger}, connector {connector}, with {power_kw:g} kW")
@@ -108,7 +108,7 @@ async def start_session(charger: Charger, connector: Connector, capacity: Capaci
 @router.post("/stop_session", include_in_schema=False)
 async def stop_session(charger: Charger, connector: Connector, site: Site) -> Response:
     """Unplug the vehicle at a connector."""
-    session = _session_at(await site.status(), charger, str(connector))
+    session = _session_at(await site.status(), charger, connector_name(connector))
     await site.tell(StopSession(session.id))
     return _message(f"Session {session.id} on {charger}, connector {connector}, stopped")
 

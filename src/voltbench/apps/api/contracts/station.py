@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from voltbench.adapters import station_json
 from voltbench.apps.api.addressing import Site, struct_answer
+from voltbench.apps.api.bodies import PlainRoute
 from voltbench.apps.api.contracts import station_models as contract
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.problems import problems
@@ -17,7 +18,7 @@ from voltbench.energy.inputs import Recompute, StartSession, StopSession, Update
 from voltbench.errors import NotFound
 from voltbench.quantities import w_from_kw
 
-router = APIRouter(responses=problems(404))
+router = APIRouter(responses=problems(404), route_class=PlainRoute)
 
 SessionId = Annotated[str, Path(description="As `POST /sessions` told it")]
 
@@ -28,7 +29,8 @@ SessionId = Annotated[str, Path(description="As `POST /sessions` told it")]
 async def start_session(asked: contract.SessionAsked, request: Request, site: Site) -> Response:
     """Plug a vehicle in, and learn what it may draw."""
     power_w = w_from_kw(asked.vehicle_max_power)
-    view = await site.tell(StartSession(site.sites.new_id(), asked.charger_id, str(asked.connector_id), power_w))
+    connector = contract.connector_name(asked.connector_id)
+    view = await site.tell(StartSession(site.sites.new_id(), asked.charger_id, connector, power_w))
     return struct_answer(contract.started(view), 201, {"Location": f"{request.url.path}/{view.id}"})
 
 

@@ -8,6 +8,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from voltbench.adapters import strict
 from voltbench.energy.views import BatteryView, ChargerView, ConnectorView, SessionView, SiteView
 from voltbench.quantities import kw_from_w, rfc3339
 
@@ -196,6 +197,11 @@ def load_summary(view: SiteView) -> LoadSummary:
         available_power=kw_from_w(max(0.0, view.grid_limit_w - view.grid_power_w)),
         sessions=len(view.sessions),
     )
+
+
+def connector_name(number: int) -> str:
+    """The id of the connector that is asked for by a number; one too long to be any is not repeated at length."""
+    return str(strict.shown(number))
 
 
 def connector_id(id: str) -> ConnectorId:
