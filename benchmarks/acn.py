@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.acn_site import garage_scenario
 from benchmarks.figures import ROOT, SESSIONS, Figure, cpu_s
-from voltbench.energy.scenario import Outcome, run
+from voltbench.running.scenario import Outcome, run
 
 PEER = [str(ROOT / ".venv-acn" / "bin" / "python"), str(ROOT / "benchmarks" / "peers" / "acn.py")]
 SYNTHETIC, REAL = "acn_sessions_3d", "acn_real_3d"

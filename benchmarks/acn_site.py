@@ -11,9 +11,10 @@ from typing import Any
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Acceptance, OnboardCharger, Vehicle, VehicleModel
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.scenario import Scenario, SitePlan
-from voltbench.energy.visits import Place, Visit
 from voltbench.quantities import MS_PER_MINUTE
+from voltbench.running.scenario import Scenario
+from voltbench.running.site_plan import Place, SitePlan
+from voltbench.running.visits import Visit
 from voltbench.site.limits import LimitTree, Node, Outlet
 from voltbench.site.lines import LineLimit
 

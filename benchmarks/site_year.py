@@ -9,11 +9,11 @@ import time
 from benchmarks.figures import Figure, alone
 from voltbench.adapters.catalog import Catalog
 from voltbench.charging.station import ConnectorModel, StationModel
-from voltbench.energy.arrivals import visits
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.scenario import Scenario, SitePlan, run
-from voltbench.energy.visits import Place
 from voltbench.quantities import MS_PER_DAY, MS_PER_MINUTE
+from voltbench.running.arrivals import visits
+from voltbench.running.scenario import Scenario, run
+from voltbench.running.site_plan import Place, SitePlan
 from voltbench.site.limits import LimitTree, Node, Outlet
 
 LIMIT_W = 100_000.0

@@ -7,9 +7,10 @@ from math import inf
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Acceptance, OnboardCharger, Vehicle, VehicleModel
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.scenario import Scenario, SitePlan
-from voltbench.energy.visits import Place, Visit
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, Instant
+from voltbench.running.scenario import Scenario
+from voltbench.running.site_plan import Place, SitePlan
+from voltbench.running.visits import Visit
 from voltbench.site.limits import LimitTree, Node, Outlet
 from voltbench.site.series import StepSeries, as_series
 from voltbench.site.storage import StorageModel

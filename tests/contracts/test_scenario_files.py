@@ -16,10 +16,10 @@ from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.scenario_files import built_in, load, toml_file
 from voltbench.adapters.scenario_files.changes import Changes
 from voltbench.charging.path import path_to_pack
-from voltbench.energy.scenario import Run, run
-from voltbench.energy.visits import Ending
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, instant_of
+from voltbench.running.scenario import Run, run
+from voltbench.running.visits import Ending
 
 CATALOG = Catalog()
 MONDAY = instant_of(datetime(2026, 6, 1, tzinfo=UTC))

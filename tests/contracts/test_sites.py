@@ -28,12 +28,12 @@ from voltbench.apps.sites import (
     stored,
 )
 from voltbench.apps.sites.stored import StoredSite
-from voltbench.energy import hosted
-from voltbench.energy.inputs import Recompute, SetLimit, StartSession, StopSession, UpdatePower, encoded
-from voltbench.energy.views import SessionView
 from voltbench.errors import Conflict, InvalidInput, NotFound, Unavailable
 from voltbench.events import LimitSet, MeterRead, SessionEnded, SessionStarted, StorageSet
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND, Instant
+from voltbench.running import hosted
+from voltbench.running.inputs import Recompute, SetLimit, StartSession, StopSession, UpdatePower, encoded
+from voltbench.running.views import SessionView
 
 BOOSTED = StationConfig(
     station_id="BOOSTED",

@@ -15,9 +15,9 @@ from voltbench.adapters.station_json import BASE_EXAMPLE
 from voltbench.apps.sites.keeping import hosted_plan
 from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.commit import Confirmation
-from voltbench.energy.scenario import Run
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_MINUTE
+from voltbench.running.scenario import Run
 
 COMMENTED = """
 {

@@ -10,8 +10,10 @@ from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
 from voltbench.energy.gate import Turns
-from voltbench.energy.hosted import HostedPlan, HostedSite
-from voltbench.energy.inputs import (
+from voltbench.errors import VoltbenchError
+from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, NOMINAL_VOLTAGE_V, Instant
+from voltbench.running.hosted import HostedPlan, HostedSite
+from voltbench.running.inputs import (
     Input,
     Recompute,
     SetLimit,
@@ -21,8 +23,6 @@ from voltbench.energy.inputs import (
     decoded,
     encoded,
 )
-from voltbench.errors import VoltbenchError
-from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, NOMINAL_VOLTAGE_V, Instant
 from voltbench.site.series import StepSeries
 
 AC = StationModel("ac", "ac", 22_000.0, (ConnectorModel("cType2", 22_000.0),) * 2, "made up", step_a=1.0)

@@ -17,10 +17,10 @@ from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
 from voltbench.energy.gate import Turns
-from voltbench.energy.operation import Operation
 from voltbench.engine import World
 from voltbench.events import LimitSet
 from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE
+from voltbench.running.operation import Operation
 from voltbench.site.limits import LimitTree
 from voltbench.site.meter import PowerRecord
 from voltbench.site.series import StepSeries

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.builders import MIDNIGHT, a_site, a_station_model, a_storage
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.hosted import HostedPlan, HostedSite
-from voltbench.energy.inputs import StartSession, StopSession, UpdatePower
 from voltbench.quantities import MS_PER_MINUTE, Instant
+from voltbench.running.hosted import HostedPlan, HostedSite
+from voltbench.running.inputs import StartSession, StopSession, UpdatePower
 
 GRID_W, RATING_W = 200_000.0, 150_000.0
 LONGEST_SILENCE_MS = MS_PER_MINUTE

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import MIDNIGHT, a_scenario, a_site, a_storage, a_visit, at
-from voltbench.energy.scenario import run
 from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE
+from voltbench.running.scenario import run
 from voltbench.site import sampling
 from voltbench.site.meter import PowerRecord
 from voltbench.site.sampling import (

@@ -11,9 +11,9 @@ from voltbench.apps.live import live
 from voltbench.charging.vehicle import OnboardCharger
 from voltbench.clock import ScaledClock
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.scenario import Run
 from voltbench.engine import World
 from voltbench.quantities import MS_PER_HOUR, MS_PER_SECOND, Instant
+from voltbench.running.scenario import Run
 from voltbench.site.series import StepSeries
 
 DAY = a_scenario(

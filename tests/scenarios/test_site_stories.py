@@ -10,9 +10,9 @@ from voltbench.charging.path import ChargingPath
 from voltbench.charging.session import ChargingSession
 from voltbench.energy.control import ControlOptions
 from voltbench.energy.gate import Turns
-from voltbench.energy.operation import Operation
 from voltbench.engine import World
 from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE
+from voltbench.running.operation import Operation
 from voltbench.site.limits import LimitTree, Node, Outlet
 from voltbench.site.series import StepSeries
 from voltbench.site.storage import Storage, StorageModel

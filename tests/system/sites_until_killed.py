@@ -11,9 +11,9 @@ import msgspec
 from voltbench.adapters.station_json import BatteryConfig, ChargerConfig, StationConfig
 from voltbench.adapters.store import Store
 from voltbench.apps.sites import Sites, stored
-from voltbench.energy.inputs import StartSession, StopSession, UpdatePower
-from voltbench.energy.views import SessionView
 from voltbench.errors import Conflict
+from voltbench.running.inputs import StartSession, StopSession, UpdatePower
+from voltbench.running.views import SessionView
 
 SITES = ("one", "two")
 CONNECTORS = 40

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tests.builders import MIDNIGHT, a_vehicle_model
 from voltbench.charging.vehicle import OnboardCharger
-from voltbench.energy import arrivals
-from voltbench.energy.arrivals import PATTERNS, visits
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR
+from voltbench.running import arrivals
+from voltbench.running.arrivals import PATTERNS, visits
 
 CAR = a_vehicle_model("car", ac=OnboardCharger(3, 16.0))
 VAN = a_vehicle_model("van", capacity_wh=110_000.0, peak_w=110_000.0, ac=OnboardCharger(3, 16.0))

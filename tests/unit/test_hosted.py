@@ -7,8 +7,10 @@ import pytest
 from tests.builders import MIDNIGHT, a_site, a_station_model, a_storage
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.hosted import MOST_SOURCES, HostedPlan, HostedSite
-from voltbench.energy.inputs import (
+from voltbench.errors import Conflict, InvalidInput, LocalProtocolError, NotFound
+from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND
+from voltbench.running.hosted import MOST_SOURCES, HostedPlan, HostedSite
+from voltbench.running.inputs import (
     Recompute,
     SetLimit,
     StartSession,
@@ -17,8 +19,6 @@ from voltbench.energy.inputs import (
     decoded,
     encoded,
 )
-from voltbench.errors import Conflict, InvalidInput, LocalProtocolError, NotFound
-from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND
 from voltbench.site.storage import StorageModel
 
 T0, T1, T2, T3 = (MIDNIGHT + i * MS_PER_MINUTE for i in range(4))

@@ -14,10 +14,10 @@ from voltbench.adapters.reports.files import whole_directory
 from voltbench.adapters.reports.measures import rows
 from voltbench.adapters.reports.outputs import Report, Wanted
 from voltbench.adapters.reports.terminal import print_summaries
-from voltbench.energy.scenario import run
-from voltbench.energy.summary import summarize
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_MINUTE
+from voltbench.running.scenario import run
+from voltbench.running.summary import summarize
 from voltbench.site.tariff import Tariff
 
 

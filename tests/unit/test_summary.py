@@ -6,11 +6,11 @@ import pytest
 
 from tests.builders import MIDNIGHT, a_scenario, a_site, a_station_model, a_storage, a_vehicle_model, a_visit, at
 from voltbench.charging.vehicle import Acceptance
-from voltbench.energy.flows import Recorded, flows, grid_limit_w, stored_wh
-from voltbench.energy.scenario import run
-from voltbench.energy.summary import jain_index, summarize
-from voltbench.energy.visits import Ending
 from voltbench.quantities import MS_PER_MINUTE
+from voltbench.running.flows import Recorded, flows, grid_limit_w, stored_wh
+from voltbench.running.scenario import run
+from voltbench.running.summary import jain_index, summarize
+from voltbench.running.visits import Ending
 from voltbench.site.sampling import sample_edges
 from voltbench.site.series import StepSeries
 from voltbench.site.tariff import Tariff

@@ -6,8 +6,9 @@
       "battery": {"initialCapacity": 200, "power": 100}                  // optional
     }
 
-Optional: `staticLoad` (kW), `confirmation`, `releaseUnused`, `limitValidity` (s) with `failsafe` (kW), `strategy`. Comments are allowed. A charger's power is
-shared by its connectors. The battery starts full (at `maxSOC`) unless `initialSoc` says otherwise, and has no losses.
+Optional: `staticLoad` (kW), `confirmation`, `releaseUnused`, `limitValidity` (s) with `failsafe` (kW), `strategy`.
+Comments are allowed. A charger's power is shared by its connectors. The battery starts full (at `maxSOC`) unless
+`initialSoc` says otherwise, and has no losses.
 """
 
 from __future__ import annotations
@@ -24,10 +25,9 @@ from voltbench.charging.vehicle import CONNECTOR_TYPES
 from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.scenario import SitePlan
-from voltbench.energy.visits import Place
 from voltbench.errors import InvalidInput
 from voltbench.quantities import w_from_kw
+from voltbench.running.site_plan import Place, SitePlan
 from voltbench.site.limits import LimitTree, Node, Outlet
 from voltbench.site.series import StepSeries
 from voltbench.site.storage import StorageModel

@@ -10,8 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from voltbench.energy.views import BatteryView, SessionView, SiteView
 from voltbench.quantities import utc
+from voltbench.running.views import BatteryView, SessionView, SiteView
 
 _BAR_WIDTH = 40
 

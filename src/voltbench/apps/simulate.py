@@ -20,10 +20,10 @@ from voltbench.adapters.reports.outputs import Report, Wanted
 from voltbench.adapters.reports.terminal import print_summaries
 from voltbench.adapters.scenario_files import load
 from voltbench.energy.allocate import STRATEGIES, strategy_named
-from voltbench.energy.scenario import Scenario, run
-from voltbench.energy.summary import Summary, summarize
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND, DurationMs
+from voltbench.running.scenario import Scenario, run
+from voltbench.running.summary import Summary, summarize
 
 SAMPLE_UNITS = {"s": MS_PER_SECOND, "min": MS_PER_MINUTE, "h": MS_PER_HOUR}
 

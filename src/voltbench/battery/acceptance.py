@@ -58,8 +58,8 @@ def energy_along(power_w: float, growth_per_s: float, seconds: float) -> float:
 class AcceptanceCurve:
     """Power a pack of a given usable capacity accepts at its terminals, piecewise linear over its state of charge.
 
-    `soc` rises from 0 to 1; `power_w` holds the accepted power at each, in W. Raises InvalidInput otherwise. `full_wh`
-    is the energy at which a charger calls the pack full: its capacity, or a little less where the curve ends at nothing.
+    `soc` rises from 0 to 1; `power_w` holds the accepted power at each, in W. Raises InvalidInput otherwise. At
+    `full_wh` of stored energy charging is over: the capacity, or a little less where the curve ends at nothing.
     """
 
     __slots__ = ("_energy_wh", "_power_w", "_slope", "capacity_wh", "full_wh", "peak_w")

@@ -65,14 +65,13 @@ class BulkTree:
         self._node_of = integers(nodes)
         rank_of = shape.rank[self._node_of]
         order = np.argsort(rank_of.astype(np.int16 if len(shape.rank) < 1 << 15 else np.int64), kind="stable")
-        self._item_of = np.empty_like(order)
-        self._item_of[order] = np.arange(len(order)) + rank_of[order] + 1
-        self._count = len(shape.rank) + len(order)
+        self._claim_of = np.full(len(shape.rank) + len(order), len(order))
+        self._claim_of[np.arange(len(order)) + rank_of[order] + 1] = order
         self._cut(np.bincount(rank_of, minlength=len(shape.rank)))
 
     def _cut(self, claims_at: Ints) -> None:
         """Find the edges of each depth, given how many claims hang on each node of the walk."""
-        shape, count = self._shape, self._count
+        shape, count = self._shape, len(self._claim_of)
         starts = np.append(np.arange(len(claims_at)) + np.cumsum(claims_at) - claims_at, count)
         self._slice_of = np.zeros(len(shape.rank), np.int64)
         self._depths: list[slice] = []
@@ -88,9 +87,12 @@ class BulkTree:
 
     def weights(self, weight: Floats) -> Weights:
         """The weights of the claims, laid out as well."""
-        of_items = np.zeros(self._count)
-        of_items[self._item_of] = weight
-        return Weights(weight, of_items)
+        return Weights(weight, self._of_items(weight))
+
+    def _of_items(self, values: Floats) -> Floats:
+        """What is known of each claim in the order of the items; nothing where a node's place is."""
+        of_items: Floats = np.append(values, 0.0)[self._claim_of]
+        return of_items
 
     def shares(self, bound_w: Floats, demand_w: Floats, weights: Weights) -> tuple[Floats, Ints]:
         """The power of each claim in W and the node that binds it (UNBOUND: its own demand)."""
@@ -98,8 +100,7 @@ class BulkTree:
         full = self._wanted_w(kept_w, demand_w) > bound_w
         if not full.any():
             return demand_w, np.full(len(demand_w), UNBOUND)
-        own = np.zeros(self._count)
-        own[self._item_of] = demand_w / weights.of_claims
+        own = self._of_items(demand_w / weights.of_claims)
         level, binding = self._passed_down(self._levels(np.where(full, kept_w, inf), own, weights.of_items))
         share_w = weights.of_claims * level[self._node_of]
         rows = (binding - UNBOUND)[self._node_of] * (share_w < demand_w) + UNBOUND
@@ -160,14 +161,15 @@ def _filled(own: Floats, weight: Floats, edges: Ints, bounds: Floats) -> tuple[F
     reached = bounds / np.maximum(rising, _NO_WEIGHT)
     before = -1
     while True:
-        cut = np.repeat(reached, sizes)
-        stopped = own <= cut
+        stopped = own <= np.repeat(reached, sizes)
         count = int(np.count_nonzero(stopped))
         if count == before:
             return reached, rising, stopped
         before = count
-        rest_w = np.add.reduceat(np.multiply(drawn_w, stopped, out=cut), begins)
-        rising = np.add.reduceat(np.multiply(weight, ~stopped, out=cut), begins)
+        part = stopped.astype(np.float64)
+        rest_w = np.add.reduceat(drawn_w * part, begins)
+        np.subtract(1.0, part, out=part)
+        rising = np.add.reduceat(weight * part, begins)
         reached = np.maximum(reached, (bounds - rest_w) / np.maximum(rising, _NO_WEIGHT))
 
 

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from voltbench.adapters.reports import colours
 from voltbench.adapters.reports.view import View
-from voltbench.energy.visits import VisitRecord
+from voltbench.running.visits import VisitRecord
 from voltbench.site.meter import Floats
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from voltbench.energy.summary import Summary
 from voltbench.quantities import rfc3339
+from voltbench.running.summary import Summary
 
 
 def summary_document(summary: Summary) -> dict[str, Any]:

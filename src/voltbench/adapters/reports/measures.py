@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-from voltbench.energy.summary import Cost, StorageUse, Summary
 from voltbench.quantities import MS_PER_HOUR, utc
+from voltbench.running.summary import Cost, StorageUse, Summary
 
 Better = Literal["more", "less", ""]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from voltbench.adapters.reports.document import summary_json
 from voltbench.adapters.reports.files import Format
 from voltbench.adapters.reports.view import View, view_of
-from voltbench.energy.scenario import Outcome
-from voltbench.energy.summary import Summary
 from voltbench.quantities import MS_PER_MINUTE, DurationMs
+from voltbench.running.scenario import Outcome
+from voltbench.running.summary import Summary
 
 POINTS_OF_A_PICTURE = 1_500
 POINTS_OF_A_PAGE = 12_000

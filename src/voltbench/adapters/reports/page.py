@@ -17,7 +17,7 @@ from voltbench import __version__
 from voltbench.adapters.reports.charts import power_comparison, share_comparison, site_chart
 from voltbench.adapters.reports.measures import MONEY, PART, POWER, Row, rows, section_title, title, written
 from voltbench.adapters.reports.view import View
-from voltbench.energy.summary import Summary
+from voltbench.running.summary import Summary
 
 
 def write_page(path: Path, views: Sequence[View]) -> None:

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from voltbench.adapters.reports import colours
 from voltbench.adapters.reports.measures import ENERGY, PART, POWER, title, written
 from voltbench.adapters.reports.view import View
-from voltbench.energy.visits import VisitRecord
+from voltbench.running.visits import VisitRecord
 from voltbench.site.meter import Floats
 
 WIDTH_IN, MARGIN_IN = 13.0, 0.25

@@ -17,9 +17,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from voltbench.adapters.reports.files import Format
-from voltbench.energy.flows import Recorded, connectors_w, flows, grid_limit_w, stored_wh
-from voltbench.energy.scenario import Outcome
 from voltbench.quantities import DurationMs
+from voltbench.running.flows import Recorded, connectors_w, flows, grid_limit_w, stored_wh
+from voltbench.running.scenario import Outcome
 from voltbench.site.sampling import Integers, hours, sample_edges, sampled_mean
 
 INSTANT = pa.timestamp("ms", tz="UTC")

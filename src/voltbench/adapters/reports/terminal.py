@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from voltbench.adapters.reports.measures import Row, rows, section_title, title
-from voltbench.energy.summary import Summary
+from voltbench.running.summary import Summary
 
 LABELS_WIDTH = 41
 COLUMN_WIDTH = 13

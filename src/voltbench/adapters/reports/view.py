@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voltbench.energy.flows import Flows, Recorded, connectors_w, flows, grid_limit_w, stored_wh
-from voltbench.energy.scenario import Outcome, Scenario
-from voltbench.energy.summary import Summary
-from voltbench.energy.visits import VisitRecord
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND, DurationMs
+from voltbench.running.flows import Flows, Recorded, connectors_w, flows, grid_limit_w, stored_wh
+from voltbench.running.scenario import Outcome, Scenario
+from voltbench.running.summary import Summary
+from voltbench.running.visits import VisitRecord
 from voltbench.site.meter import Floats, Stretches
 from voltbench.site.sampling import Integers, hours, sample_edges, sampled_energy_by_group_wh, sampled_mean
 

@@ -10,8 +10,8 @@ from voltbench.adapters import strict
 from voltbench.adapters.scenario_files.tables import MOST_DAYS
 from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.scenario import SitePlan
 from voltbench.errors import InvalidInput
+from voltbench.running.site_plan import SitePlan
 
 OVERLAPS = ("refuse", "wait")
 _LARGEST_SEED = 2**63 - 1

@@ -14,8 +14,7 @@ from itertools import count, islice
 
 from voltbench.adapters.scenario_files.sessions import RECORDED, RecordedSession
 from voltbench.charging.station import ConnectorModel, StationModel
-from voltbench.energy.scenario import SitePlan
-from voltbench.energy.visits import Place
+from voltbench.running.site_plan import Place, SitePlan
 from voltbench.site.limits import LimitTree, Node, Outlet
 
 AC_POWER_W = 22_080.0

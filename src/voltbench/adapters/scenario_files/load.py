@@ -15,8 +15,8 @@ from voltbench.adapters.scenario_files.plain_files import of_sessions, of_statio
 from voltbench.adapters.scenario_files.rows import csv_rows, read_bytes
 from voltbench.adapters.scenario_files.sessions import begins_like_json, rows_of_json
 from voltbench.adapters.toml_text import parse_toml
-from voltbench.energy.scenario import Scenario
 from voltbench.errors import InvalidInput
+from voltbench.running.scenario import Scenario
 
 STATION_KEYS = {"stationId", "gridCapacity", "chargers"}
 """What tells a station configuration from a file of sessions."""

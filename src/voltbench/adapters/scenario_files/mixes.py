@@ -11,8 +11,8 @@ from voltbench.adapters.scenario_files.stations import looked_up
 from voltbench.charging.path import can_plug_in
 from voltbench.charging.station import ConnectorModel
 from voltbench.charging.vehicle import Vehicle, VehicleModel
-from voltbench.energy.arrivals import Mix
 from voltbench.errors import InvalidInput
+from voltbench.running.arrivals import Mix
 
 CARS = {
     "tesla-model-y-long-range": 12.0,

@@ -18,8 +18,9 @@ from voltbench.adapters.scenario_files.tables import ArrivalsTable
 from voltbench.adapters.scenario_files.visitors import days_of, made_up_visits, recorded_visits
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.scenario import Scenario, SitePlan
 from voltbench.quantities import MS_PER_DAY, Instant
+from voltbench.running.scenario import Scenario
+from voltbench.running.site_plan import SitePlan
 
 
 def of_station(table: dict[str, Any], name: str, changes: Changes, catalog: Catalog) -> Scenario:

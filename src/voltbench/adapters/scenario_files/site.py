@@ -19,8 +19,8 @@ from voltbench.adapters.scenario_files.tables import (
     StorageStart,
     StorageTable,
 )
-from voltbench.energy.scenario import SitePlan
 from voltbench.errors import InvalidInput
+from voltbench.running.site_plan import SitePlan
 from voltbench.site.generation import clear_sky
 from voltbench.site.limits import LimitTree, Node, Outlet
 from voltbench.site.series import StepSeries

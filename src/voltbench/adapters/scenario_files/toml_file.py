@@ -23,9 +23,9 @@ from voltbench.adapters.scenario_files.visitors import days_of, made_up_visits, 
 from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.control import ControlOptions
 from voltbench.energy.gate import Turns
-from voltbench.energy.scenario import Scenario
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_MINUTE, MS_PER_SECOND
+from voltbench.running.scenario import Scenario
 from voltbench.site.series import StepSeries
 from voltbench.site.tariff import Tariff
 

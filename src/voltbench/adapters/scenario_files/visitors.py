@@ -11,10 +11,11 @@ from voltbench.adapters.scenario_files.moments import LocalTime, written
 from voltbench.adapters.scenario_files.sessions import RecordedSession, Recording, refuse_overlaps
 from voltbench.adapters.scenario_files.tables import ArrivalsTable
 from voltbench.charging.path import can_plug_in
-from voltbench.energy import arrivals
-from voltbench.energy.visits import Place, Visit
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, Instant
+from voltbench.running import arrivals
+from voltbench.running.site_plan import Place
+from voltbench.running.visits import Visit
 
 ARRIVALS_PER_CONNECTOR = 8.0
 """How many vehicles come to each connector on a weekday where nobody says."""

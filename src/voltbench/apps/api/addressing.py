@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from voltbench.adapters.station_json import StationConfig
 from voltbench.apps.sites import DEFAULT, Sites
-from voltbench.energy.inputs import Recompute, SetLimit, StartSession, StopSession, UpdatePower
-from voltbench.energy.views import SessionView, SiteView
+from voltbench.running.inputs import Recompute, SetLimit, StartSession, StopSession, UpdatePower
+from voltbench.running.views import SessionView, SiteView
 
 
 class Addressed:

@@ -15,9 +15,9 @@ from voltbench.apps.api.addressing import Service, struct_answer
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.names import CURSOR
 from voltbench.apps.api.problems import problems
-from voltbench.energy.views import SessionView
 from voltbench.errors import NotFound
 from voltbench.quantities import MS_PER_HOUR, Instant
+from voltbench.running.views import SessionView
 
 router = APIRouter(prefix="/sites/{site_id}", tags=["history"], responses=problems(404))
 

@@ -15,8 +15,8 @@ from voltbench.apps.api.bodies import PlainRoute
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.names import ONE_LINE, SITE_ID
 from voltbench.apps.api.problems import problems
-from voltbench.energy.inputs import SetLimit
-from voltbench.energy.views import SiteView
+from voltbench.running.inputs import SetLimit
+from voltbench.running.views import SiteView
 
 router = APIRouter(prefix="/sites", tags=["sites"], route_class=PlainRoute)
 

@@ -15,16 +15,16 @@ from voltbench.adapters.station_json import StationConfig
 from voltbench.adapters.toml_text import parse_toml
 from voltbench.apps.sites.audience import Audience
 from voltbench.clock import ScaledClock
-from voltbench.energy.endless import RECENT_VISITS, EndlessSite
-from voltbench.energy.inputs import Input
-from voltbench.energy.look import boosted_share, connector_id, look, session_view
-from voltbench.energy.metering import SiteMeter, SiteReading
-from voltbench.energy.scenario import Scenario
-from voltbench.energy.views import ENDED, SessionView, SiteView
-from voltbench.energy.visits import VisitRecord
 from voltbench.errors import Conflict, InvalidInput, NotFound
 from voltbench.events import Fact, SessionStarted
 from voltbench.quantities import MS_PER_HOUR, Instant, utc
+from voltbench.running.endless import RECENT_VISITS, EndlessSite
+from voltbench.running.inputs import Input
+from voltbench.running.look import boosted_share, connector_id, look, session_view
+from voltbench.running.metering import SiteMeter, SiteReading
+from voltbench.running.scenario import Scenario
+from voltbench.running.views import ENDED, SessionView, SiteView
+from voltbench.running.visits import VisitRecord
 
 SCENARIO = "fast-charging-hub"
 OPENS_H = 16

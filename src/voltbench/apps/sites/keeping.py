@@ -10,10 +10,10 @@ import msgspec
 from voltbench.adapters import station_json
 from voltbench.adapters.station_json import StationConfig
 from voltbench.adapters.store import Restored, Site, SiteSaved, Store
-from voltbench.energy.hosted import HostedPlan, HostedSite
-from voltbench.energy.inputs import decoded
 from voltbench.errors import NotFound, Unavailable
 from voltbench.quantities import MS_PER_SECOND, Instant, w_from_kw
+from voltbench.running.hosted import HostedPlan, HostedSite
+from voltbench.running.inputs import decoded
 
 LENDS_AFTER_MS = 30 * MS_PER_SECOND
 """With `releaseUnused`, a share not drawn for so long is lent."""

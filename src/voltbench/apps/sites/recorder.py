@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 
 from voltbench.adapters.telemetry import Telemetry
-from voltbench.energy.metering import SiteReading
 from voltbench.errors import Unavailable
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, Instant
+from voltbench.running.metering import SiteReading
 
 SERIES = ("grid_w", "vehicles_w", "battery_w", "battery_soc")
 """The series of each site; power is positive into vehicles and battery, and from the grid."""

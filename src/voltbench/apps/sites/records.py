@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from voltbench.adapters.store import SessionEnded
-from voltbench.energy.views import ENDED, SessionView
+from voltbench.running.views import ENDED, SessionView
 
 _KEPT_AS_DETAILS = ("vehicle_max_w", "binding", "consumed_w", "reported_duration_s")
 

@@ -18,11 +18,11 @@ from voltbench.apps.sites.demo import DemoSite
 from voltbench.apps.sites.recorder import Recorder
 from voltbench.apps.sites.stored import StoredSite
 from voltbench.clock import Clock, ScaledClock, wall_instant
-from voltbench.energy.inputs import Input, Recompute, SetLimit, StartSession, StopSession, UpdatePower
-from voltbench.energy.metering import SiteReading
-from voltbench.energy.views import SessionView, SiteView
 from voltbench.errors import Conflict, InvalidInput, NotFound
 from voltbench.quantities import Instant
+from voltbench.running.inputs import Input, Recompute, SetLimit, StartSession, StopSession, UpdatePower
+from voltbench.running.metering import SiteReading
+from voltbench.running.views import SessionView, SiteView
 
 DEFAULT, DEMO = "default", "demo"
 

@@ -26,13 +26,13 @@ from voltbench.apps.sites.herald import Herald
 from voltbench.apps.sites.keeping import SetAside, hosted_plan, kept_site, saved
 from voltbench.apps.sites.records import record_of, view_of
 from voltbench.clock import Clock
-from voltbench.energy.hosted import HostedPlan, HostedSite
-from voltbench.energy.inputs import Input, StartSession, StopSession, encoded
-from voltbench.energy.metering import SiteMeter, SiteReading
-from voltbench.energy.views import SessionView, SiteView
 from voltbench.errors import Conflict, InvalidInput, NotFound, Unavailable, VoltbenchError
 from voltbench.events import Fact
 from voltbench.quantities import Instant
+from voltbench.running.hosted import HostedPlan, HostedSite
+from voltbench.running.inputs import Input, StartSession, StopSession, encoded
+from voltbench.running.metering import SiteMeter, SiteReading
+from voltbench.running.views import SessionView, SiteView
 
 INPUTS_PER_SNAPSHOT = 500
 

@@ -12,10 +12,10 @@ from voltbench.apps.api.addressing import Site, struct_answer
 from voltbench.apps.api.contracts.station_models import ConnectorId, Demand, connector_id, connector_name
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.problems import problems
-from voltbench.energy.inputs import StartSession, StopSession
-from voltbench.energy.views import BatteryView, ChargerView, ConnectorView, SessionView, SiteView
 from voltbench.errors import NotFound
 from voltbench.quantities import kw_from_w, w_from_kw
+from voltbench.running.inputs import StartSession, StopSession
+from voltbench.running.views import BatteryView, ChargerView, ConnectorView, SessionView, SiteView
 
 router = APIRouter(tags=["seed"])
 

@@ -14,9 +14,9 @@ from voltbench.apps.api.bodies import PlainRoute
 from voltbench.apps.api.contracts import station_models as contract
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.problems import problems
-from voltbench.energy.inputs import Recompute, StartSession, StopSession, UpdatePower
 from voltbench.errors import NotFound
 from voltbench.quantities import w_from_kw
+from voltbench.running.inputs import Recompute, StartSession, StopSession, UpdatePower
 
 router = APIRouter(responses=problems(404), route_class=PlainRoute)
 

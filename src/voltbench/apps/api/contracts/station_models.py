@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from voltbench.adapters import strict
-from voltbench.energy.views import BatteryView, ChargerView, ConnectorView, SessionView, SiteView
 from voltbench.quantities import kw_from_w, rfc3339
+from voltbench.running.views import BatteryView, ChargerView, ConnectorView, SessionView, SiteView
 
 SMALLEST_DEMAND_KW, LARGEST_POWER_KW = 0.001, 1_000_000.0
 """A watt and a gigawatt: beyond them a power is a mistake."""

@@ -17,22 +17,21 @@ import msgspec
 
 from voltbench.charging.path import path_to_connector
 from voltbench.charging.reported import ReportedSession, ReportedState
-from voltbench.energy.bay import Bay
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.formats import stamped, unstamped
-from voltbench.energy.inputs import Input, Recompute, SetLimit, StartSession, StopSession, UpdatePower
-from voltbench.energy.look import boosted_share, connector_id, look, session_view
-from voltbench.energy.operation import OperationState
-from voltbench.energy.scenario import SitePlan
 from voltbench.energy.steps import step_above
-from voltbench.energy.views import ENDED, LimitView, SessionView, SiteView
-from voltbench.energy.vigil import Vigil
-from voltbench.energy.visits import Place
 from voltbench.engine import World
 from voltbench.errors import Conflict, LocalProtocolError, NotFound
 from voltbench.events import Fact, MeterRead
 from voltbench.quantities import DurationMs, Instant
+from voltbench.running.bay import Bay
+from voltbench.running.formats import stamped, unstamped
+from voltbench.running.inputs import Input, Recompute, SetLimit, StartSession, StopSession, UpdatePower
+from voltbench.running.look import boosted_share, connector_id, look, session_view
+from voltbench.running.operation import OperationState
+from voltbench.running.site_plan import Place, SitePlan
+from voltbench.running.views import ENDED, LimitView, SessionView, SiteView
+from voltbench.running.vigil import Vigil
 from voltbench.site.storage import StorageState
 
 RECENT_SESSIONS = 256

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf
 
-from voltbench.energy.bay import Bay
 from voltbench.quantities import Instant
+from voltbench.running.bay import Bay
 from voltbench.site.series import StepSeries, earliest
 from voltbench.site.storage import Storage
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from voltbench.energy.operation import Operation
 from voltbench.engine import METERS
 from voltbench.quantities import MS_PER_MINUTE, DurationMs, Instant
+from voltbench.running.operation import Operation
 
 
 class SiteReading(msgspec.Struct, frozen=True):

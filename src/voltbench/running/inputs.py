@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from voltbench.energy.formats import stamped, unstamped
 from voltbench.errors import InvalidInput
+from voltbench.running.formats import stamped, unstamped
 
 
 class StartSession(msgspec.Struct, frozen=True, tag=True):

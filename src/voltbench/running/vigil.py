@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from voltbench.energy.operation import Operation
 from voltbench.engine import PHYSICS
 from voltbench.quantities import DurationMs, Instant
+from voltbench.running.operation import Operation
 
 
 class Vigil:

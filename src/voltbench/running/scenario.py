@@ -4,62 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
 
 from voltbench.charging.session import Emit
 from voltbench.energy.control import ControlOptions
-from voltbench.energy.operation import Operation
-from voltbench.energy.visits import Place, Visit, Visitors, VisitRecord
 from voltbench.engine import World
-from voltbench.events import Fact, LimitSet, SessionSatisfied, StorageSet
+from voltbench.events import Fact, SessionSatisfied, StorageSet
 from voltbench.quantities import Instant
-from voltbench.site.limits import LimitTree
+from voltbench.running.site_plan import SitePlan
+from voltbench.running.visits import Visit, Visitors, VisitRecord
 from voltbench.site.meter import PowerRecord
-from voltbench.site.series import StepSeries
-from voltbench.site.storage import Storage, StorageModel
+from voltbench.site.storage import Storage
 from voltbench.site.tariff import Tariff
 
 STORAGE_SOURCE = -1
 """The number under which the stationary battery is recorded; visits count from 0 in the order of `Scenario.visits`."""
-
-
-@dataclass(frozen=True, slots=True)
-class SitePlan:
-    """A site as it is built: its limits, its connectors, its battery, its own load and generation.
-
-    `export_limit_w` is the most it may feed in; generation above that is curtailed.
-    """
-
-    id: str
-    tree: LimitTree
-    places: Sequence[Place]
-    storage: StorageModel | None = None
-    storage_soc: float | None = None
-    load_w: StepSeries = field(default_factory=lambda: StepSeries.constant(0.0))
-    generation_w: StepSeries = field(default_factory=lambda: StepSeries.constant(0.0))
-    export_limit_w: float = inf
-
-    def in_operation(
-        self,
-        world: World,
-        options: ControlOptions,
-        tree: LimitTree | None = None,
-        on_fact: Callable[[Fact], None] | None = None,
-        on_limit: Callable[[LimitSet], None] | None = None,
-    ) -> Operation:
-        """The site in operation on a World, from now on; with a tree of its own where its limits are to change."""
-        storage = Storage(self.storage, world.now, self.storage_soc) if self.storage is not None else None
-        return Operation(
-            world,
-            tree or self.tree,
-            options,
-            storage,
-            self.load_w,
-            self.generation_w,
-            self.export_limit_w,
-            on_fact=on_fact,
-            on_limit=on_limit,
-        )
 
 
 @dataclass(frozen=True, slots=True)

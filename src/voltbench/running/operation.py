@@ -13,8 +13,6 @@ from math import inf
 import msgspec
 
 from voltbench.energy.allocate import BY_TURN
-from voltbench.energy.balance import Balance
-from voltbench.energy.bay import Bay, BayState, Session
 from voltbench.energy.claim import UNBOUND, Claim, certainly_fit, room_after, row_name
 from voltbench.energy.commit import Aim
 from voltbench.energy.control import ControlOptions, SiteController, Target
@@ -24,6 +22,8 @@ from voltbench.engine import CONTROL, PHYSICS, World
 from voltbench.errors import Conflict, NotFound
 from voltbench.events import Fact, LimitSet, SessionEnded, SessionSatisfied, SessionStarted, StorageSet
 from voltbench.quantities import MS_PER_HOUR, Instant
+from voltbench.running.balance import Balance
+from voltbench.running.bay import Bay, BayState, Session
 from voltbench.site.limits import LimitTree
 from voltbench.site.series import StepSeries, earliest
 from voltbench.site.storage import Storage

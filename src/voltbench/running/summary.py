@@ -12,10 +12,10 @@ from math import isfinite
 import msgspec
 import numpy as np
 
-from voltbench.energy.flows import Flows, Recorded, flows, grid_limit_steps, peak_import_w, storage_gain_wh, stored_wh
-from voltbench.energy.scenario import Outcome
-from voltbench.energy.visits import Ending, VisitRecord
 from voltbench.quantities import MS_PER_MINUTE, MS_PER_SECOND, Instant
+from voltbench.running.flows import Flows, Recorded, flows, grid_limit_steps, peak_import_w, storage_gain_wh, stored_wh
+from voltbench.running.scenario import Outcome
+from voltbench.running.visits import Ending, VisitRecord
 from voltbench.site.meter import Floats
 from voltbench.site.sampling import sample_edges, sampled_mean
 from voltbench.site.series import StepSeries

@@ -10,21 +10,11 @@ from heapq import heappop, heappush
 
 from voltbench.charging.path import ChargingPath, can_plug_in, path_to_pack
 from voltbench.charging.session import ChargingSession, Emit
-from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Vehicle
-from voltbench.energy.operation import Operation
 from voltbench.engine import ARRIVALS
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A connector of a site: which station it belongs to, and what both can do."""
-
-    connector: str
-    station: str
-    station_model: StationModel
-    connector_model: ConnectorModel
+from voltbench.running.operation import Operation
+from voltbench.running.site_plan import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from voltbench.energy.scenario import Scenario
-from voltbench.energy.visits import Visitors, VisitRecord
 from voltbench.engine import ARRIVALS, World
 from voltbench.events import Fact, SessionSatisfied
 from voltbench.quantities import Instant
+from voltbench.running.scenario import Scenario
+from voltbench.running.visits import Visitors, VisitRecord
 
 RECENT_VISITS = 256
 """Visits that are remembered after they have ended."""

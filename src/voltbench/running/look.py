@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from voltbench.charging.reported import ReportedSession
-from voltbench.energy.bay import Bay
 from voltbench.energy.claim import UNBOUND
-from voltbench.energy.operation import Operation
-from voltbench.energy.views import BatteryView, ChargerView, ConnectorView, LimitView, SessionView, SiteView
-from voltbench.energy.visits import Place
 from voltbench.quantities import POWER_TOLERANCE_W, Instant
+from voltbench.running.bay import Bay
+from voltbench.running.operation import Operation
+from voltbench.running.site_plan import Place
+from voltbench.running.views import BatteryView, ChargerView, ConnectorView, LimitView, SessionView, SiteView
 from voltbench.site.storage import Storage
 
 

@@ -11,8 +11,9 @@ from math import isinf
 
 import numpy as np
 
-from voltbench.energy.scenario import STORAGE_SOURCE, Outcome, Scenario, SitePlan
 from voltbench.quantities import MS_PER_MINUTE, Instant
+from voltbench.running.scenario import STORAGE_SOURCE, Outcome, Scenario
+from voltbench.running.site_plan import SitePlan
 from voltbench.site.limits import LimitTree
 from voltbench.site.meter import Floats, Stretches
 from voltbench.site.sampling import (

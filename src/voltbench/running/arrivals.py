@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from voltbench.chance import stream
 from voltbench.charging.vehicle import CONNECTOR_TYPES, Vehicle, VehicleModel
-from voltbench.energy.visits import Visit
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, DurationMs, Instant, utc
+from voltbench.running.visits import Visit
 
 Floats = NDArray[np.float64]
 
