@@ -64,37 +64,43 @@ def figures(quick: bool = False) -> list[Figure]:
 
 
 def compared(asked: Run, network: dict[str, Any], directory: Path) -> Figure:
-    """Ours before and after the peer's; the delivered energies are compared in all and session by session."""
+    """Ours and the peer's in turn; the delivered energies are compared in all and session by session."""
     sessions, what = SESSIONS / f"{asked.file}.json", f"a day of {asked.file}"
     if asked.hours is not None:
         sessions, what = busiest(sessions, asked.hours, directory)
-    strategy = STRATEGY[asked.algorithm]
-    before_s, outcome = ours(sessions, network, strategy, asked.period_min)
-    theirs = [_peer_run(sessions, asked.algorithm, asked.period_min) for _ in range(asked.peer_rounds)]
-    after_s, _ = ours(sessions, network, strategy, asked.period_min)
+    ours, theirs = [], []
+    for _ in range(asked.peer_rounds):
+        ours.append(our_run(sessions, network, STRATEGY[asked.algorithm], asked.period_min))
+        theirs.append(_peer_run(sessions, asked.algorithm, asked.period_min))
+    ours.append(our_run(sessions, network, STRATEGY[asked.algorithm], asked.period_min))
     per = theirs[0]["days"] if asked.hours is None else 1.0
-    ours_s = statistics.median((before_s, after_s)) / per
+    ours_s = statistics.median(taken_s for taken_s, _ in ours) / per
     peer_s = statistics.median(run["cpu_seconds"] for run in theirs) / per
-    kwh, peer_kwh = {visit.id: visit.delivered_wh / 1e3 for visit in outcome.ledger}, theirs[0]["sessions"]
-    assert kwh.keys() == peer_kwh.keys()
-    most_off_wh = 1e3 * max(abs(kwh[id] - peer_kwh[id]) for id in kwh)
-    off = sum(kwh.values()) / sum(peer_kwh.values()) - 1.0
+    kwh = {visit.id: visit.delivered_wh / 1e3 for visit in ours[0][1].ledger}
+    peer_kwh: dict[str, float] = theirs[0]["sessions"]
     return Figure(
         what=f"{what}, {LABEL[asked.algorithm]}, {asked.period_min} min",
         ours=f"{ours_s * 1e3:.1f} ms, {sum(kwh.values()):.1f} kWh",
         peer=f"{peer_s * 1e3:,.0f} ms, {sum(peer_kwh.values()):.1f} kWh",
-        ratio=f"{peer_s / ours_s:,.0f}x; energy {100 * off:+.3f} %, of one session at most {most_off_wh:.0f} Wh off",
+        ratio=f"{peer_s / ours_s:,.0f}x; {_difference(kwh, peer_kwh)}",
         promise=">= 100x, within 0.1 %" if asked.algorithm == "edf" else "",
     )
 
 
-def ours(sessions: Path, network: dict[str, Any], strategy: str, period_min: int) -> tuple[float, Outcome]:
+def _difference(kwh: dict[str, float], peer_kwh: dict[str, float]) -> str:
+    """How far apart the delivered energies are, in all and where they are furthest apart."""
+    assert kwh.keys() == peer_kwh.keys()
+    in_all = sum(kwh.values()) / sum(peer_kwh.values()) - 1.0
+    most_wh = 1e3 * max(abs(kwh[id] - peer_kwh[id]) for id in kwh)
+    return f"energy {100 * in_all:+.3f} %, of one session at most {most_wh:.0f} Wh off"
+
+
+def our_run(sessions: Path, network: dict[str, Any], strategy: str, period_min: int) -> tuple[float, Outcome]:
     """Median CPU seconds of a run, and what came of it. Building is not counted, as for the peer."""
-    seconds = []
+    seconds, outcomes = [], list[Outcome]()
     for _ in range(ROUNDS):
         scenario = garage_scenario(sessions, network, period_min, strategy)
-        outcomes: list[Outcome] = []
-        seconds.append(cpu_s(lambda scenario=scenario, outcomes=outcomes: outcomes.append(run(scenario))))  # type: ignore[misc]
+        seconds.append(cpu_s(lambda scenario=scenario: outcomes.append(run(scenario))))  # type: ignore[misc]
     return statistics.median(seconds), outcomes[0]
 
 

@@ -80,6 +80,15 @@ def machine() -> str:
     return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {version('numpy')}"
 
 
+def promised(most: float, measured: float) -> str:
+    """How far below a promise a measurement stays, where no peer stands beside it."""
+    return (
+        f"{most / measured:.1f}x better than promised"
+        if measured <= most
+        else f"{measured / most:.1f}x over the promise"
+    )
+
+
 def ms(seconds: float) -> str:
     """Milliseconds to read."""
     return f"{seconds * 1e3:.3g} ms"

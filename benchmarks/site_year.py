@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import resource
+import statistics
 import time
 
-from benchmarks.figures import Figure, alone
+from benchmarks.figures import Figure, alone, promised
 from voltbench.adapters.catalog import Catalog
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.energy.control import ControlOptions
@@ -16,6 +17,7 @@ from voltbench.running.scenario import Scenario, run
 from voltbench.running.site_plan import Place, SitePlan
 from voltbench.site.limits import LimitTree, Node, Outlet
 
+MOST_S, MOST_MB = 10.0, 150.0
 LIMIT_W = 100_000.0
 INTERVAL_MIN = 5
 DAYS = 365
@@ -24,12 +26,19 @@ START = 1_767_225_600_000  # 2026-01-01
 
 def figures(quick: bool = False) -> list[Figure]:
     """CPU seconds and memory of the year, and how often its limit binds."""
-    year = alone("benchmarks.site_year")
-    what = f"a year, 54 EVSEs, {year['sessions']:,} sessions, {LIMIT_W / 1e3:.0f} kW, every {INTERVAL_MIN} min"
-    tight = f"limit tight {year['tight_h']:.0f} h of 8,760"
+    years = [alone("benchmarks.site_year") for _ in range(1 if quick else 3)]
+    cpu_s, rss_mb = statistics.median(year["cpu_s"] for year in years), max(year["rss_mb"] for year in years)
+    what = f"a year, 54 EVSEs, {years[0]['sessions']:,} sessions, {LIMIT_W / 1e3:.0f} kW, every {INTERVAL_MIN} min"
+    tight = f"limit tight {years[0]['tight_h']:,.0f} h of 8,760; {years[0]['delivered_kwh']:,.0f} kWh delivered"
     return [
-        Figure(f"{what} ({tight})", f"{year['cpu_s']:.1f} s CPU", promise="<= 10 s"),
-        Figure("  its memory, all of the process", f"{year['rss_mb']:.0f} MB", promise="<= 150 MB"),
+        Figure(f"{what} ({tight})", f"{cpu_s:.1f} s CPU", "", promised(MOST_S, cpu_s), f"<= {MOST_S:.0f} s"),
+        Figure(
+            "  its memory, all of the process",
+            f"{rss_mb:.0f} MB",
+            "",
+            promised(MOST_MB, rss_mb),
+            f"<= {MOST_MB:.0f} MB",
+        ),
     ]
 
 

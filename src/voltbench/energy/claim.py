@@ -137,12 +137,16 @@ class Room:
         """How much more a group of outlets may draw by the lines, and the subset that allows no more."""
         if group in self._full:
             return 0.0, self._full[group]
+        groups, group_w, bounds = self._groups, self._group_w, self._line_bound
         fits_w, binding, slack_w = wanted_w, UNBOUND, inf
-        for subset, a_per_w in self._groups.terms[group]:
-            bound, total = self._line_bound[subset], self._groups.total(subset, self._group_w)
-            slack_w = min(slack_w, (bound - abs(total)) / self._groups.largest[subset])
-            if fits_w > slack_w and abs(total + a_per_w * fits_w) > bound:
-                fits_w, binding = _crossing_w(total, a_per_w, bound), subset
+        for subset, a_per_w in groups.terms[group]:
+            total = 0j  # not `groups.total`: this is where a simulation of a large delta-wired site spends its time
+            for member, member_a_per_w in groups.members[subset]:
+                total += member_a_per_w * group_w[member]
+            left_w = (bounds[subset] - abs(total)) / groups.largest[subset]
+            slack_w = min(slack_w, left_w)
+            if fits_w > left_w and abs(total + a_per_w * fits_w) > bounds[subset]:
+                fits_w, binding = _crossing_w(total, a_per_w, bounds[subset]), subset
         self._safe_until[group] = self._given_w + slack_w
         if binding != UNBOUND:
             self._last, self._last_subset = (group, fits_w), binding

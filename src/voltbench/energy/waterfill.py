@@ -30,20 +30,15 @@ def fill_tree(
     `parent` and `bound_w` describe the nodes, parents first, the root's parent being -1; `nodes`, `demand_w` and
     `weight` the claims. O(n log n) for a given depth: each node sorts what its children left sorted.
     """
-    count = len(parent)
-    load_w = [0.0] * count
+    wanted_w = [0.0] * len(parent)
     for node, demand in zip(nodes, demand_w, strict=True):
-        load_w[node] += demand
-    binds = False
-    for v in range(count - 1, -1, -1):
-        if load_w[v] > bound_w[v]:
-            binds = True
-            break
-        if v:
-            load_w[parent[v]] += load_w[v]
-    if not binds:
+        wanted_w[node] += demand
+    if _all_fits(parent, bound_w, wanted_w[:]):
         return list(demand_w), [UNBOUND] * len(nodes)
-    level, binding = _tree_levels(parent, bound_w, nodes, demand_w, weight)
+    steps: list[list[tuple[float, float]]] = [[] for _ in parent]
+    for node, demand, w in zip(nodes, demand_w, weight, strict=True):
+        steps[node].append((demand / w, w))
+    level, binding = _tree_levels(parent, bound_w, wanted_w, steps)
     powers, rows = [], []
     for node, demand, w in zip(nodes, demand_w, weight, strict=True):
         share = w * level[node]
@@ -56,34 +51,37 @@ def fill_tree(
     return powers, rows
 
 
+def _all_fits(parent: Sequence[int], bound_w: Sequence[float], load_w: list[float]) -> bool:
+    """Whether every node holds all that is wanted below it; `load_w` starts as what is wanted at each."""
+    for v in range(len(parent) - 1, -1, -1):
+        if load_w[v] > bound_w[v]:
+            return False
+        if v:
+            load_w[parent[v]] += load_w[v]
+    return True
+
+
 def _tree_levels(
-    parent: Sequence[int],
-    bound_w: Sequence[float],
-    nodes: Sequence[int],
-    demand_w: Sequence[float],
-    weight: Sequence[float],
+    parent: Sequence[int], bound_w: Sequence[float], total_w: list[float], steps: list[list[tuple[float, float]]]
 ) -> tuple[list[float], list[int]]:
-    """The level at which each node's claims stop, and the node that stops them."""
-    count = len(parent)
-    steps: list[list[tuple[float, float]]] = [[] for _ in range(count)]
-    total_w = [0.0] * count
-    for node, demand, w in zip(nodes, demand_w, weight, strict=True):
-        steps[node].append((demand / w, w))
-        total_w[node] += demand
-    level = [inf] * count
-    for v in range(count - 1, -1, -1):
-        below = steps[v]
-        if total_w[v] > bound_w[v]:
-            level[v] = _level(below, total_w[v], bound_w[v])
-            total_w[v] = max(bound_w[v], 0.0)
-        up = parent[v]
-        if up >= 0:
-            total_w[up] += total_w[v]
+    """The level at which each node's claims stop, and the node that stops them.
+
+    `total_w` and the `steps` (own level, weight) start as those of each node's own claims.
+    """
+    level = [inf] * len(parent)
+    for v in range(len(parent) - 1, -1, -1):
+        below, total, bound = steps[v], total_w[v], bound_w[v]
+        if total > bound:
+            level[v] = _level(below, total, bound)
+            total = bound if bound > 0.0 else 0.0
+        if v:
+            up = parent[v]
+            total_w[up] += total
             if len(below) > len(steps[up]):
                 below, steps[up] = steps[up], below
             steps[up] += below
-    binding = [v if level[v] < inf else UNBOUND for v in range(count)]
-    for v in range(1, count):
+    binding = [v if own < inf else UNBOUND for v, own in enumerate(level)]
+    for v in range(1, len(parent)):
         if level[parent[v]] <= level[v]:
             level[v], binding[v] = level[parent[v]], binding[parent[v]]
     return level, binding

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 
 import msgspec
@@ -82,9 +83,22 @@ class BayState(msgspec.Struct, frozen=True):
 
 
 class Bay:
-    """A session at a connector of an operated site."""
+    """A session at a connector of an operated site.
 
-    __slots__ = ("_ceiling", "_on_change", "binding", "claim", "commitment", "connector", "session")
+    Until `needs_all_until` (ms) it surely needs all that its connector gives, which is `rated_w`.
+    """
+
+    __slots__ = (
+        "_ceiling",
+        "_on_change",
+        "binding",
+        "claim",
+        "commitment",
+        "connector",
+        "needs_all_until",
+        "rated_w",
+        "session",
+    )
 
     def __init__(
         self,
@@ -100,6 +114,8 @@ class Bay:
         self.claim = claim
         self.commitment = commitment
         self.binding = UNBOUND
+        self.needs_all_until = -inf
+        self.rated_w = settable(claim, claim.maximum_w)
         self._ceiling = (-1.0, 0.0)
 
     def ceiling_w(self) -> float:

@@ -256,9 +256,14 @@ class Operation:
         """What a connector can give, as far as its vehicle can need it until the next action."""
         if self.options.on_events:
             return bay.claim.maximum_w
-        bay.claim.needed_wh = bay.session.needed_wh(now)
-        needed_w = bay.claim.needed_wh * MS_PER_HOUR / self.options.interval_ms
-        return settable(bay.claim, min(bay.claim.maximum_w, needed_w))
+        if now <= bay.needs_all_until and not self.controller.goes_by_need:
+            return bay.rated_w
+        claim, interval_ms = bay.claim, self.options.interval_ms
+        claim.needed_wh = bay.session.needed_wh(now)
+        bay.needs_all_until = now + claim.needed_wh / claim.maximum_w * MS_PER_HOUR - interval_ms
+        return (
+            bay.rated_w if now <= bay.needs_all_until else settable(claim, claim.needed_wh * MS_PER_HOUR / interval_ms)
+        )
 
     def _commit(self, now: Instant, aims: list[Aim], target: Target) -> None:
         commitments = self.controller.commitments

@@ -84,6 +84,7 @@ class LimitTree:
         self._subsets = [s for line in self.lines if line not in self._one_way for s in worst_case_subsets(line)]
         self.line_groups = self._grouped_by_lines()
         self._phase_rows: list[tuple[int, int]] = []
+        self._shared: dict[Rows, Rows] = {}
         self.root_rows: list[tuple[int, float]] = [(0, 1.0)]
         """The rows of the grid connection, and what a watt of balanced three-phase power does to each."""
 
@@ -122,6 +123,7 @@ class LimitTree:
 
     def _compile(self) -> None:
         limited = [i for i, ceilings in self._ceilings.items() if any(c.current_a for c in ceilings.values())]
+        self._shared.clear()
         self._phase_rows = [(i, phase_index) for i in limited for phase_index in range(3)]
         per_phase = [
             (len(self.nodes) + r, 1.0 / (3 * NOMINAL_VOLTAGE_V)) for r, (i, _) in enumerate(self._phase_rows) if i == 0
@@ -172,7 +174,8 @@ class LimitTree:
         linear += [(row, per_w) for row, per_w in loads if per_w > 0.0]
         group = self.line_groups.group_of.get(outlet, -1)
         lines = self.line_groups.terms[group] if group >= 0 else ()
-        return Rows(self._index[place.node], tuple(linear), lines, group)
+        rows = Rows(self._index[place.node], tuple(linear), lines, group)
+        return self._shared.setdefault(rows, rows)
 
     @property
     def lines_by_id(self) -> dict[str, LineLimit]:
