@@ -31,13 +31,12 @@ def fill_tree(
     `weight` the claims. O(n log n) for a given depth: each node sorts what its children left sorted.
     """
     wanted_w = [0.0] * len(parent)
-    for node, demand in zip(nodes, demand_w, strict=True):
-        wanted_w[node] += demand
-    if _all_fits(parent, bound_w, wanted_w[:]):
-        return list(demand_w), [UNBOUND] * len(nodes)
     steps: list[list[tuple[float, float]]] = [[] for _ in parent]
     for node, demand, w in zip(nodes, demand_w, weight, strict=True):
+        wanted_w[node] += demand
         steps[node].append((demand / w, w))
+    if _all_fits(parent, bound_w, wanted_w[:]):
+        return list(demand_w), [UNBOUND] * len(nodes)
     level, binding = _tree_levels(parent, bound_w, wanted_w, steps)
     powers, rows = [], []
     for node, demand, w in zip(nodes, demand_w, weight, strict=True):
@@ -92,11 +91,16 @@ def _level(steps: list[tuple[float, float]], total_w: float, bound_w: float) -> 
 
     `steps` holds (own level, weight) of each and is left with the ones above the level merged into one.
     """
-    steps.sort()
     if bound_w <= 0.0:
-        merged = sum(w for _, w in steps)
-        steps[:] = [(0.0, merged)]
+        steps[:] = [(0.0, sum(w for _, w in steps))]
         return 0.0
+    steps.sort()
+    if len(steps) == 2:  # two connectors of a station: the commonest node by far
+        (lower, w), (_, other) = steps
+        level = (bound_w - lower * w) / other
+        if level >= lower:
+            steps[1] = (level, other)
+            return level
     rest_w, merged = total_w, 0.0
     while True:
         own, w = steps.pop()
