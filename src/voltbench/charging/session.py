@@ -37,7 +37,8 @@ class ChargingStatus(StrEnum):
 class ChargingSession:
     """A vehicle twin that charges: its pack fills along its acceptance curve, up to what its driver wants.
 
-    `asked_wh` is the energy wanted at the connector; it is cut to what the pack takes until it is full.
+    `asked_wh` is the energy wanted at the connector; it is cut to what the pack takes until it is full. `ceiling_w` is
+    the most it could ever draw here, whatever its state of charge.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class ChargingSession:
         "_waited_ms",
         "arrived_at",
         "asked_wh",
+        "ceiling_w",
         "departs_at",
         "id",
         "limit_w",
@@ -85,6 +87,7 @@ class ChargingSession:
         self._target_wh = max(stored_wh, min(stored_wh + asked_wh * onboard, curve.full_wh))
         self.asked_wh = (self._target_wh - stored_wh) / onboard
         self._rated_until_wh = curve.accepts_until(stored_wh, path.rating_w * path.efficiency)
+        self.ceiling_w = min(path.rating_w, curve.peak_w / path.efficiency)
         self._offered_w = 0.0
         self._piece: Piece = IDLE
         self._rises = False
@@ -102,11 +105,6 @@ class ChargingSession:
         if stored_wh >= self._target_wh:
             return 0.0
         return min(self.path.rating_w, self._curve.power_at(stored_wh) / self._efficiency)
-
-    @property
-    def ceiling_w(self) -> float:
-        """Most it could ever draw here, whatever its state of charge."""
-        return min(self.path.rating_w, self._curve.peak_w / self._efficiency)
 
     def power_w(self, now: Instant) -> float:
         """Power drawn from the site, in W."""

@@ -126,8 +126,10 @@ class Gate:
     def _gated(self, s: Situation, strategy: Strategy, ungated: Shares) -> Shares:
         """First the strategy's own choice beside those who must stay on; where that is too little for some, turns."""
         claims, wanting = s.claims, [i for i, wanted_w in enumerate(s.demand_w) if wanted_w > 0.0]
-        kept_on = [i for i in wanting if self._is_kept_on(s.now, claims[i])]
-        able = [i for i in wanting if not self._is_kept_off(s.now, self._turn.get(claims[i].id))]
+        kept_on = [i for i in wanting if self._is_kept_on(s.now, claims[i])] if self.turns.minimum_on_ms else []
+        able = wanting
+        if self.turns.minimum_off_ms:
+            able = [i for i in wanting if not self._is_kept_off(s.now, self._turn.get(claims[i].id))]
         shares = ungated
         if len(able) < len(wanting) or any(ungated[0][i] < claims[i].minimum_w for i in kept_on):
             shares = _with_minimum(s, strategy, able, _that_fit(s, kept_on), ungated[1])
@@ -182,7 +184,7 @@ class Gate:
             turn = self._turn.get(claim.id)
             if turn is None or turn.on != on:
                 self._turn[claim.id] = Turn(on, s.now, s.now)
-            elif on and not self._is_kept_on(s.now, claim):
+            elif on and s.now - turn.since >= self.turns.minimum_on_ms:
                 turn.turn_since = s.now
 
 

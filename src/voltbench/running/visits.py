@@ -102,6 +102,7 @@ class Visitors:
         self._emit_for = emit_for
         self._leaving: deque[str] = deque()
         self._paths: dict[tuple[str, int], ChargingPath] = {}
+        self._fitting: dict[int, dict[str, float]] = {}
         operation.world.add(self, ARRIVALS)
 
     def next_wakeup(self) -> Instant | None:
@@ -169,8 +170,16 @@ class Visitors:
     def _connector_for(self, visit: Visit) -> str | None:
         if visit.connector is not None:
             return visit.connector if visit.connector in self._free else None
-        fitting = (c for c in self._free if can_plug_in(visit.vehicle, self._places[c].connector_model))
-        return max(fitting, key=lambda c: self._places[c].connector_model.max_power_w, default=None)
+        rating_w = self._ratings_w(visit.vehicle)
+        return max((c for c in self._free if c in rating_w), key=rating_w.__getitem__, default=None)
+
+    def _ratings_w(self, vehicle: Vehicle) -> dict[str, float]:
+        """The connectors that fit a vehicle, and what each can give."""
+        key = id(vehicle.model)
+        if key not in self._fitting:
+            models = {c: place.connector_model for c, place in self._places.items()}
+            self._fitting[key] = {c: m.max_power_w for c, m in models.items() if can_plug_in(vehicle, m)}
+        return self._fitting[key]
 
     def _plug_in(self, now: Instant, visit: Visit, connector: str) -> None:
         model = visit.vehicle.model
