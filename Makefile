@@ -5,6 +5,7 @@
 #   make check  format, lint, types, layers
 #   make bench  the benchmarks, each beside its peer
 #   make docs   the reference pages in docs/reference, from the code
+#   make ocpp-messages  src/voltbench/ocpp/*/messages.py, from the schemas in the PyPI package ocpp
 
 PYTHON ?= $(or $(firstword $(shell command -v python3.11 python3.12 python3)),python3.11)
 UV_VERSION := 0.13.8
@@ -29,7 +30,7 @@ PEER_LOCK := benchmarks/peers/acn-requirements.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test nightly check bench docs format lock clean
+.PHONY: help run test nightly check bench docs ocpp-messages format lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -54,6 +55,9 @@ bench: $(VENV)/.synced-bench $(PEER)/.synced
 
 docs: $(VENV)/.synced-run
 	@$(BIN)/python docs/build.py
+
+ocpp-messages: $(VENV)/.synced-dev
+	@$(BIN)/python tools/ocpp_messages.py
 
 format: $(VENV)/.synced-dev
 	$(BIN)/ruff format

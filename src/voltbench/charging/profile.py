@@ -1,0 +1,252 @@
+"""Charging profiles, and the one limit that all of them together give: the composite schedule.
+
+One pure function for every version of OCPP (1.6 edition 2, section 3.13; 2.0.1 Part 2, block K). Instants are in ms, as
+everywhere; what a schedule says is in seconds from its start, and in W or A, as the standard has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import pairwise
+
+from voltbench.quantities import MS_PER_DAY, MS_PER_SECOND, NOMINAL_VOLTAGE_V, Instant
+
+DEFAULT_LIMIT_A = 48.0
+"""What counts where no profile says anything, per phase, unless configured; never more than the connector's rating."""
+
+
+class Purpose(StrEnum):
+    """What a profile is for (ChargingProfilePurposeEnumType)."""
+
+    STATION_MAX = "ChargingStationMaxProfile"
+    EXTERNAL = "ChargingStationExternalConstraints"
+    TX_DEFAULT = "TxDefaultProfile"
+    TX = "TxProfile"
+
+
+class Kind(StrEnum):
+    """What a profile's times count from (ChargingProfileKindEnumType)."""
+
+    ABSOLUTE = "Absolute"
+    RECURRING = "Recurring"
+    RELATIVE = "Relative"
+
+
+class Unit(StrEnum):
+    """What a schedule's limits are in: W in all, or A on each phase (ChargingRateUnitEnumType)."""
+
+    W = "W"
+    A = "A"
+
+
+class Recurrency(StrEnum):
+    """How often a recurring profile begins anew (RecurrencyKindEnumType)."""
+
+    DAILY = "Daily"
+    WEEKLY = "Weekly"
+
+    @property
+    def period_ms(self) -> int:
+        """24 hours or 7 days, whatever clocks on walls do."""
+        return MS_PER_DAY if self is Recurrency.DAILY else 7 * MS_PER_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A limit that holds from so many seconds after its schedule's start on; `phases` 3 where none are said."""
+
+    start_s: int
+    limit: float
+    phases: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Limits over time. Without a duration the last one holds for ever; `minimum` is what charging needs at least."""
+
+    unit: Unit
+    periods: tuple[Period, ...]
+    start: Instant | None = None
+    duration_s: int | None = None
+    minimum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A charging profile as it is installed."""
+
+    id: int
+    stack_level: int
+    purpose: Purpose
+    kind: Kind
+    schedule: Schedule
+    recurrency: Recurrency | None = None
+    valid_from: Instant | None = None
+    valid_to: Instant | None = None
+    transaction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """What a connector hangs on: its voltage and phases, and its rating and its default, in A on each phase."""
+
+    voltage_v: float = NOMINAL_VOLTAGE_V
+    phases: int = 3
+    rating_a: float = DEFAULT_LIMIT_A
+    default_a: float = DEFAULT_LIMIT_A
+
+    @property
+    def gap_w(self) -> float:
+        """What counts where no profile says anything."""
+        return min(self.rating_a, self.default_a) * self.voltage_v * self.phases
+
+    def in_w(self, limit: float, unit: Unit, phases: int) -> float:
+        """A limit in W."""
+        return limit if unit is Unit.W else limit * self.voltage_v * phases
+
+    def in_unit(self, power_w: float, unit: Unit, phases: int) -> float:
+        """A power as a limit in W or A."""
+        return power_w if unit is Unit.W else power_w / (self.voltage_v * phases)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A limit in W from an instant until another, on so many phases; `why` is the profile that says so, or nobody."""
+
+    start: Instant
+    end: Instant
+    limit_w: float
+    phases: int
+    why: Profile | None = None
+
+
+def composite(
+    profiles: Iterable[Profile],
+    start: Instant,
+    end: Instant,
+    supply: Supply,
+    transaction_start: Instant | None = None,
+) -> list[Stretch]:
+    """The limit of a connector from one instant until another: the lowest of what its profiles say, and which says so.
+
+    `profiles` are those of the connector and those of the whole station. TxProfile and TxDefaultProfile count only
+    during a transaction. There is always one stretch at least; an empty window has the limit of its instant.
+    """
+    last = max(end, start + 1)
+    known = [
+        (profile, list(_stretches(profile, start, last, supply, transaction_start)))
+        for profile in profiles
+        if transaction_start is not None or profile.purpose not in (Purpose.TX, Purpose.TX_DEFAULT)
+    ]
+    edges = {start, last} | {edge for _, said in known for s in said for edge in (s.start, s.end)}
+    spans = pairwise(sorted(edge for edge in edges if start <= edge <= last))
+    limits = [_lowest(_in_force(known, a, b), a, b, supply) for a, b in spans]
+    return [replace(s, end=end) if s.end == last else s for s in _merged(limits)]
+
+
+def station_composite(
+    connectors: Sequence[Sequence[Stretch]], station: Sequence[Stretch], start: Instant, end: Instant
+) -> list[Stretch]:
+    """The limit of a whole station: the sum of its connectors', capped by what limits the station itself."""
+    edges = {edge for stretches in (*connectors, station) for s in stretches for edge in (s.start, s.end)}
+    found = []
+    for a, b in pairwise(sorted(edges | {start, max(end, start)})) if end > start else [(start, start)]:
+        parts = [_at(stretches, a) for stretches in connectors]
+        total_w, cap = sum(part.limit_w for part in parts), _at(station, a)
+        why = cap.why if cap.limit_w <= total_w else None
+        found.append(Stretch(a, b, min(total_w, cap.limit_w), min(p.phases for p in (*parts, cap)), why))
+    return _merged(found)
+
+
+def next_edge(stretches: Sequence[Stretch], now: Instant) -> Instant | None:
+    """When the limit changes next, as far as these stretches reach."""
+    return next((s.start for s in stretches if s.start > now), None)
+
+
+# --- when a profile says what ----------------------------------------------------------------------------------------
+
+
+def _stretches(
+    profile: Profile, start: Instant, end: Instant, supply: Supply, transaction_start: Instant | None
+) -> Iterator[Stretch]:
+    """What one profile says between two instants, on its own."""
+    first = max(start, profile.valid_from if profile.valid_from is not None else start)
+    last = min(end, profile.valid_to if profile.valid_to is not None else end)
+    for begins, ends in _occurrences(profile, start, end, transaction_start):
+        for period, a, b in _periods(profile.schedule, begins, ends):
+            if max(a, first) < min(b, last):
+                power_w = supply.in_w(period.limit, profile.schedule.unit, period.phases)
+                yield Stretch(max(a, first), min(b, last), power_w, period.phases, profile)
+
+
+def _occurrences(
+    profile: Profile, start: Instant, end: Instant, transaction_start: Instant | None
+) -> Iterator[tuple[Instant, Instant]]:
+    """When its schedule runs: from each beginning until the next, or its duration."""
+    schedule, period_ms = profile.schedule, end - start
+    begins = _begins(profile, start, transaction_start)
+    if profile.kind is Kind.RECURRING and profile.recurrency is not None:
+        period_ms = profile.recurrency.period_ms
+        begins += max(0, (start - begins) // period_ms) * period_ms
+    length_ms = schedule.duration_s * MS_PER_SECOND if schedule.duration_s is not None else None
+    while begins < end:
+        if profile.kind is not Kind.RECURRING:
+            yield begins, begins + length_ms if length_ms is not None else end
+            return
+        yield begins, begins + min(period_ms, length_ms if length_ms is not None else period_ms)
+        begins += period_ms
+
+
+def _begins(profile: Profile, start: Instant, transaction_start: Instant | None) -> Instant:
+    if profile.kind is Kind.RELATIVE:
+        return transaction_start if transaction_start is not None else start
+    if profile.schedule.start is not None:
+        return profile.schedule.start
+    return profile.valid_from if profile.valid_from is not None else start
+
+
+def _periods(schedule: Schedule, begins: Instant, ends: Instant) -> Iterator[tuple[Period, Instant, Instant]]:
+    starts = [begins + period.start_s * MS_PER_SECOND for period in schedule.periods]
+    for period, (a, b) in zip(schedule.periods, pairwise([*starts, ends]), strict=True):
+        yield period, a, min(b, ends)
+
+
+# --- who is right ----------------------------------------------------------------------------------------------------
+
+
+def _in_force(known: Sequence[tuple[Profile, list[Stretch]]], a: Instant, b: Instant) -> dict[Purpose, Stretch]:
+    """For each purpose the highest profile that says something about a span."""
+    found: dict[Purpose, Stretch] = {}
+    for profile, said in sorted(known, key=lambda one: one[0].stack_level):
+        for stretch in said:
+            if stretch.start <= a and b <= stretch.end:
+                found[profile.purpose] = stretch
+    return found
+
+
+def _lowest(said: dict[Purpose, Stretch], a: Instant, b: Instant, supply: Supply) -> Stretch:
+    """A transaction's own profile beats the default one; the lowest of that and the station's holds."""
+    if Purpose.TX in said:
+        said = {purpose: stretch for purpose, stretch in said.items() if purpose is not Purpose.TX_DEFAULT}
+    gap = Stretch(a, b, supply.gap_w, supply.phases)
+    least = min(said.values(), key=lambda stretch: stretch.limit_w, default=gap)
+    phases = min((stretch.phases for stretch in said.values()), default=supply.phases)
+    return Stretch(a, b, least.limit_w, phases, least.why)
+
+
+def _at(stretches: Sequence[Stretch], instant: Instant) -> Stretch:
+    return next((s for s in reversed(stretches) if s.start <= instant), stretches[0])
+
+
+def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Equal neighbours are one."""
+    merged: list[Stretch] = []
+    for stretch in stretches:
+        last = merged[-1] if merged else None
+        if last is not None and (last.limit_w, last.phases, last.why) == (stretch.limit_w, stretch.phases, stretch.why):
+            merged[-1] = replace(last, end=stretch.end)
+        else:
+            merged.append(stretch)
+    return merged

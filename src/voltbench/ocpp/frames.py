@@ -1,0 +1,57 @@
+"""Reading OCPP-J frames: what kind they are and what parts they have, and the fault that a bad payload has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from voltbench.ocpp.dialect import Fault
+
+_parts_decoder = msgspec.json.Decoder(list[Raw])
+_text_decoder = msgspec.json.Decoder(str)
+
+
+def kind_of(frame: bytes | str) -> str:
+    """The message type of a frame, as far as it begins like one: `2`, `3`, `4`, or nothing."""
+    head = frame[:32] if isinstance(frame, str) else frame[:32].decode("ascii", "replace")
+    inside = head.lstrip()[1:].lstrip() if head.lstrip().startswith("[") else ""
+    return inside[:1] if inside[1:].lstrip()[:1] == "," else ""
+
+
+def parts_of(frame: bytes | str) -> list[Raw] | None:
+    """The parts of a frame, or None where it is no JSON array."""
+    try:
+        return _parts_decoder.decode(frame)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
+
+
+def text_of(part: Raw) -> str | None:
+    """A part that is a text, or None."""
+    try:
+        return _text_decoder.decode(part)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def anything_of(part: Raw) -> Any:
+    """Whatever a part is; None where that cannot be read."""
+    try:
+        return msgspec.json.decode(part)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
+
+
+_FAULTS = (
+    ("missing required field", Fault.OCCURRENCE),
+    ("`array` of length", Fault.OCCURRENCE),
+    ("unknown field", Fault.FORMAT),
+    (", got `", Fault.TYPE),
+)
+
+
+def fault_of(problem: str) -> Fault:
+    """The fault that msgspec describes; what is none of the others is a value that is not allowed."""
+    return next((fault for words, fault in _FAULTS if words in problem), Fault.PROPERTY)
