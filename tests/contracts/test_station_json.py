@@ -83,8 +83,8 @@ def test_how_the_site_is_run_may_be_said_too():
 
 
 def test_a_limit_may_be_valid_for_a_while_only():
-    plan = hosted_plan(station_json.config_of(the_base(limitValidity=30, failsafe=7)))
-    assert (plan.validity_ms, plan.failsafe_w) == (30_000, 7_000.0)
+    plan = hosted_plan(station_json.config_of(the_base(limitValidity=30)))
+    assert plan.validity_ms == 30_000
     assert hosted_plan(station_json.config_of(the_base())).validity_ms is None
 
 
@@ -162,7 +162,6 @@ REFUSED = [
     ({"confirmation": "later"}, "confirmation", "instant, reported"),
     ({"releaseUnused": 1}, "releaseUnused", "true or false"),
     ({"limitValidity": 0}, "limitValidity", "at least 1"),
-    ({"failsafe": 7}, "failsafe", "limitValidity"),
     ({"chargers": []}, "chargers", "at least one"),
     ({"chargers": [CHARGER, CHARGER]}, "chargers[1].id", "each id once"),
     ({"chargers": [CHARGER | {"id": "grid"}]}, "chargers[0].id", "each id once"),

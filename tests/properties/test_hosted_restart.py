@@ -79,7 +79,7 @@ def plans(draw: st.DrawFn) -> HostedPlan:
         turns=Turns(minimum_on_ms=draw(st.sampled_from([0, 60_000])), minimum_off_ms=30_000),
     )
     lends_after_ms, validity_ms = (draw(st.sampled_from([None, 30_000])) for _ in range(2))
-    return HostedPlan(site, options, lends_after_ms, validity_ms, failsafe_w=draw(st.sampled_from([0.0, 2_000.0])))
+    return HostedPlan(site, options, lends_after_ms, validity_ms)
 
 
 def told(site: HostedSite, now: Instant, input: Input) -> Any:
@@ -145,11 +145,11 @@ def test_being_looked_at_changes_nothing(plan, life, glances):
 @given(plans(), lives())
 def test_a_hosted_site_keeps_every_limit(plan, life):
     site = HostedSite(plan, MIDNIGHT)
-    obeyed = plan.options.confirmation is Confirmation.INSTANT and not (plan.validity_ms and plan.failsafe_w)
+    obeyed = plan.options.confirmation is Confirmation.INSTANT
     for now, input in lived(life):
         told(site, now, input)
         if obeyed and site.status(now).grid_limit_w >= site.operation.balance.background_w(now):
             assert site.operation.excess(now)[0] <= 1e-6
         for session in site.status(now).sessions:
             step_w = plan.site.places[0].station_model.step_a * 3 * NOMINAL_VOLTAGE_V  # a station is set to whole steps
-            assert session.allocated_w <= max(session.vehicle_max_w + step_w, plan.failsafe_w) + 1e-6
+            assert session.allocated_w <= session.vehicle_max_w + step_w + 1e-6

@@ -64,3 +64,24 @@ def test_what_is_not_a_power_is_nothing() -> None:
     commitments.raised(0, [(first, 40.0)], bounds)
     assert commitments.lowered([(first, math.nan), (second, -1.0)]) == [Order("a", 0.0)]
     assert commitments.raised(0, [(second, math.nan)], bounds) == []
+
+
+def test_who_has_fallen_back_is_raised_only_into_what_is_free() -> None:
+    bounds, (a, b, _) = a_site()
+    commitments = Commitments(Confirmation.REPORTED)
+    first, second = commitments.join(a, failsafe_w=20.0), commitments.join(b)
+    commitments.raised(0, [(first, 80.0)], bounds)
+    commitments.silence("a", valid_until=30_000)
+    assert commitments.fallen_back(29_999) == []
+    assert commitments.fallen_back(30_000) == [Order("a", 20.0)]
+    assert commitments.fallen_back(30_001) == []
+    less = bounds.less([(a, 20.0)])
+    assert commitments.raised(30_001, [(second, 100.0)], less) == [Order("b", 80.0)]
+    commitments.confirm("a", 10.0)
+    assert commitments.raised(30_002, [(first, 80.0)], bounds) == []
+
+
+def test_a_limit_without_end_is_not_sent() -> None:
+    bounds, (a, _, _) = a_site()
+    commitments = Commitments()
+    assert commitments.raised(0, [(commitments.join(a), math.inf)], bounds) == []

@@ -325,10 +325,9 @@ def test_generation_beyond_the_export_limit_is_held_back_live_too():
 # --- who is not heard of any more ------------------------------------------------------------------------------------
 
 
-def two_cars_of_which_one_falls_silent(failsafe_w: float) -> HostedSite:
+def two_cars_of_which_one_falls_silent() -> HostedSite:
     """Two cars share 100 kW; a limit is valid for 30 s, and only the first goes on reporting, every 10 s."""
-    plan = HostedPlan(a_site(100_000.0), validity_ms=30_000, failsafe_w=failsafe_w)
-    site = HostedSite(plan, T0)
+    site = HostedSite(HostedPlan(a_site(100_000.0), validity_ms=30_000), T0)
     start(site, T0, "S1", "1:1")
     start(site, T0, "S2", "2:1")
     return site
@@ -340,34 +339,39 @@ def reports(site: HostedSite, until_s: int) -> dict[str, float]:
     return allocated(site, T0 + until_s * 1_000)
 
 
-def test_a_silent_car_keeps_its_share_while_its_limit_is_valid_and_falls_back_then():
-    site = two_cars_of_which_one_falls_silent(failsafe_w=7_000.0)
+def test_a_silent_car_keeps_its_share_while_its_limit_is_valid_and_no_longer():
+    site = two_cars_of_which_one_falls_silent()
     assert reports(site, 29) == {"S1": 50.0, "S2": 50.0}
-    assert site.session(site.now, "S2").binding == "silence"
-    assert reports(site, 30) == {"S1": 93.0, "S2": 7.0}
-    assert reports(site, 60) == {"S1": 93.0, "S2": 7.0}
-
-
-def test_room_for_a_failsafe_above_the_limit_is_made_before_it_is_fallen_back_to():
-    site = two_cars_of_which_one_falls_silent(failsafe_w=70_000.0)
-    assert reports(site, 10) == {"S1": 50.0, "S2": 50.0}
-    assert reports(site, 20) == {"S1": 30.0, "S2": 50.0}
-    assert reports(site, 30) == {"S1": 30.0, "S2": 70.0}
+    assert reports(site, 30) == {"S1": 100.0, "S2": 0.0}
+    silent = site.session(site.now, "S2")
+    assert (silent.binding, silent.power_w, silent.consumed_w) == ("silence", 0.0, None)
 
 
 def test_who_is_heard_of_again_has_its_share_again():
-    site = two_cars_of_which_one_falls_silent(failsafe_w=0.0)
+    site = two_cars_of_which_one_falls_silent()
     assert reports(site, 40) == {"S1": 100.0, "S2": 0.0}
     assert site.take(site.now, UpdatePower("S2", 0.0, 150_000.0)).allocated_w == 50_000.0
     assert site.session(site.now, "S2").binding == "grid"
 
 
-def test_a_site_that_was_down_finds_its_silent_cars_fallen_back():
-    site = two_cars_of_which_one_falls_silent(failsafe_w=7_000.0)
+def test_where_reports_confirm_who_comes_back_waits_for_room():
+    plan = HostedPlan(a_site(100_000.0), ControlOptions(confirmation=Confirmation.REPORTED), validity_ms=30_000)
+    site = HostedSite(plan, T0)
+    start(site, T0, "S1", "1:1")
+    start(site, T0, "S2", "2:1")
+    assert reports(site, 40) == {"S1": 100.0, "S2": 0.0}
+    assert site.take(site.now, UpdatePower("S2", 0.0, 150_000.0)).allocated_w == 0.0
+    assert reports(site, 50) == {"S1": 50.0, "S2": 0.0}
+    assert reports(site, 60)["S1"] == 50.0
+    assert site.take(site.now, UpdatePower("S2", 0.0, 150_000.0)).allocated_w == 50_000.0
+
+
+def test_a_site_that_was_down_finds_its_silent_cars_without_a_limit():
+    site = two_cars_of_which_one_falls_silent()
     reports(site, 10)
     again = HostedSite.restore(site.plan, site.snapshot())
-    assert allocated(again, T0 + 5 * MS_PER_MINUTE) == {"S1": 7.0, "S2": 7.0}
-    assert allocated(site, T0 + 5 * MS_PER_MINUTE) == {"S1": 7.0, "S2": 7.0}
+    assert allocated(again, T0 + 5 * MS_PER_MINUTE) == {"S1": 0.0, "S2": 0.0}
+    assert allocated(site, T0 + 5 * MS_PER_MINUTE) == {"S1": 0.0, "S2": 0.0}
 
 
 # --- lending what is not used ----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
       "battery": {"initialCapacity": 200, "power": 100}                  // optional
     }
 
-Optional: `staticLoad` (kW), `confirmation`, `releaseUnused`, `limitValidity` (s) with `failsafe` (kW), `strategy`.
+Optional: `staticLoad` (kW), `confirmation`, `releaseUnused`, `limitValidity` (s), `strategy`.
 Comments are allowed. A charger's power is shared by its connectors. The battery starts full (at `maxSOC`) unless
 `initialSoc` says otherwise, and has no losses.
 """
@@ -112,7 +112,6 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     confirmation: Literal["instant", "reported"] = "instant"
     release_unused: bool = field(name="releaseUnused", default=False)
     limit_validity: Annotated[float, Meta(ge=1, le=86_400)] | None = field(name="limitValidity", default=None)
-    failsafe: Annotated[float, Meta(ge=0, le=LARGEST_KW)] = 0.0
     strategy: str = "max_min"
 
     def __post_init__(self) -> None:
@@ -120,10 +119,6 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
         strict.chosen(self.strategy, STRATEGIES, "strategy")
         if self.battery is not None:
             _check_window(self.battery)
-        if self.failsafe and self.limit_validity is None:
-            raise InvalidInput(
-                "failsafe", "is never fallen back to", found=self.failsafe, allowed="with limitValidity only"
-            )
 
 
 def parse(text: bytes | str) -> StationConfig:

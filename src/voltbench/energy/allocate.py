@@ -132,7 +132,7 @@ def in_order(s: Situation, order: Sequence[int]) -> Shares:
 
 def _by(key: Callable[[Situation, Claim], float], doc: str) -> Strategy:
     def strategy(s: Situation) -> Shares:
-        ranks = [(key(s, claim), claim.id) for claim in s.claims]
+        ranks = [(key(s, claim), claim.arrived_at, claim.id) for claim in s.claims]
         return in_order(s, sorted(range(len(ranks)), key=ranks.__getitem__))
 
     strategy.__doc__ = doc

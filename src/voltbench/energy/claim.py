@@ -13,6 +13,9 @@ from voltbench.site.lines import LineGroups
 UNBOUND = -1
 """Binding row of a share that no limit of the site holds back: the vehicle takes no more."""
 
+TURN = -2
+"""Binding row of a share that has to wait for its turn, or for its minimum time off."""
+
 
 @dataclass(slots=True, eq=False)
 class Claim:
@@ -182,9 +185,9 @@ def room_after(bounds: Bounds, claims: Sequence[Claim], powers_w: Sequence[float
 
 
 def row_name(tree: LimitTree, row: int) -> str:
-    """The name of a binding row: a limit of the tree, a line, or `vehicle` where nothing of the site holds it back."""
-    if row == UNBOUND:
-        return "vehicle"
+    """The name of a binding row: a limit of the tree, a line, `turn`, or `vehicle` where nothing holds it back."""
+    if row in (UNBOUND, TURN):
+        return "vehicle" if row == UNBOUND else "turn"
     linear = tree.row_count
     return tree.name_of(row) if row < linear else tree.line_name_of(row - linear)
 

@@ -1,9 +1,9 @@
 """Make it so: lower first, wait until that is certain, then raise into what is certainly free.
 
 A device is counted with its *worst case*: the most it may draw by what is known. That is the last limit it confirmed,
-or the last one sent if that is higher. A device confirms with a report, and what it confirms is the limit it was told
-before that report: whether the limit in the answer has arrived, its next report shows. A silent device is counted
-with the larger of both and its failsafe until the validity of its last limit ends, and with its failsafe after.
+the last one sent, or its failsafe, whichever is the highest. A device confirms with a report, and what it confirms is
+the limit it was told before that report: whether the limit in the answer has arrived, its next report shows. A device
+that is silent for longer than its limits are valid is counted with its failsafe.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class CommitmentState(msgspec.Struct, frozen=True):
 class Commitment:
     """What is known of one device: the limit it was sent, the most it may still draw, and what it falls back to.
 
-    `told_w` is the limit in the last answer to it.
+    `told_w` is the limit in the last answer to it, or a higher one sent since, of which it may have heard otherwise.
     """
 
     claim: Claim
@@ -61,10 +61,8 @@ class Commitment:
         )
 
     def worst_w(self, now: Instant) -> float:
-        """The most this device may draw, by what is known."""
-        if not self.is_silent:
-            return max(self.sent_w, self.confirmed_w)
-        if self.valid_until is not None and now >= self.valid_until:
+        """The most this device may draw, by what is known: the last answer to it may not have arrived."""
+        if self.is_silent and self.valid_until is not None and now >= self.valid_until:
             return self.failsafe_w
         return max(self.sent_w, self.confirmed_w, self.failsafe_w)
 
@@ -88,14 +86,17 @@ class Commitments:
         self.confirmation = confirmation
         self._all: dict[str, Commitment] = {}
         self._silent: dict[str, Commitment] = {}
+        self._may_fall_back = False
 
     def join(self, claim: Claim, failsafe_w: float = 0.0) -> Commitment:
-        """A device has come; it may draw nothing yet."""
+        """A device has come; it may draw no more than its failsafe yet."""
+        self._may_fall_back |= failsafe_w > 0.0
         known = self._all[claim.id] = Commitment(claim, failsafe_w=failsafe_w)
         return known
 
     def resume(self, claim: Claim, state: CommitmentState) -> Commitment:
         """A device is here, and as much is known of it as is remembered."""
+        self._may_fall_back |= state.failsafe_w > 0.0
         told_w = state.told_w if state.told_w is not None else max(state.sent_w, state.confirmed_w)
         known = self._all[claim.id] = Commitment(
             claim, state.sent_w, state.confirmed_w, state.failsafe_w, state.valid_until, state.is_silent, told_w
@@ -147,13 +148,11 @@ class Commitments:
 
     def fallen_back(self, now: Instant) -> list[Order]:
         """The limits that silent devices have taken up by themselves, their validity being over: their failsafes."""
-        fallen = [
-            known
-            for known in self._silent.values()
-            if known.valid_until is not None and now >= known.valid_until and known.sent_w != known.failsafe_w
-        ]
+        silent = self._silent.values()
+        fallen = [known for known in silent if known.valid_until is not None and now >= known.valid_until]
         for known in fallen:
             known.sent_w = known.confirmed_w = known.told_w = known.failsafe_w
+            known.valid_until = None
         return [Order(known.claim.id, known.failsafe_w) for known in fallen]
 
     def next_expiry(self, now: Instant) -> Instant | None:
@@ -175,7 +174,8 @@ class Commitments:
 
     def raised(self, now: Instant, targets: Iterable[Aim], bounds: Bounds) -> list[Order]:
         """The limits to send, after the lower ones, that are higher: as far as what is certainly free allows."""
-        rising = [(known, target_w) for known, target_w in targets if target_w > known.sent_w + POWER_TOLERANCE_W]
+        wanted = ((known, _powered(target_w)) for known, target_w in targets)
+        rising = [(known, target_w) for known, target_w in wanted if target_w > known.sent_w + POWER_TOLERANCE_W]
         if not rising:
             return []
         if self._all_certain():
@@ -186,7 +186,7 @@ class Commitments:
 
     def _all_certain(self) -> bool:
         """Whether every device is known to draw no more than it was sent, so that targets that fit together fit now."""
-        return self.confirmation is Confirmation.INSTANT and not self._silent
+        return self.confirmation is Confirmation.INSTANT and not self._silent and not self._may_fall_back
 
     def _certain_room(self, now: Instant, bounds: Bounds) -> Room:
         """What is free when everybody who is heard draws its worst; the bounds already reserve it for the silent."""
@@ -200,6 +200,7 @@ class Commitments:
         instant = self.confirmation is Confirmation.INSTANT
         known.confirmed_w = power_w if instant else max(known.confirmed_w, known.sent_w)
         known.sent_w = power_w
+        known.told_w = max(known.told_w, power_w)
         return Order(known.claim.id, power_w)
 
 

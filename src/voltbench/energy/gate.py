@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from voltbench.energy.allocate import Situation, Strategy
-from voltbench.energy.claim import UNBOUND, Claim, Room
+from voltbench.energy.claim import TURN, UNBOUND, Claim, Room, room_after
 from voltbench.energy.steps import whole_steps
 from voltbench.energy.waterfill import Shares
 from voltbench.errors import InvalidInput
@@ -84,9 +84,7 @@ class Gate:
         if any(c.step_w for c in s.claims) or powers != ungated[0]:
             powers = whole_steps(s, powers)
         self._note(s, powers)
-        return powers, [
-            row if power < d else UNBOUND for power, d, row in zip(powers, s.demand_w, binding, strict=True)
-        ]
+        return powers, _held_by(s, powers, binding)
 
     def all_served(self, now: Instant, claims: Iterable[Claim]) -> None:
         """All of these are being served; nobody has to wait."""
@@ -186,6 +184,19 @@ class Gate:
                 self._turn[claim.id] = Turn(on, s.now, s.now)
             elif on and s.now - turn.since >= self.turns.minimum_on_ms:
                 turn.turn_since = s.now
+
+
+def _held_by(s: Situation, powers: Sequence[float], binding: Sequence[int]) -> list[int]:
+    """What holds each back: the strategy's row, or what leaves no room for the smallest raise, or that it waits."""
+    held = [row if power < d else UNBOUND for power, d, row in zip(powers, s.demand_w, binding, strict=True)]
+    unsaid = [i for i, row in enumerate(held) if row == UNBOUND and powers[i] < s.demand_w[i] - POWER_TOLERANCE_W]
+    room = room_after(s.bounds, s.claims, powers) if unsaid else None
+    for i in unsaid:
+        assert room is not None
+        claim = s.claims[i]
+        row = room.headroom(claim, max(claim.minimum_w if powers[i] == 0.0 else claim.step_w, 1.0))[1]
+        held[i] = row if row != UNBOUND else TURN
+    return held
 
 
 def _fits(room: Room, claim: Claim) -> bool:

@@ -31,7 +31,7 @@ def step_below(claim: Claim, power_w: float) -> float:
 
 def whole_steps(s: Situation, powers_w: Sequence[float]) -> list[float]:
     """Powers in whole steps of each station, and what that leaves given out again: a step each, then all there is."""
-    powers = [step_below(c, p) if c.step_w else p for c, p in zip(s.claims, powers_w, strict=True)]
+    powers = [_set_to(c, p) if c.step_w else p for c, p in zip(s.claims, powers_w, strict=True)]
     room = room_after(s.bounds, s.claims, powers)
     short = [i for i, power in enumerate(powers) if 0.0 < power < s.demand_w[i]]
     short.sort(key=lambda i: (powers[i] - powers_w[i], s.claims[i].id))
@@ -39,6 +39,11 @@ def whole_steps(s: Situation, powers_w: Sequence[float]) -> list[float]:
     for i in raised:
         _raise(room, s.claims[i], powers, i, s.demand_w[i], one_step=False)
     return powers
+
+
+def _set_to(claim: Claim, power_w: float) -> float:
+    """The largest setting that is no more than a power; a minimum that is missed by rounding alone is kept."""
+    return claim.minimum_w if 0.0 < claim.minimum_w - power_w <= POWER_TOLERANCE_W else step_below(claim, power_w)
 
 
 def _raise(room: Room, claim: Claim, powers: list[float], i: int, demand_w: float, one_step: bool) -> bool:

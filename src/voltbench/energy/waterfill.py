@@ -14,6 +14,9 @@ from math import inf, sqrt
 
 from voltbench.energy.claim import UNBOUND, Bounds, Claim
 
+_ROUNDING = 1e-12
+"""Relative difference that is none: a claim whose own level is a row's level has all it wants."""
+
 Shares = tuple[list[float], list[int]]
 """The power of each claim in W, and the row that binds it (UNBOUND: its own demand)."""
 
@@ -140,7 +143,7 @@ def fill_rows(
             break
         members, _ = rows.pop(first)
         for i in members:
-            if rising[i] and own[i] > level:
+            if rising[i] and own[i] > level * (1.0 + _ROUNDING):
                 powers[i], binding[i], rising[i] = weight[i] * level, first, False
     return powers, binding
 

@@ -46,14 +46,13 @@ class HostedPlan:
     """A site as it is built and run.
 
     With `lends_after_ms` a share not drawn for so long is lent to others. With `validity_ms` a limit holds for so long
-    after the answer that told it, and then the charger falls back to `failsafe_w`.
+    after the answer that told it, and then the charger falls back to nothing.
     """
 
     site: SitePlan
     options: ControlOptions = field(default_factory=ControlOptions)
     lends_after_ms: DurationMs | None = None
     validity_ms: DurationMs | None = None
-    failsafe_w: float = 0.0
 
     def can_take(self, limit: LimitView) -> bool:
         """Whether a limit from outside has its place here: its node is there, its source not the configuration's."""
@@ -151,7 +150,7 @@ class HostedSite:
         if start.session in self._recent:
             raise Conflict("session", start.session, "exists already")
         session = self._session(start.session, place, start.vehicle_max_w, now)
-        bay = self.operation.plug_in(now, place.connector, session, failsafe_w=self.plan.failsafe_w)
+        bay = self.operation.plug_in(now, place.connector, session)
         _bound_minimum(bay, session)
         return self._answer(now, bay)
 

@@ -61,7 +61,7 @@ def session_view(now: Instant, operation: Operation, bay: Bay, place: Place, boo
         binding=_binding(operation, bay, place),
         consumed_w=reading.power_w if reading is not None else None,
         power_w=session.power_w(now),
-        boosted_w=session.limit_w * boosted,
+        boosted_w=session.power_w(now) * boosted,
         energy_wh=session.delivered_wh(now),
         started_at=session.arrived_at,
         ended_at=None,

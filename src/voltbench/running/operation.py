@@ -79,25 +79,14 @@ class Operation:
 
     # --- what it is told -------------------------------------------------------------------------------------------
 
-    def plug_in(
-        self,
-        now: Instant,
-        connector: str,
-        session: Session,
-        weight: float = 1.0,
-        priority: int = 0,
-        failsafe_w: float = 0.0,
-    ) -> Bay:
-        """A vehicle arrives at a connector. Raises Conflict when it is occupied, NotFound when there is none.
-
-        `failsafe_w` is what its station falls back to when the last limit it was sent is no longer valid.
-        """
+    def plug_in(self, now: Instant, connector: str, session: Session, weight: float = 1.0, priority: int = 0) -> Bay:
+        """A vehicle arrives at a connector. Raises Conflict when it is occupied, NotFound when there is none."""
         if connector in self._occupied:
             raise Conflict("connector", connector, f"is occupied by session {self._occupied[connector].session.id!r}")
         if session.id in self.bays:
             raise Conflict("session", session.id, "exists already")
         claim = self._claim(connector, session, weight, priority)
-        commitment = self.controller.commitments.join(claim, min(failsafe_w, claim.maximum_w))
+        commitment = self.controller.commitments.join(claim)
         bay = self._put(Bay(connector, session, claim, commitment, self.session_changed))
         self._tell(SessionStarted(now, session.id, connector))
         if session.is_satisfied:
@@ -246,7 +235,7 @@ class Operation:
         if certainly_fit(own, claims, ceiling_w) and not gate.holds_back(now):
             gate.all_served(now, claims)
             return Target(ceiling_w, [UNBOUND] * len(claims), own, own, False)
-        if self.controller.goes_by_need and not by_rating:
+        if self.controller.goes_by_need:
             for bay in bays:
                 bay.claim.needed_wh = bay.session.needed_wh(now)
         demand_w = ceiling_w if by_rating else [bay.demand_w(now) for bay in bays]

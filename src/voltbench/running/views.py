@@ -15,7 +15,7 @@ class SessionView(msgspec.Struct, frozen=True):
 
     `binding` names the limit that holds it back, or is `vehicle`, or `silence` where nothing is heard of it any more.
     `consumed_w` is what was last reported (None: nothing yet), `power_w` what it is taken to draw; `boosted_w` is the
-    stationary battery's part of `allocated_w`, in the proportion in which grid and battery feed the site. `status` is
+    stationary battery's part of `power_w`, in the proportion in which grid and battery feed the site. `status` is
     a ChargingStateEnumType of OCPP 2.0.1, or `Ended`; `reason` says why it ended.
     """
 

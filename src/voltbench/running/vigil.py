@@ -1,8 +1,7 @@
-"""Who is still heard of: a limit is valid for a while after its answer, and who does not report in time is silent.
+"""Who is still heard of: a limit is valid for a while after its answer, and then a charger falls back to its failsafe.
 
-A device is told its limit in the answer to its report and holds it for the validity; then it falls back to its
-failsafe, if no newer answer has reached it. It is called silent when two thirds of the validity have passed without a
-report, so that room for its failsafe can be made before it falls back.
+It does so when no newer answer has reached it. The last one may have been lost, so until the next report a device is
+counted with its failsafe too (`commit`); when the validity of the last answer is over, that is all it may draw.
 """
 
 from __future__ import annotations
@@ -36,16 +35,16 @@ class Vigil:
         self._operation.world.reschedule(self)
 
     def next_wakeup(self) -> Instant | None:
-        """When somebody is silent who is not heard of before."""
+        """When somebody falls back who is not heard of before."""
         first = next(iter(self._heard.values()), None)
-        return first + self._validity_ms * 2 // 3 if first is not None else None
+        return first + self._validity_ms if first is not None else None
 
     def wake(self, now: Instant) -> None:
-        """Somebody is silent now."""
+        """Somebody has been silent for too long."""
         while (due := self.next_wakeup()) is not None and due <= now:
-            session_id, heard_at = next(iter(self._heard.items()))
+            session_id = next(iter(self._heard))
             del self._heard[session_id]
-            self._operation.controller.commitments.silence(session_id, heard_at + self._validity_ms)
+            self._operation.controller.commitments.silence(session_id, valid_until=due)
             self._operation.act_soon(now)
 
     def state(self) -> tuple[tuple[str, Instant], ...]:

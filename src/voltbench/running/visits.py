@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 
 from voltbench.charging.path import ChargingPath, can_plug_in, path_to_pack
 from voltbench.charging.session import ChargingSession, Emit
-from voltbench.charging.vehicle import Vehicle
+from voltbench.charging.vehicle import Vehicle, VehicleModel
 from voltbench.engine import ARRIVALS
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
 from voltbench.running.operation import Operation
@@ -101,8 +101,8 @@ class Visitors:
         self._free = dict.fromkeys(self._places)
         self._emit_for = emit_for
         self._leaving: deque[str] = deque()
-        self._paths: dict[tuple[str, int], ChargingPath] = {}
-        self._fitting: dict[int, dict[str, float]] = {}
+        self._paths: dict[tuple[str, int], tuple[VehicleModel, ChargingPath]] = {}
+        self._fitting: dict[int, tuple[VehicleModel, dict[str, float]]] = {}
         operation.world.add(self, ARRIVALS)
 
     def next_wakeup(self) -> Instant | None:
@@ -158,7 +158,7 @@ class Visitors:
     def _serve_queue(self, now: Instant) -> None:
         still_waiting: deque[Visit] = deque()
         for visit in self._queue:
-            connector = self._connector_for(visit)
+            connector = self._connector_for(visit) if now < visit.departs_at else None
             if connector is not None:
                 self._plug_in(now, visit, connector)
             elif now >= _gives_up_at(visit):
@@ -178,8 +178,9 @@ class Visitors:
         key = id(vehicle.model)
         if key not in self._fitting:
             models = {c: place.connector_model for c, place in self._places.items()}
-            self._fitting[key] = {c: m.max_power_w for c, m in models.items() if can_plug_in(vehicle, m)}
-        return self._fitting[key]
+            rating_w = {c: m.max_power_w for c, m in models.items() if can_plug_in(vehicle, m)}
+            self._fitting[key] = (vehicle.model, rating_w)
+        return self._fitting[key][1]
 
     def _plug_in(self, now: Instant, visit: Visit, connector: str) -> None:
         model = visit.vehicle.model
@@ -203,8 +204,9 @@ class Visitors:
         place = self._places[connector]
         key = (connector, id(vehicle.model))  # two recorded batteries may share a rounded name
         if key not in self._paths:
-            self._paths[key] = path_to_pack(place.station_model, place.connector_model, vehicle)
-        return self._paths[key]
+            path = path_to_pack(place.station_model, place.connector_model, vehicle)
+            self._paths[key] = (vehicle.model, path)
+        return self._paths[key][1]
 
     def _leave(self, now: Instant, id: str, ending: Ending) -> None:
         visit, session, _ = self._present[id]

@@ -165,8 +165,10 @@ class Storage:
         return self.energy_wh(now) - self.model.floor_wh
 
     def _has_more(self, now: Instant) -> bool:
-        """Whether it has more than is kept back; once it has not, as much once more, not to offer for a moment only."""
-        held_wh = self.kept_back_wh if self._offers else 2.0 * self.kept_back_wh
+        """Whether it has more than is kept back; once it has not, clearly more, not to offer for a moment only."""
+        held_wh = self.kept_back_wh
+        if not self._offers:
+            held_wh = min(2.0 * held_wh, (held_wh + self.model.ceiling_wh - self.model.floor_wh) / 2.0)
         return self._usable_wh(now) - held_wh > _EMPTY_WH
 
     def _gain_w(self) -> float:

@@ -11,7 +11,7 @@ from voltbench.adapters import station_json
 from voltbench.adapters.station_json import StationConfig
 from voltbench.adapters.store import Restored, Site, SiteSaved, Store
 from voltbench.errors import NotFound, Unavailable
-from voltbench.quantities import MS_PER_SECOND, Instant, w_from_kw
+from voltbench.quantities import MS_PER_SECOND, Instant
 from voltbench.running.hosted import HostedPlan, HostedSite
 from voltbench.running.inputs import decoded
 
@@ -45,7 +45,7 @@ def hosted_plan(config: StationConfig) -> HostedPlan:
     lends_after_ms = LENDS_AFTER_MS if config.release_unused else None
     validity_ms = round(config.limit_validity * MS_PER_SECOND) if config.limit_validity is not None else None
     site, options = station_json.site_plan(config), station_json.control_options(config)
-    return HostedPlan(site, options, lends_after_ms, validity_ms, w_from_kw(config.failsafe))
+    return HostedPlan(site, options, lends_after_ms, validity_ms)
 
 
 def saved(site_id: str, config: StationConfig, at: Instant) -> SiteSaved:
