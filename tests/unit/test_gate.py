@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voltbench.energy.allocate import STRATEGIES, Situation
-from voltbench.energy.claim import Bounds, Claim
+from voltbench.energy.claim import TURN, Bounds, Claim
 from voltbench.energy.gate import Gate, Turns
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_MINUTE, Instant
@@ -30,6 +30,7 @@ class Sockets:
     claims: list[Claim] = field(default_factory=list)
     on: dict[str, bool] = field(default_factory=dict)
     switched: dict[str, list[Instant]] = field(default_factory=dict)
+    bound: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.turns)
@@ -51,7 +52,8 @@ class Sockets:
     def act(self) -> None:
         bounds = Bounds(self.tree.bounds(self.now), [], self.tree.line_groups)
         s = Situation(self.now, self.tree, bounds, self.claims, [22_080.0] * len(self.claims))
-        powers, _ = self.gate.shares(s, STRATEGIES[self.strategy])
+        powers, rows = self.gate.shares(s, STRATEGIES[self.strategy])
+        self.bound = {claim.id: row for claim, row in zip(self.claims, rows, strict=True)}
         assert sum(powers) <= self.limit_w + 1e-6
         for claim, power in zip(self.claims, powers, strict=True):
             if self.on.get(claim.id, False) != (power > 0.0):
@@ -119,6 +121,48 @@ def test_who_charged_while_there_was_room_for_all_has_its_minimum_time_too() -> 
     sockets.now = MINUTE
     sockets.arrive("urgent", ONE_PHASE_W, departs_at=60 * MINUTE)
     assert sockets.served == {"first"}
+
+
+def test_who_has_stopped_stays_off_for_its_minimum_time_even_if_there_is_room() -> None:
+    sockets = Sockets(2_000.0, Turns(rotation_ms=15 * MINUTE, minimum_off_ms=20 * MINUTE))
+    sockets.arrive("first", ONE_PHASE_W)
+    sockets.now = MINUTE
+    sockets.arrive("second", ONE_PHASE_W)
+    sockets.live(15 * MINUTE)
+    assert sockets.served == {"second"}
+    sockets.leave("second")
+    assert sockets.served == set()
+    assert sockets.gate.holds_back(sockets.now)
+    sockets.live(34 * MINUTE)
+    assert sockets.served == set()
+    sockets.live(35 * MINUTE)
+    assert sockets.served == {"first"}
+    assert not sockets.gate.holds_back(sockets.now)
+
+
+def test_in_between_who_is_served_stays() -> None:
+    sockets = Sockets(2_000.0, Turns(rotation_ms=15 * MINUTE))
+    for id in ("first", "second", "third"):
+        sockets.arrive(id, ONE_PHASE_W)
+    for minute in range(1, 15):
+        sockets.now = minute * MINUTE
+        sockets.act()
+        assert sockets.served == {"first"}
+    sockets.live(15 * MINUTE)
+    assert sockets.served == {"second"}
+
+
+def test_who_waits_for_its_turn_is_told_what_it_waits_for() -> None:
+    sockets = Sockets(5_000.0, Turns(rotation_ms=15 * MINUTE))
+    sockets.arrive("large", THREE_PHASE_W)
+    sockets.arrive("small", ONE_PHASE_W)
+    assert sockets.bound == {"large": 0, "small": 0}
+    off = Sockets(2_000.0, Turns(rotation_ms=15 * MINUTE, minimum_off_ms=20 * MINUTE))
+    off.arrive("first", ONE_PHASE_W)
+    off.arrive("second", ONE_PHASE_W)
+    off.live(15 * MINUTE)
+    off.leave("second")
+    assert off.bound == {"first": TURN}
 
 
 def test_a_minimum_time_on_longer_than_a_turn_is_refused() -> None:

@@ -129,6 +129,8 @@ class Gate:
         if self.turns.minimum_off_ms:
             able = [i for i in wanting if not self._is_kept_off(s.now, self._turn.get(claims[i].id))]
         shares = ungated
+        kept_off = set(wanting).difference(able)
+        ungated = (ungated[0], [TURN if i in kept_off else row for i, row in enumerate(ungated[1])])
         if len(able) < len(wanting) or any(ungated[0][i] < claims[i].minimum_w for i in kept_on):
             shares = _with_minimum(s, strategy, able, _that_fit(s, kept_on), ungated[1])
         if any(0.0 < power < c.minimum_w - POWER_TOLERANCE_W for c, power in zip(claims, shares[0], strict=True)):
@@ -172,7 +174,9 @@ class Gate:
         return turn is not None and turn.on and now - turn.since < self.turns.minimum_on_ms
 
     def _is_kept_off(self, now: Instant, turn: Turn | None) -> bool:
-        return turn is not None and not turn.on and now - turn.since < self.turns.minimum_off_ms
+        if turn is None or turn.on or turn.turn_since == turn.since:  # who has never been served may begin at any time
+            return False
+        return now - turn.since < self.turns.minimum_off_ms
 
     def _note(self, s: Situation, powers: Sequence[float]) -> None:
         self._waiting = False
@@ -180,8 +184,10 @@ class Gate:
             on = power > 0.0
             self._waiting |= not on and demand > 0.0
             turn = self._turn.get(claim.id)
-            if turn is None or turn.on != on:
+            if turn is None:
                 self._turn[claim.id] = Turn(on, s.now, s.now)
+            elif turn.on != on:
+                self._turn[claim.id] = Turn(on, s.now, s.now if on else turn.turn_since)
             elif on and s.now - turn.since >= self.turns.minimum_on_ms:
                 turn.turn_since = s.now
 
