@@ -16,7 +16,7 @@ from voltbench.apps.sites import Sites
 _DESCRIPTION = """\
 Charging sites, live. The routes of the *station contract* (kW, kWh) are there for the default site at their own paths,
 also under `/api/v1`, and for every site under `/sites/{site_id}`. Our own routes speak W, Wh, and milliseconds since
-the epoch. Power is positive when it flows into a device. Every error is a problem detail (RFC 9457).
+the epoch. Power is positive when it flows into a device. Every error of a route is a problem detail (RFC 9457).
 """
 
 
