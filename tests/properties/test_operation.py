@@ -89,9 +89,17 @@ class SiteLife(RuleBasedStateMachine):
         soc=st.sampled_from([0.0, 0.05, 0.5, 0.79, 0.95, 1.0]),
         asked_wh=st.sampled_from([0.0, 500.0, 10 * KW, 100 * KW]),
         stay_ms=st.sampled_from([MS_PER_HOUR, 8 * MS_PER_HOUR]),
+        standing=st.sampled_from([(1.0, 0), (1.0, 0), (3.0, 0), (0.01, 1), (1.0, 2)]),
     )
     def plug_in(
-        self, outlet: int, path: ChargingPath, curve: AcceptanceCurve, soc: float, asked_wh: float, stay_ms: int
+        self,
+        outlet: int,
+        path: ChargingPath,
+        curve: AcceptanceCurve,
+        soc: float,
+        asked_wh: float,
+        stay_ms: int,
+        standing: tuple[float, int],
     ) -> None:
         number, now = len(self.sessions), self.world.now
         session = ChargingSession(
@@ -104,7 +112,7 @@ class SiteLife(RuleBasedStateMachine):
             departs_at=now + stay_ms,
             emit=lambda at, power, growth: self.record.begin(number, at, power, growth),
         )
-        self.arrive(outlet, session)
+        self.arrive(outlet, session, *standing)
 
     @rule(outlet=st.integers(0, 15), maximum_w=st.sampled_from([1.0, 22 * KW, 150 * KW]))
     def plug_in_somebody_we_only_hear_of(self, outlet: int, maximum_w: float) -> None:
@@ -118,11 +126,13 @@ class SiteLife(RuleBasedStateMachine):
         )
         self.arrive(outlet, session)
 
-    def arrive(self, outlet: int, session: ChargingSession | ReportedSession) -> None:
+    def arrive(
+        self, outlet: int, session: ChargingSession | ReportedSession, weight: float = 1.0, priority: int = 0
+    ) -> None:
         name = list(self.tree.outlets)[outlet % len(self.tree.outlets)]
         if self.operation.at_connector(name) is None:
             self.sessions.append(session)
-            self.operation.plug_in(self.world.now, name, session)
+            self.operation.plug_in(self.world.now, name, session, weight, priority)
             self.settle()
 
     @precondition(lambda self: self.operation.bays)
