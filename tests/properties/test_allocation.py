@@ -114,4 +114,4 @@ def test_a_line_that_lacks_current_already_carries_nobody_more(s: Situation, lac
     for strategy in STRATEGIES.values():
         powers, _ = strategy(replace(s, bounds=bounds))
         for claim, power in zip(s.claims, powers, strict=True):
-            assert power == 0.0 or not claim.rows.lines
+            assert power <= 1e-9 or not claim.rows.lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Vehicle, fits
@@ -45,12 +45,12 @@ def path_to_pack(station: StationModel, connector: ConnectorModel, vehicle: Vehi
     phases = min(connector.phases, ac.phases)
     per_ampere_w = phases * connector.voltage_v
     socket_a = path.rating_w / (connector.phases * connector.voltage_v)
-    return replace(
-        path,
+    return ChargingPath(
         rating_w=min(socket_a, ac.max_current_a) * per_ampere_w,
         minimum_w=max(station.min_current_a, ac.min_current_a) * per_ampere_w,
         step_w=station.step_a * per_ampere_w,
         phases=phases,
+        supply_efficiency=path.supply_efficiency,
         efficiency=ac.efficiency,
     )
 

@@ -75,7 +75,7 @@ class VehicleModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
                 raise InvalidInput(
                     "inlets", "names an unknown connector", found=inlet, allowed=", ".join(CONNECTOR_TYPES)
                 )
-        AcceptanceCurve(self.usable_capacity_wh, self.acceptance.soc, self.acceptance.power_w)
+        _ = self.curve  # which refuses what is none
 
     @cached_property
     def curve(self) -> AcceptanceCurve:

@@ -204,5 +204,7 @@ def certainly_fit(bounds: Bounds, claims: Sequence[Claim], powers_w: Sequence[fl
             group_w[rows.line_group] += power_w
     if min(free) < 0.0:
         return False
-    sums = bounds.groups.sums(group_w) if group_w else ()
+    if not group_w or sum(group_w) <= min(bounds.groups.safe_w(bounds.lines)):
+        return True
+    sums = bounds.groups.sums(group_w)
     return all(abs(total) <= bound for total, bound in zip(sums, bounds.lines, strict=True))

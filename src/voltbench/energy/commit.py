@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite
+from math import inf, isfinite
 from typing import TypeAlias
 
 import msgspec
@@ -174,8 +174,7 @@ class Commitments:
 
     def raised(self, now: Instant, targets: Iterable[Aim], bounds: Bounds) -> list[Order]:
         """The limits to send, after the lower ones, that are higher: as far as what is certainly free allows."""
-        wanted = ((known, _powered(target_w)) for known, target_w in targets)
-        rising = [(known, target_w) for known, target_w in wanted if target_w > known.sent_w + POWER_TOLERANCE_W]
+        rising = [(known, target_w) for known, target_w in targets if known.sent_w + POWER_TOLERANCE_W < target_w < inf]
         if not rising:
             return []
         if self._all_certain():

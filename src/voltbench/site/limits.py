@@ -85,6 +85,7 @@ class LimitTree:
         self.line_groups = self._grouped_by_lines()
         self._phase_rows: list[tuple[int, int]] = []
         self._shared: dict[Rows, Rows] = {}
+        self._rows: dict[tuple[str, int], Rows] = {}
         self.root_rows: list[tuple[int, float]] = [(0, 1.0)]
         """The rows of the grid connection, and what a watt of balanced three-phase power does to each."""
 
@@ -124,6 +125,7 @@ class LimitTree:
     def _compile(self) -> None:
         limited = [i for i, ceilings in self._ceilings.items() if any(c.current_a for c in ceilings.values())]
         self._shared.clear()
+        self._rows.clear()
         self._phase_rows = [(i, phase_index) for i in limited for phase_index in range(3)]
         per_phase = [
             (len(self.nodes) + r, 1.0 / (3 * NOMINAL_VOLTAGE_V)) for r, (i, _) in enumerate(self._phase_rows) if i == 0
@@ -158,6 +160,10 @@ class LimitTree:
 
     def rows_of(self, outlet: str, phases: int = 3) -> Rows:
         """The rows that a session on an outlet loads, when its vehicle draws on so many phases."""
+        known = self._rows.get((outlet, phases))
+        return known if known is not None else self._compiled_rows(outlet, phases)
+
+    def _compiled_rows(self, outlet: str, phases: int) -> Rows:
         place = self.outlets.get(outlet)
         if place is None:
             raise NotFound("outlet", outlet)
@@ -175,7 +181,8 @@ class LimitTree:
         group = self.line_groups.group_of.get(outlet, -1)
         lines = self.line_groups.terms[group] if group >= 0 else ()
         rows = Rows(self._index[place.node], tuple(linear), lines, group)
-        return self._shared.setdefault(rows, rows)
+        rows = self._rows[outlet, phases] = self._shared.setdefault(rows, rows)
+        return rows
 
     @property
     def lines_by_id(self) -> dict[str, LineLimit]:
