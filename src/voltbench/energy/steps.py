@@ -9,6 +9,9 @@ from voltbench.energy.allocate import Situation
 from voltbench.energy.claim import Claim, Room, room_after
 from voltbench.quantities import POWER_TOLERANCE_W
 
+_ALMOST = 1.0 - 1e-9
+"""A step that is missed by less than this part is reached."""
+
 
 def settable(claim: Claim, power_w: float) -> float:
     """The smallest power a session can be offered that lets it draw this much; nothing for nothing."""
@@ -31,19 +34,26 @@ def step_below(claim: Claim, power_w: float) -> float:
 
 def whole_steps(s: Situation, powers_w: Sequence[float]) -> list[float]:
     """Powers in whole steps of each station, and what that leaves given out again: a step each, then all there is."""
-    powers = [_set_to(c, p) if c.step_w else p for c, p in zip(s.claims, powers_w, strict=True)]
+    powers = [step_below(c, _at_least(c, p)) if c.step_w else p for c, p in zip(s.claims, powers_w, strict=True)]
     room = room_after(s.bounds, s.claims, powers)
     short = [i for i, power in enumerate(powers) if 0.0 < power < s.demand_w[i]]
     short.sort(key=lambda i: (powers[i] - powers_w[i], s.claims[i].id))
-    raised = [i for i in short if _raise(room, s.claims[i], powers, i, s.demand_w[i], one_step=True)]
+    free_w = room.free_w  # the first row is the grid connection's, which everybody loads
+    raised = [
+        i
+        for i in short
+        if free_w[0] >= s.claims[i].step_w * _ALMOST
+        and _raise(room, s.claims[i], powers, i, s.demand_w[i], one_step=True)
+    ]
     for i in raised:
-        _raise(room, s.claims[i], powers, i, s.demand_w[i], one_step=False)
+        if free_w[0] >= s.claims[i].step_w * _ALMOST:
+            _raise(room, s.claims[i], powers, i, s.demand_w[i], one_step=False)
     return powers
 
 
-def _set_to(claim: Claim, power_w: float) -> float:
-    """The largest setting that is no more than a power; a minimum that is missed by rounding alone is kept."""
-    return claim.minimum_w if 0.0 < claim.minimum_w - power_w <= POWER_TOLERANCE_W else step_below(claim, power_w)
+def _at_least(claim: Claim, power_w: float) -> float:
+    """A power, or the minimum that it misses by rounding alone."""
+    return claim.minimum_w if 0.0 < claim.minimum_w - power_w <= POWER_TOLERANCE_W else power_w
 
 
 def _raise(room: Room, claim: Claim, powers: list[float], i: int, demand_w: float, one_step: bool) -> bool:

@@ -194,8 +194,9 @@ class Operation:
 
     def next_wakeup(self) -> Instant | None:
         """When it acts next."""
-        storage = self.storage.next_wakeup() if self.storage is not None else None
-        return earliest(self._due, self._next_change, storage)
+        if self.storage is not None:
+            return earliest(self._due, self._next_change, self.storage.next_wakeup())
+        return earliest(self._due, self._next_change)
 
     def wake(self, now: Instant) -> None:
         """Act."""

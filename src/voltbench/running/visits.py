@@ -171,7 +171,13 @@ class Visitors:
         if visit.connector is not None:
             return visit.connector if visit.connector in self._free else None
         rating_w = self._ratings_w(visit.vehicle)
-        return max((c for c in self._free if c in rating_w), key=rating_w.__getitem__, default=None)
+        most_w, best = max(rating_w.values(), default=0.0), None
+        for connector in self._free:
+            if connector in rating_w and (best is None or rating_w[connector] > rating_w[best]):
+                best = connector
+                if rating_w[best] == most_w:
+                    break
+        return best
 
     def _ratings_w(self, vehicle: Vehicle) -> dict[str, float]:
         """The connectors that fit a vehicle, and what each can give."""

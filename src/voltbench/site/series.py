@@ -66,5 +66,8 @@ def as_series(value: float | StepSeries) -> StepSeries:
 
 def earliest(*instants: Instant | None) -> Instant | None:
     """The first of several instants, of which some may never come."""
-    known = [instant for instant in instants if instant is not None]
-    return min(known, default=None)
+    first = None
+    for instant in instants:
+        if instant is not None and (first is None or instant < first):
+            first = instant
+    return first
