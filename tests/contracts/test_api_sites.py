@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -201,6 +202,20 @@ async def test_while_nothing_can_be_written_the_bench_is_degraded_and_then_well_
                 assert (status, word) == (503, "degraded")
                 assert "disk is full" in reason
             disk.executescript("DROP TRIGGER a; DROP TRIGGER b")
+        assert await health_of(client) == (200, "ok", "")
+        assert (await client.post("/sessions", json=car)).status_code == 201
+
+
+async def test_a_disk_that_is_full_is_noticed_by_health_too(tmp_path: Path) -> None:
+    car = {"chargerId": "CP001", "connectorId": 1, "vehicleMaxPower": 150}
+    async with a_bench(tmp_path) as client:
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        try:  # no file of this process may grow beyond what the store's log has
+            resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "live.db-wal").stat().st_size, most[1]))
+            assert (await client.post("/sessions", json=car)).status_code == 503
+            assert (await health_of(client))[:2] == (503, "degraded")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, most)
         assert await health_of(client) == (200, "ok", "")
         assert (await client.post("/sessions", json=car)).status_code == 201
 

@@ -35,6 +35,9 @@ def site_plan(site: SiteTable, groups: Sequence[StationTable], setting: Setting,
     stations = stations_of(groups, site.nodes, catalog)
     places = [place for station in stations for place in station.places()]
     storage, soc = _storage(site.storage, catalog)
+    if storage is not None and soc is not None and not storage.soc_min <= soc <= storage.soc_max:
+        allowed = f"soc_min to soc_max, {storage.soc_min:g} to {storage.soc_max:g}"
+        raise InvalidInput("site.storage.soc", "is out of range", found=soc, allowed=allowed)
     return SitePlan(
         id=site.id,
         tree=_tree(site, stations, setting),

@@ -82,6 +82,11 @@ def _recording(
 
 
 def _options(control: ControlTable) -> ControlOptions:
+    if control.minimum_on_min > control.rotation_min:
+        allowed = f"0 to rotation_min, {control.rotation_min:g}"
+        raise InvalidInput(
+            "control.minimum_on_min", "does not fit into a turn", found=control.minimum_on_min, allowed=allowed
+        )
     return ControlOptions(
         strategy=strict.chosen(control.strategy, STRATEGIES, "control.strategy"),
         interval_ms=round(control.interval_s * MS_PER_SECOND),
