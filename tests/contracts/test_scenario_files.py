@@ -19,6 +19,7 @@ from voltbench.charging.path import path_to_pack
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, instant_of
 from voltbench.running.scenario import Run, run
+from voltbench.running.summary import summarize
 from voltbench.running.visits import Ending
 
 CATALOG = Catalog()
@@ -640,3 +641,9 @@ def test_a_day_of_ours_keeps_every_limit_and_every_watt_hour(name):
         assert drawn_wh[number] == pytest.approx(told_wh[visit.id], abs=0.01)
     assert sum(told_wh.values()) > 0
     assert outcome.tight_ms > 0  # ours are about sharing
+
+
+@pytest.mark.parametrize("change", [{"seed": 3}, {"seed": 1, "strategy": "equal"}])
+def test_at_no_instant_is_more_drawn_than_the_connection_holds(change):
+    outcome = run(load("fast-charging-hub", **change))
+    assert summarize(outcome).grid.peak_instant_w <= 400_000.0 + 1e-3

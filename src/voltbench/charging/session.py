@@ -193,7 +193,7 @@ class ChargingSession:
         piece = self._piece
         while (now - self._since_ms) / MS_PER_SECOND >= piece.duration_s - _OVER_S:
             self._pack_wh = piece.end_wh
-            self._follow(self._since_ms + piece.duration_s * MS_PER_SECOND)
+            self._follow(min(self._since_ms + piece.duration_s * MS_PER_SECOND, now))  # woken early: not beyond
             piece = self._piece
         if now > self._since_ms:
             seconds = (now - self._since_ms) / MS_PER_SECOND
