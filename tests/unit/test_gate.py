@@ -189,3 +189,14 @@ def test_everybody_is_served_within_as_many_turns_as_there_are_cars(minimums, pa
     for id, instants in sockets.switched.items():
         on_and_off = zip(instants[::2], instants[1::2], strict=False)
         assert all(off - on >= minimum_on_min * MINUTE for on, off in on_and_off), id
+
+
+@pytest.mark.parametrize("strategy", ["fcfs", "edf", "max_min"])
+def test_what_a_coarse_step_leaves_over_serves_who_waits(strategy: str) -> None:
+    sockets = Sockets(10_000.0, Turns(), strategy)
+    rows = sockets.tree.rows_of("socket")
+    coarse = Claim("coarse", rows, 11_040.0, 6_900.0, step_w=3_450.0, departs_at=60 * MINUTE)
+    fine = Claim("fine", rows, 7_360.0, 1_380.0, step_w=230.0, arrived_at=1, departs_at=90 * MINUTE)
+    sockets.claims += [coarse, fine]
+    sockets.act()
+    assert sockets.served == {"coarse", "fine"}

@@ -18,7 +18,7 @@ import msgspec
 
 from voltbench.energy.allocate import Situation, Strategy
 from voltbench.energy.claim import TURN, UNBOUND, Claim, Room, room_after
-from voltbench.energy.steps import whole_steps
+from voltbench.energy.steps import settable, step_below, whole_steps
 from voltbench.energy.waterfill import Shares
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_MINUTE, POWER_TOLERANCE_W, DurationMs, Instant
@@ -82,7 +82,7 @@ class Gate:
             return ungated
         powers, binding = self._gated(s, strategy, ungated)
         if any(c.step_w for c in s.claims) or powers != ungated[0]:
-            powers = whole_steps(s, powers)
+            powers = self._with_leftovers(s, whole_steps(s, powers))
         self._note(s, powers)
         return powers, _held_by(s, powers, binding)
 
@@ -153,6 +153,24 @@ class Gate:
             elif begins and _fits(empty, claim):
                 somebody_waits = True
         return sorted(admitted)
+
+    def _with_leftovers(self, s: Situation, powers: list[float]) -> list[float]:
+        """What whole steps have left over, to who waits and can begin with it, in their order."""
+        waiting = [i for i, power in enumerate(powers) if power == 0.0 < s.demand_w[i] and self._may_begin(s, i)]
+        room = room_after(s.bounds, s.claims, powers) if waiting else None
+        for i in sorted(waiting, key=lambda i: self._place_in_line(s.now, s.claims[i])):
+            assert room is not None
+            claim = s.claims[i]
+            power = step_below(claim, room.headroom(claim, settable(claim, s.demand_w[i]))[0])
+            if power > 0.0 and power >= claim.minimum_w:
+                room.take(claim, power)
+                powers[i] = power
+        return powers
+
+    def _may_begin(self, s: Situation, i: int) -> bool:
+        """Whether a claim is neither resting nor would outlast this turn with its minimum time on."""
+        outlasts = s.now + self.turns.minimum_on_ms > self.turns.next_change(s.now)
+        return not outlasts and not self._is_kept_off(s.now, self._turn.get(s.claims[i].id))
 
     def _place_in_line(self, now: Instant, claim: Claim) -> tuple[int, int, int, Instant, str]:
         """Who must stay on, then by strict classes: who has the turn, who waits (longest first), who had it."""
