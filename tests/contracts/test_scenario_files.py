@@ -354,7 +354,7 @@ REFUSED = [
     ('site.storage = { capacity_wh = 5 }', "site.storage.charge_max_w", ""),
     ('site.storage = { model = "bess-200kwh-200kw", soc = 2 }', "site.storage.soc", "at most 1"),
     ('site.storage = { model = "bess-200kwh-200kw", soc = 0.01 }', "site.storage.soc", "0.1 to 1"),
-    ("control.minimum_on_min = 30", "control.minimum_on_min", "rotation_min, 15"),
+    ("control.minimum_on_min = 30", "control.minimum_on_min", "0 to the rotation, 15"),
     ('site.nodes = [{ id = "a" }, { id = "a" }]', "site.nodes[1].id", "each id once"),
     ('site.nodes = [{ id = "grid" }]', "site.nodes[0].id", "each id once"),
     ('site.nodes = [{ id = "a", parent = "b" }, { id = "b" }]', "site.nodes[0].parent", "grid"),

@@ -124,6 +124,17 @@ def test_a_request_whose_head_has_no_end_is_not_read(empty: Path) -> None:
         assert "Traceback" not in running.said
 
 
+def test_a_head_that_is_too_long_is_refused_also_when_it_comes_at_once(empty: Path) -> None:
+    long = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n"
+    with up(empty, "--no-demo") as running, client_of(running) as other:
+        url = httpx.URL(running.address)
+        with socket.create_connection((url.host, url.port or 0)) as client, suppress(ConnectionError):
+            client.sendall(long)
+            assert client.recv(12) == b"HTTP/1.1 400"
+        assert other.get("/health").status_code == 200
+        assert "Traceback" not in running.said
+
+
 def test_the_demo_lives_at_its_speed(empty: Path) -> None:
     with up(empty, "--speed", "3600") as running, client_of(running) as client:
         begin = client.get("/sites/demo").json()["at"]

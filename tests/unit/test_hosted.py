@@ -305,22 +305,6 @@ def test_cars_that_draw_little_neither_empty_the_battery_nor_make_it_feed_the_gr
     assert [session.boosted_w for session in then.sessions] == [0.0] * 4
 
 
-def test_a_battery_that_has_stopped_offering_does_not_begin_again_for_a_moment_only():
-    storage = StorageModel("bess", "bess", 200_000.0, 200_000.0, 200_000.0)
-    built = a_site(station=a_station_model(300_000.0), storage=storage, storage_soc=0.135)
-    plan = HostedPlan(built, ControlOptions(confirmation=Confirmation.REPORTED))
-    site = HostedSite(plan, T0)  # 7 kWh above its floor, of which two minutes at 200 kW are kept back
-    for i, place in enumerate(["1:1", "1:2", "2:1", "2:2"]):
-        start(site, T0, f"S{i + 1}", place)
-    offered = []
-    for now in range(T0, T0 + 10 * MS_PER_MINUTE, 10_000):
-        for id in ("S1", "S2", "S3", "S4"):
-            told = site.take(now, UpdatePower(id, 105_000.0, 150_000.0)).allocated_w
-        offered.append(told > 100_000.0)
-    assert offered.count(True) > 0
-    assert offered == sorted(offered, reverse=True)
-
-
 def test_a_small_car_is_offered_its_small_minimum_after_a_restart_too():
     station = StationModel("ac", "ac", 22_080.0, (ConnectorModel("sType2", 22_080.0),), "made up", step_a=1.0)
     site = HostedSite(HostedPlan(a_site(2_000.0, 1, station)), T0)

@@ -42,3 +42,25 @@ def test_its_reserve_is_not_spent_on_cars() -> None:
 def test_it_can_be_asked_to_offer_only_what_it_can_sustain() -> None:
     battery = Storage(a_battery(sustain_s=7_200.0), 0, soc=0.5)
     assert battery.offerable_w(0) == pytest.approx(20_000.0)
+
+
+def test_once_it_has_stopped_offering_it_begins_again_with_clearly_more_than_it_keeps_back() -> None:
+    battery = Storage(a_battery(), 0, soc=0.2)
+    battery.kept_back_wh = 5_000.0
+    battery.set_power(0, -50_000.0)
+    stops_at = battery.next_wakeup()
+    assert stops_at == MS_PER_HOUR // 10
+    assert battery.offerable_w(stops_at - 1_000) == 50_000.0
+    assert battery.offerable_w(stops_at) == 0.0
+    battery.set_power(stops_at, 50_000.0)
+    six_minutes = MS_PER_HOUR // 10
+    assert battery.offerable_w(stops_at + six_minutes - 1_000) == 0.0
+    assert battery.offerable_w(stops_at + six_minutes + 1_000) == 50_000.0
+
+
+def test_a_small_window_does_not_keep_it_from_ever_offering_again() -> None:
+    battery = Storage(a_battery(soc_min=0.94), 0)
+    battery.kept_back_wh = 5_000.0
+    battery.set_power(0, -50_000.0)
+    battery.set_power(MS_PER_HOUR // 10, 50_000.0)
+    assert battery.offerable_w(MS_PER_HOUR) == 50_000.0

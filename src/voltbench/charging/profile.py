@@ -106,10 +106,6 @@ class Supply:
         """A limit in W."""
         return limit if unit is Unit.W else limit * self.voltage_v * phases
 
-    def in_unit(self, power_w: float, unit: Unit, phases: int) -> float:
-        """A power as a limit in W or A."""
-        return power_w if unit is Unit.W else power_w / (self.voltage_v * phases)
-
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -158,11 +154,6 @@ def station_composite(
         why = cap.why if cap.limit_w <= total_w else None
         found.append(Stretch(a, b, min(total_w, cap.limit_w), min(p.phases for p in (*parts, cap)), why))
     return _merged(found)
-
-
-def next_edge(stretches: Sequence[Stretch], now: Instant) -> Instant | None:
-    """When the limit changes next, as far as these stretches reach."""
-    return next((s.start for s in stretches if s.start > now), None)
 
 
 # --- when a profile says what ----------------------------------------------------------------------------------------

@@ -37,8 +37,9 @@ class Turns:
         if self.rotation_ms <= 0:
             raise InvalidInput("rotation", "is no length of time", found=self.rotation_ms, allowed="more than 0")
         if not 0 <= self.minimum_on_ms <= self.rotation_ms:
-            allowed = f"0 to the rotation, {self.rotation_ms / MS_PER_MINUTE:g} min"
-            raise InvalidInput("minimum_on", "does not fit into a turn", found=self.minimum_on_ms, allowed=allowed)
+            found = self.minimum_on_ms / MS_PER_MINUTE
+            allowed = f"0 to the rotation, {self.rotation_ms / MS_PER_MINUTE:g}"
+            raise InvalidInput("minimum_on_min", "does not fit into a turn", found=found, allowed=allowed)
         if self.minimum_off_ms < 0:
             raise InvalidInput("minimum_off", "is no length of time", found=self.minimum_off_ms, allowed="0 or more")
 

@@ -82,23 +82,22 @@ def _recording(
 
 
 def _options(control: ControlTable) -> ControlOptions:
-    if control.minimum_on_min > control.rotation_min:
-        allowed = f"0 to rotation_min, {control.rotation_min:g}"
-        raise InvalidInput(
-            "control.minimum_on_min", "does not fit into a turn", found=control.minimum_on_min, allowed=allowed
-        )
     return ControlOptions(
         strategy=strict.chosen(control.strategy, STRATEGIES, "control.strategy"),
         interval_ms=round(control.interval_s * MS_PER_SECOND),
         on_events=control.on_events,
         by_rating=control.by_rating,
-        turns=Turns(
-            rotation_ms=round(control.rotation_min * MS_PER_MINUTE),
-            minimum_on_ms=round(control.minimum_on_min * MS_PER_MINUTE),
-            minimum_off_ms=round(control.minimum_off_min * MS_PER_MINUTE),
-        ),
+        turns=_turns(control),
         recharge_band_w=control.recharge_band_w,
     )
+
+
+def _turns(control: ControlTable) -> Turns:
+    minutes = (control.rotation_min, control.minimum_on_min, control.minimum_off_min)
+    try:
+        return Turns(*(round(length * MS_PER_MINUTE) for length in minutes))
+    except InvalidInput as error:
+        raise strict.under("control", error) from error
 
 
 def _tariff(table: TariffTable, setting: Setting) -> Tariff:

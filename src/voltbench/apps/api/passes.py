@@ -2,7 +2,8 @@
 
 Whoever opens `/ui?token=TOKEN` or `/docs?token=TOKEN` is given one and sent on to the page without the token. Scripts
 cannot read it, pages of other sites do not send it, and it is gone when the browser is closed. It is made of the
-token but does not betray it, holds over a restart, and ends when there is another token.
+token but does not betray it, holds over a restart, and ends when there is another token. A browser sends cookies to
+every port of a host: another server on this machine that it visits could use the pass as its own.
 """
 
 from __future__ import annotations
