@@ -29,7 +29,8 @@ Written by `make bench` on {day} in {minutes:.0f} min, on {machine}.
 
 CPU time, medians; each peer was measured in the same run, on the same inputs, and its answers compared with ours. The
 machine is shared and noisy, by a factor of two and more: above each table stands what 200,000 additions in plain Python
-took of CPU time before and after it (9.5 ms when nobody else is there). Believe ratios more than milliseconds.
+took of CPU time before and after it (9.5 ms when nobody else is there). Believe ratios more than milliseconds; beside
+ACN-Sim each is the median over pairs of runs that were neighbours in time.
 
 The ACN-Sim runs share one model of the world: Caltech's garage with its phasor limits, arrivals floored and departures
 raised to the period, linear two-stage batteries, a controller that knows only the sockets' ratings and the energy

@@ -47,9 +47,10 @@ def allocate(situation: Situation, strategy: str = "max_min") -> Shares:
 
 def strategy_named(name: str) -> Strategy:
     """The strategy of a name, or InvalidInput."""
-    if name not in STRATEGIES:
+    strategy = STRATEGIES.get(name)
+    if strategy is None:
         raise InvalidInput("strategy", "is unknown", found=name, allowed=", ".join(STRATEGIES))
-    return STRATEGIES[name]
+    return strategy
 
 
 # --- fair shares -----------------------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ freezes the claims of the row that fills first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate
 from math import inf, sqrt
+from typing import TypeVar
 
 from voltbench.energy.claim import UNBOUND, Bounds, Claim
 
@@ -33,56 +34,74 @@ def fill_tree(
     `parent` and `bound_w` describe the nodes, parents first, the root's parent being -1; `nodes`, `demand_w` and
     `weight` the claims. O(n log n) for a given depth: each node sorts what its children left sorted.
     """
+    if weight.count(1.0) == len(weight):
+        level, binding = _tree_levels(parent, bound_w, *_gathered_alike(parent, nodes, demand_w), _level_alike)
+    else:
+        level, binding = _tree_levels(parent, bound_w, *_gathered(parent, nodes, demand_w, weight), _level)
+    powers, rows = list(demand_w), [UNBOUND] * len(nodes)
+    if not binding:
+        return powers, rows
+    for i, node in enumerate(nodes):
+        share = weight[i] * level[node]
+        if share < powers[i]:
+            powers[i], rows[i] = share, binding[node]
+    return powers, rows
+
+
+Step = TypeVar("Step", float, tuple[float, float])
+"""Where a claim has all it wants: its own level, and its weight where weights differ."""
+
+
+def _gathered(
+    parent: Sequence[int], nodes: Sequence[int], demand_w: Sequence[float], weight: Sequence[float]
+) -> tuple[list[float], list[list[tuple[float, float]]]]:
+    """What is wanted at each node in all, and the steps of its claims."""
     wanted_w = [0.0] * len(parent)
     steps: list[list[tuple[float, float]]] = [[] for _ in parent]
     for node, demand, w in zip(nodes, demand_w, weight, strict=True):
         wanted_w[node] += demand
         steps[node].append((demand / w, w))
-    if _all_fits(parent, bound_w, wanted_w[:]):
-        return list(demand_w), [UNBOUND] * len(nodes)
-    level, binding = _tree_levels(parent, bound_w, wanted_w, steps)
-    powers, rows = [], []
-    for node, demand, w in zip(nodes, demand_w, weight, strict=True):
-        share = w * level[node]
-        if share < demand:
-            powers.append(share)
-            rows.append(binding[node])
-        else:
-            powers.append(demand)
-            rows.append(UNBOUND)
-    return powers, rows
+    return wanted_w, steps
 
 
-def _all_fits(parent: Sequence[int], bound_w: Sequence[float], load_w: list[float]) -> bool:
-    """Whether every node holds all that is wanted below it; `load_w` starts as what is wanted at each."""
-    for v in range(len(parent) - 1, -1, -1):
-        if load_w[v] > bound_w[v]:
-            return False
-        if v:
-            load_w[parent[v]] += load_w[v]
-    return True
+def _gathered_alike(
+    parent: Sequence[int], nodes: Sequence[int], demand_w: Sequence[float]
+) -> tuple[list[float], list[list[float]]]:
+    """The same where all weights are 1."""
+    steps: list[list[float]] = [[] for _ in parent]
+    for node, demand in zip(nodes, demand_w, strict=True):
+        steps[node].append(demand)
+    return [sum(demands) for demands in steps], steps
 
 
 def _tree_levels(
-    parent: Sequence[int], bound_w: Sequence[float], total_w: list[float], steps: list[list[tuple[float, float]]]
+    parent: Sequence[int],
+    bound_w: Sequence[float],
+    total_w: list[float],
+    steps: list[list[Step]],
+    level_of: Callable[[list[Step], float, float], float],
 ) -> tuple[list[float], list[int]]:
-    """The level at which each node's claims stop, and the node that stops them.
+    """The level at which each node's claims stop, and the node that stops them; no nodes where nobody is stopped.
 
-    `total_w` and the `steps` (own level, weight) start as those of each node's own claims.
+    `total_w` and the `steps` start as those of each node's own claims.
     """
     level = [inf] * len(parent)
-    for v in range(len(parent) - 1, -1, -1):
+    for v in range(len(parent) - 1, 0, -1):
         below, total, bound = steps[v], total_w[v], bound_w[v]
         if total > bound:
-            level[v] = _level(below, total, bound)
+            level[v] = level_of(below, total, bound)
             total = bound if bound > 0.0 else 0.0
-        if v:
-            up = parent[v]
-            total_w[up] += total
-            if len(below) > len(steps[up]):
-                below, steps[up] = steps[up], below
-            steps[up] += below
-    binding = [v if own < inf else UNBOUND for v, own in enumerate(level)]
+        up = parent[v]
+        total_w[up] += total
+        above = steps[up]
+        if len(below) > len(above):
+            below, above, steps[up] = above, below, below
+        above += below
+    if total_w[0] > bound_w[0]:
+        level[0] = level_of(steps[0], total_w[0], bound_w[0])
+    if min(level) == inf:
+        return level, []
+    binding = list(range(len(parent)))
     for v in range(1, len(parent)):
         if level[parent[v]] <= level[v]:
             level[v], binding[v] = level[parent[v]], binding[parent[v]]
@@ -92,18 +111,12 @@ def _tree_levels(
 def _level(steps: list[tuple[float, float]], total_w: float, bound_w: float) -> float:
     """The level at which claims that stop at given levels draw a bound together.
 
-    `steps` holds (own level, weight) of each and is left with the ones above the level merged into one.
+    The steps are left with the ones above the level merged into one.
     """
     if bound_w <= 0.0:
         steps[:] = [(0.0, sum(w for _, w in steps))]
         return 0.0
     steps.sort()
-    if len(steps) == 2:  # two connectors of a station: the commonest node by far
-        (lower, w), (_, other) = steps
-        level = (bound_w - lower * w) / other
-        if level >= lower:
-            steps[1] = (level, other)
-            return level
     rest_w, merged = total_w, 0.0
     while True:
         own, w = steps.pop()
@@ -113,6 +126,30 @@ def _level(steps: list[tuple[float, float]], total_w: float, bound_w: float) -> 
         if not steps or level >= steps[-1][0]:
             level = max(level, 0.0)
             steps.append((level, merged))
+            return level
+
+
+def _level_alike(steps: list[float], total_w: float, bound_w: float) -> float:
+    """The same where all weights are 1, which is nearly always: a quarter faster. Steps come down to the level."""
+    if bound_w <= 0.0:
+        steps[:] = [0.0] * len(steps)
+        return 0.0
+    if len(steps) == 2:  # two connectors of a station
+        one, two = steps
+        level = bound_w - (one if one < two else two)
+        if level + level < bound_w:
+            level = bound_w / 2.0
+        steps[0], steps[1] = bound_w - level, level
+        return level
+    steps.sort()
+    rest_w, stopped = total_w, 0
+    while True:
+        rest_w -= steps.pop()
+        stopped += 1
+        level = (bound_w - rest_w) / stopped
+        if not steps or level >= steps[-1]:
+            level = max(level, 0.0)
+            steps += [level] * stopped
             return level
 
 
