@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -23,6 +24,9 @@ TITLES = {
     "soak": "Endurance",
 }
 
+AGAIN, MOST_TRIES, QUIET_S = ("allocation", "site_year", "api"), 4, 11e-3
+"""Short benchmarks are run again, so often at most, until the additions take less than this before and after one."""
+
 INTRODUCTION = """# Benchmarks
 
 Written by `make bench` on {day} in {minutes:.0f} min, on {machine}.
@@ -30,7 +34,8 @@ Written by `make bench` on {day} in {minutes:.0f} min, on {machine}.
 CPU time, medians; each peer was measured in the same run, on the same inputs, and its answers compared with ours. The
 machine is shared and noisy, by a factor of two and more: above each table stands what 200,000 additions in plain Python
 took of CPU time before and after it (9.5 ms when nobody else is there). Believe ratios more than milliseconds; beside
-ACN-Sim each is the median over pairs of runs that were neighbours in time.
+ACN-Sim each is the median over pairs of runs that were neighbours in time. Short benchmarks were run again while the
+machine was slow, {tries} times at most, and stand here as they were when it was fastest.
 
 The ACN-Sim runs share one model of the world: Caltech's garage with its phasor limits, arrivals floored and departures
 raised to the period, linear two-stage batteries, a controller that knows only the sockets' ratings and the energy
@@ -48,6 +53,11 @@ class Table:
     figures: list[Figure]
     before_s: float
     after_s: float
+
+    @property
+    def slowest_s(self) -> float:
+        """The slower of both."""
+        return max(self.before_s, self.after_s)
 
     @property
     def pace(self) -> str:
@@ -71,18 +81,32 @@ def main() -> None:
 
 
 def _measured(name: str, quick: bool) -> Table:
-    before_s = loop_s()
-    figures: list[Figure] = import_module(f"benchmarks.{name}").figures(quick)
-    table = Table(figures, before_s, loop_s())
+    """What a benchmark finds; a short one is tried again while somebody else slows the machine down."""
+    tries = 1 if quick or name not in AGAIN else MOST_TRIES
+    table = min(_tried(name, quick, tries), key=lambda one: one.slowest_s)
     print(f"\n{TITLES[name]} ({table.pace})")
-    for figure in figures:
+    for figure in table.figures:
         row = (figure.what, figure.ours, figure.peer, figure.ratio, figure.promise and f"(promised {figure.promise})")
         print("  " + " | ".join(part for part in row if part), flush=True)
     return table
 
 
+def _tried(name: str, quick: bool, tries: int) -> Iterator[Table]:
+    for _ in range(tries):
+        before_s = loop_s()
+        figures: list[Figure] = import_module(f"benchmarks.{name}").figures(quick)
+        table = Table(figures, before_s, loop_s())
+        yield table
+        if table.slowest_s < QUIET_S:
+            return
+
+
 def _page(tables: dict[str, Table], taken_s: float) -> str:
-    parts = [INTRODUCTION.format(day=f"{datetime.now(UTC):%Y-%m-%d}", minutes=taken_s / 60, machine=machine())]
+    parts = [
+        INTRODUCTION.format(
+            tries=MOST_TRIES, day=f"{datetime.now(UTC):%Y-%m-%d}", minutes=taken_s / 60, machine=machine()
+        )
+    ]
     for name, table in tables.items():
         parts.append(f"## {TITLES[name]}\n\n{table.pace.capitalize()}.\n")
         parts.append("| what | voltbench | peer | ratio | promised |\n|---|---|---|---|---|")

@@ -51,7 +51,8 @@ class VehicleModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
     `inlets` are the connector types it takes (`cCCS2`, `cType2` and so on, the words of OCPP 2.0.1). A vehicle
     without `ac` charges on DC only; one whose `inlets` name no DC connector charges on AC only.
     `published_10_80_min` is the time from 10 to 80 % on DC that its maker or a known test states, in minutes: what
-    the curve is measured against, not what the bench computes with.
+    the curve is measured against, not what the bench computes with. `nominal_voltage_v` is that of the pack, by which a
+    DC meter's volts and amperes go.
     """
 
     id: str
@@ -62,11 +63,16 @@ class VehicleModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
     source: str
     ac: OnboardCharger | None = None
     published_10_80_min: float | None = None
+    nominal_voltage_v: float = 400.0
 
     def __post_init__(self) -> None:
         if not 0 < self.usable_capacity_wh < inf:
             raise InvalidInput(
                 "usable_capacity_wh", "is not a capacity", found=self.usable_capacity_wh, allowed="more than 0"
+            )
+        if not 0 < self.nominal_voltage_v < inf:
+            raise InvalidInput(
+                "nominal_voltage_v", "is no voltage", found=self.nominal_voltage_v, allowed="more than 0"
             )
         if not self.inlets:
             raise InvalidInput("inlets", "are missing", allowed=", ".join(CONNECTOR_TYPES))
@@ -76,6 +82,10 @@ class VehicleModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict
                     "inlets", "names an unknown connector", found=inlet, allowed=", ".join(CONNECTOR_TYPES)
                 )
         _ = self.curve  # which refuses what is none
+
+    def pack_voltage_v(self, soc: float) -> float:
+        """Voltage of the pack: a straight line, a tenth below its nominal one when empty, a tenth above when full."""
+        return self.nominal_voltage_v * (0.9 + 0.2 * soc)
 
     @cached_property
     def curve(self) -> AcceptanceCurve:

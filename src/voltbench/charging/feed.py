@@ -1,0 +1,185 @@
+"""A feed: the contactor, the meter and the plug of one EVSE, and the car that hangs on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, inf
+
+from voltbench.charging.path import ChargingPath, path_to_connector, path_to_pack
+from voltbench.charging.session import ChargingSession, ChargingStatus
+from voltbench.charging.station import ConnectorModel, StationModel
+from voltbench.charging.vehicle import Vehicle
+from voltbench.quantities import MS_PER_SECOND, Instant
+
+AMBIENT_DEGC = 20.0
+RATED_RISE_K = 30.0
+"""How much warmer than its surroundings a plug gets at its rating; half of what IEC 62196-1 allows at most."""
+
+WARMING_S = 900.0
+"""Time constant of that warming."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the meter of an EVSE reads, at the connector. `phases` 0 is direct current.
+
+    `voltage_v` is line to neutral, or that of the pack; `current_a` that of each phase.
+    """
+
+    at: Instant
+    register_wh: float
+    power_w: float
+    offered_w: float
+    voltage_v: float
+    phases: int
+    soc: float | None
+    temperature_degc: float
+
+    @property
+    def current_a(self) -> float:
+        """Current in each phase that carries any, or in the cable of a DC connector."""
+        return self.power_w / (self.voltage_v * max(self.phases, 1))
+
+    @property
+    def offered_a(self) -> float:
+        """Current on offer in each phase, or in the cable of a DC connector."""
+        return self.offered_w / (self.voltage_v * max(self.phases, 1))
+
+
+class Feed:
+    """The power side of an EVSE. Powers are at the connector, behind the station's own losses.
+
+    A car draws only while the feed is closed, and then the smaller of what it is allowed and what it accepts.
+    `register_wh` is what the meter has counted when no car is plugged in.
+    """
+
+    __slots__ = ("_idle", "_path", "_session", "_station", "_warm_at", "_warmth", "allowed_w", "closed", "model",
+                 "register_wh", "vehicle")  # fmt: skip
+
+    def __init__(self, station: StationModel, connector: ConnectorModel, register_wh: float = 0.0) -> None:
+        self.model = connector
+        self.register_wh = register_wh
+        self.allowed_w = 0.0
+        self.closed = False
+        self.vehicle: Vehicle | None = None
+        self._station = station
+        self._session: ChargingSession | None = None
+        self._idle = path_to_connector(station, connector)
+        self._path = self._idle
+        self._warmth = 0.0
+        self._warm_at: Instant | None = None
+
+    # --- what it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def rating_w(self) -> float:
+        """The most it can ever give to the car that is plugged in, or to any."""
+        return self._path.rating_w * self._path.supply_efficiency
+
+    @property
+    def minimum_w(self) -> float:
+        """The least that lets the car charge."""
+        return self._path.minimum_w * self._path.supply_efficiency
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether the car wants no more."""
+        return self._session is not None and self._session.is_satisfied
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the car's demand changes from instant to instant."""
+        return self._session is not None and self._session.drifts
+
+    def status(self) -> ChargingStatus:
+        """What the car is doing; without one, it is the car that draws nothing."""
+        return self._session.status() if self._session is not None else ChargingStatus.SUSPENDED_EV
+
+    def demand_w(self, now: Instant) -> float:
+        """What the car would draw if it were let."""
+        return self._session.demand_w(now) * self._path.supply_efficiency if self._session is not None else 0.0
+
+    def power_w(self, now: Instant) -> float:
+        """What the car draws."""
+        return self._session.power_w(now) * self._path.supply_efficiency if self._session is not None else 0.0
+
+    def energy_wh(self, now: Instant) -> float:
+        """What the meter's register shows."""
+        return self.register_wh + (self._session.delivered_wh(now) if self._session is not None else 0.0)
+
+    def reading(self, now: Instant) -> Reading:
+        """What the meter reads."""
+        session, model = self._session, self.model
+        soc = session.soc(now) if session is not None else None
+        offered_w = min(self.allowed_w, self.rating_w) if self.closed else 0.0
+        if not model.is_dc:
+            volts, phases = model.voltage_v, self._path.phases
+        else:
+            volts, phases = (self.vehicle.model.pack_voltage_v(soc or 0.0) if self.vehicle else 0.0) or 1.0, 0
+        shown = soc if model.is_dc else None  # a plain AC plug does not tell
+        power_w = self.power_w(now)
+        return Reading(now, self.energy_wh(now), power_w, offered_w, volts, phases, shown, self._degc(now, power_w))
+
+    # --- what it is told --------------------------------------------------------------------------------------------
+
+    def plug_in(self, now: Instant, id: str, vehicle: Vehicle, asked_wh: float = inf) -> None:
+        """A car is plugged in; it wants so much at the connector, or to be full. InvalidInput where it does not fit."""
+        path: ChargingPath = path_to_pack(self._station, self.model, vehicle)
+        stored_wh = vehicle.soc * vehicle.model.usable_capacity_wh
+        wanted_wh = min(asked_wh, vehicle.model.usable_capacity_wh / path.efficiency)
+        self._path, self.vehicle = path, vehicle
+        self._session = ChargingSession(id, path, vehicle.model.curve, stored_wh, wanted_wh, now)
+        self._limit(now)
+
+    def unplug(self, now: Instant) -> Vehicle | None:
+        """The car is unplugged; return it as it is now."""
+        session, vehicle = self._session, self.vehicle
+        self._warm(now)
+        if session is None or vehicle is None:
+            return None
+        self.register_wh += session.delivered_wh(now)
+        self._session = self.vehicle = None
+        self._path = self._idle
+        return Vehicle(vehicle.id, vehicle.model, min(1.0, session.soc(now)))
+
+    def allow(self, now: Instant, power_w: float) -> None:
+        """Let the car draw so much at most from now on, while the feed is closed."""
+        if power_w != self.allowed_w:
+            self.allowed_w = power_w
+            self._limit(now)
+
+    def switch(self, now: Instant, closed: bool) -> None:
+        """Close or open the contactor."""
+        if closed != self.closed:
+            self.closed = closed
+            self._limit(now)
+
+    def next_wakeup(self) -> Instant | None:
+        """When the car's law changes next."""
+        return self._session.next_wakeup() if self._session is not None else None
+
+    def wake(self, now: Instant) -> None:
+        """Let the car go on."""
+        if self._session is not None:
+            self._session.wake(now)
+
+    def _limit(self, now: Instant) -> None:
+        self._warm(now)
+        if self._session is not None:
+            allowed_w = self.allowed_w if self.closed else 0.0
+            self._session.limit(now, allowed_w / self._path.supply_efficiency)
+
+    # --- warmth -----------------------------------------------------------------------------------------------------
+
+    def _degc(self, now: Instant, power_w: float) -> float:
+        return AMBIENT_DEGC + self._warmth_after(now, power_w)
+
+    def _warm(self, now: Instant) -> None:
+        self._warmth, self._warm_at = self._warmth_after(now, self.power_w(now)), now
+
+    def _warmth_after(self, now: Instant, power_w: float) -> float:
+        """Warmth follows the losses, the square of the current, with a lag; power is taken as it is at the end."""
+        if self._warm_at is None:
+            return 0.0
+        final = RATED_RISE_K * (power_w / (self._idle.rating_w * self._idle.supply_efficiency)) ** 2
+        return final + (self._warmth - final) * exp((self._warm_at - now) / (MS_PER_SECOND * WARMING_S))

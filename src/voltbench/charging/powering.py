@@ -1,0 +1,100 @@
+"""What each EVSE of a station may draw now, and why: its rating, the charging profiles, and what the station shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from voltbench.charging.evse import Evse
+from voltbench.charging.installed import InstalledProfiles
+from voltbench.charging.profile import Stretch, Supply
+from voltbench.charging.sharing import shares
+from voltbench.charging.station import StationModel
+from voltbench.quantities import MS_PER_SECOND, NOMINAL_VOLTAGE_V, POWER_TOLERANCE_W, Instant
+
+RESHARE_MS = 10 * MS_PER_SECOND
+"""How often power is shared anew while it does not suffice and a car's demand changes."""
+
+BY_RATING, BY_SHARING = "rating", "sharing"
+
+
+class Powering:
+    """The power side of a station as a whole. `default_a` is what a connector may draw where no profile speaks."""
+
+    __slots__ = ("_evses", "_model", "default_a", "next_wakeup", "profiles", "why")
+
+    def __init__(self, model: StationModel, evses: Sequence[Evse], profiles: InstalledProfiles) -> None:
+        self._model = model
+        self._evses = evses
+        self.profiles = profiles
+        self.default_a: float | None = None
+        self.why: dict[int, str] = {}
+        self.next_wakeup: Instant | None = None
+
+    def supply(self, evse: Evse) -> Supply:
+        """What an EVSE hangs on, in the terms of charging profiles: DC stations are supplied on three phases."""
+        model = evse.feed.model
+        volts, phases = (NOMINAL_VOLTAGE_V, 3) if model.is_dc else (model.voltage_v, model.phases)
+        rating_a = min(model.max_power_w, self._model.max_power_w) / (volts * phases)
+        return Supply(volts, phases, rating_a, rating_a if self.default_a is None else self.default_a)
+
+    def station_supply(self) -> Supply:
+        """What the station hangs on."""
+        rating_a = self._model.max_power_w / (NOMINAL_VOLTAGE_V * 3)
+        return Supply(NOMINAL_VOLTAGE_V, 3, rating_a, rating_a)
+
+    def schedule(self, now: Instant, evse: Evse | None, until: Instant) -> list[Stretch]:
+        """The limit of an EVSE, or of the whole station, over time."""
+        if evse is not None:
+            started = evse.transaction.started_at if evse.transaction is not None else None
+            return self.profiles.limits(evse.id, now, until, self.supply(evse), started)
+        each = [
+            (e.id, self.supply(e), e.transaction.started_at if e.transaction is not None else None) for e in self._evses
+        ]
+        return self.profiles.in_all(now, until, each, self.station_supply())
+
+    def update(self, now: Instant) -> None:
+        """Tell every feed what it may draw from now on: first who gets less, then who gets more."""
+        drawing = [evse for evse in self._evses if evse.feed.closed]
+        self.next_wakeup = None
+        if not drawing:
+            return
+        limits = [self._limit(now, evse) for evse in drawing]
+        caps_w = [min(limit.limit_w, evse.feed.rating_w) for limit, evse in zip(limits, drawing, strict=True)]
+        allowed_w = self._shared(now, drawing, caps_w)
+        for evse, limit, cap_w, power_w in zip(drawing, limits, caps_w, allowed_w, strict=True):
+            self.why[evse.id] = BY_SHARING if power_w < cap_w - POWER_TOLERANCE_W else _why(limit, cap_w)
+        for evse, power_w in sorted(
+            zip(drawing, allowed_w, strict=True), key=lambda pair: pair[1] - pair[0].feed.allowed_w
+        ):
+            evse.feed.allow(now, power_w)
+
+    def _limit(self, now: Instant, evse: Evse) -> Stretch:
+        started = evse.transaction.started_at if evse.transaction is not None else None
+        limit = self.profiles.limit(evse.id, now, self.supply(evse), started)
+        self.wake_at(limit.end)
+        return limit
+
+    def _shared(self, now: Instant, drawing: Sequence[Evse], caps_w: Sequence[float]) -> list[float]:
+        station = self.profiles.station_limit(now, self.station_supply())
+        self.wake_at(station.end)
+        total_w = min(self._model.max_power_w, station.limit_w)
+        if sum(caps_w) <= total_w + POWER_TOLERANCE_W:
+            return list(caps_w)
+        demands_w = [min(cap_w, evse.feed.demand_w(now)) for cap_w, evse in zip(caps_w, drawing, strict=True)]
+        given_w = shares(demands_w, [evse.feed.minimum_w for evse in drawing], total_w)
+        spare_w = max(0.0, total_w - sum(given_w))
+        room_w = [cap_w - own_w if own_w > 0.0 else 0.0 for cap_w, own_w in zip(caps_w, given_w, strict=True)]
+        more_w = shares(room_w, [0.0] * len(drawing), spare_w)
+        if any(evse.feed.drifts for evse in drawing):
+            self.wake_at(now + RESHARE_MS)
+        return [own_w + extra_w for own_w, extra_w in zip(given_w, more_w, strict=True)]
+
+    def wake_at(self, instant: Instant) -> None:
+        """Look again at this instant, or before."""
+        self.next_wakeup = instant if self.next_wakeup is None else min(self.next_wakeup, instant)
+
+
+def _why(limit: Stretch, cap_w: float) -> str:
+    if limit.why is None or cap_w < limit.limit_w:
+        return BY_RATING
+    return f"{limit.why.purpose.value} {limit.why.id}"

@@ -1,0 +1,76 @@
+"""Readings as OCPP 1.6 tells of them: measurands, phases, contexts, units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from voltbench.charging.feed import Reading
+from voltbench.ocpp.v16.messages import (
+    Measurand,
+    MeterValue,
+    Phase,
+    ReadingContext,
+    SampledValue,
+    UnitOfMeasure,
+)
+from voltbench.quantities import rfc3339
+
+Sampler = Callable[[Reading, ReadingContext], Iterator[SampledValue]]
+
+_PHASES: tuple[Phase, ...] = ("L1", "L2", "L3")
+_TO_NEUTRAL: tuple[Phase, ...] = ("L1-N", "L2-N", "L3-N")
+
+
+def _one(measurand: Measurand, unit: UnitOfMeasure, of: Callable[[Reading], float | None], form: str) -> Sampler:
+    """A measurand with one figure, where there is one."""
+
+    def sample(reading: Reading, context: ReadingContext) -> Iterator[SampledValue]:
+        found = of(reading)
+        if found is not None:
+            yield SampledValue(value=format(found, form), context=context, measurand=measurand, unit=unit)
+
+    return sample
+
+
+def _each(
+    measurand: Measurand, unit: UnitOfMeasure, of: Callable[[Reading], float], form: str, phases: tuple[Phase, ...]
+) -> Sampler:
+    """A measurand with a figure for each phase that the car uses; one without a phase on DC."""
+
+    def sample(reading: Reading, context: ReadingContext) -> Iterator[SampledValue]:
+        text = format(of(reading), form)
+        if reading.phases == 0:
+            yield SampledValue(value=text, context=context, measurand=measurand, unit=unit)
+        for phase in phases[: reading.phases]:
+            yield SampledValue(value=text, context=context, measurand=measurand, phase=phase, unit=unit)
+
+    return sample
+
+
+_SAMPLERS: dict[Measurand, Sampler] = {
+    "Energy.Active.Import.Register": _one(
+        "Energy.Active.Import.Register", "Wh", lambda r: whole_wh(r.register_wh), ".0f"
+    ),
+    "Power.Active.Import": _one("Power.Active.Import", "W", lambda r: r.power_w, ".1f"),
+    "Power.Offered": _one("Power.Offered", "W", lambda r: r.offered_w, ".1f"),
+    "Power.Factor": _one("Power.Factor", "Percent", lambda r: 100.0 if r.phases else None, ".0f"),
+    "Current.Import": _each("Current.Import", "A", lambda r: r.current_a, ".2f", _PHASES),
+    "Current.Offered": _one("Current.Offered", "A", lambda r: r.offered_a, ".2f"),
+    "Voltage": _each("Voltage", "V", lambda r: r.voltage_v, ".1f", _TO_NEUTRAL),
+    "Frequency": _one("Frequency", "Hertz", lambda r: 50.0 if r.phases else None, ".1f"),
+    "Temperature": _one("Temperature", "Celsius", lambda r: r.temperature_degc, ".1f"),
+    "SoC": _one("SoC", "Percent", lambda r: None if r.soc is None else 100.0 * r.soc, ".1f"),
+}
+MEASURED = tuple(_SAMPLERS)
+"""The measurands that a station of ours can be asked for."""
+
+
+def whole_wh(register_wh: float) -> int:
+    """A register as its display shows it: whole watt-hours, never more than there were."""
+    return int(register_wh + 1e-6)
+
+
+def meter_value(reading: Reading, measurands: Iterable[str], context: ReadingContext) -> MeterValue | None:
+    """A reading, in these measurands as far as there are any; None where there is none."""
+    found = tuple(s for name in measurands for s in _SAMPLERS[name](reading, context))  # type: ignore[index]
+    return MeterValue(timestamp=rfc3339(reading.at), sampled_value=found) if found else None

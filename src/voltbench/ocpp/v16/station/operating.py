@@ -1,0 +1,242 @@
+"""What the operator does with a station: availability, reservations, configuration, triggers, unlocking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import UNSET
+
+from voltbench.charging.happenings import StatusChanged
+from voltbench.charging.reservation import Reservation
+from voltbench.charging.status import Status
+from voltbench.ocpp.v16 import messages as m
+from voltbench.ocpp.v16.station.certificates import Certificates
+from voltbench.ocpp.v16.station.desk import Desk
+from voltbench.ocpp.v16.station.keys import BY_NAME
+from voltbench.ocpp.v16.station.maintenance import Maintenance
+from voltbench.ocpp.v16.station.registration import Registration
+from voltbench.ocpp.v16.station.transactions import Transactions, status_notification
+from voltbench.ocpp.wire_types import instant
+from voltbench.quantities import MS_PER_SECOND, Instant
+
+_REFUSALS: dict[Status, m.ReservationStatus] = {
+    Status.FAULTED: "Faulted",
+    Status.UNAVAILABLE: "Unavailable",
+}
+
+
+class Operating:
+    """The operator's hand on a station."""
+
+    __slots__ = ("_certificates", "_desk", "_maintenance", "_registration", "_transactions")
+
+    def __init__(
+        self,
+        desk: Desk,
+        registration: Registration,
+        transactions: Transactions,
+        maintenance: Maintenance,
+        certificates: Certificates,
+    ) -> None:
+        self._desk = desk
+        self._registration = registration
+        self._transactions = transactions
+        self._maintenance = maintenance
+        self._certificates = certificates
+
+    # --- availability and locks -------------------------------------------------------------------------------------
+
+    def change_availability(self, now: Instant, request: m.ChangeAvailability) -> m.ChangeAvailabilityResponse:
+        """Let an EVSE be used, or not, over reboots too. OCPP 1.6 edition 2, section 5.2."""
+        evse, operative = request.connector_id, request.type == "Operative"
+        if not 0 <= evse <= len(self._desk.life.evses):
+            return m.ChangeAvailabilityResponse(status="Rejected")
+        at_once = self._desk.life.set_operative(now, evse, operative)
+        for id in [evse] if evse else range(len(self._desk.life.evses) + 1):
+            self._desk.keep(f"operative/{id}", None if operative else b"no")
+        return m.ChangeAvailabilityResponse(status="Accepted" if at_once else "Scheduled")
+
+    def unlock(self, _now: Instant, request: m.UnlockConnector) -> m.UnlockConnectorResponse:
+        """Let go of the plug; a captive cable has no lock here. OCPP 1.6 edition 2, section 5.18."""
+        life, evse = self._desk.life, request.connector_id
+        if not 1 <= evse <= len(life.evses) or not life.evse(evse).feed.model.type.startswith("s"):
+            return m.UnlockConnectorResponse(status="NotSupported")
+        self._desk.afterwards.append(lambda at: life.unlock(at, evse))
+        return m.UnlockConnectorResponse(status="Unlocked")
+
+    # --- reservations -----------------------------------------------------------------------------------------------
+
+    def reserve(self, now: Instant, request: m.ReserveNow) -> m.ReserveNowResponse:
+        """Keep an EVSE for somebody. OCPP 1.6 edition 2, section 5.13."""
+        expires_at = instant(request.expiry_date)
+        if not 0 <= request.connector_id <= len(self._desk.life.evses) or expires_at <= now:
+            return m.ReserveNowResponse(status="Rejected")
+        group = None if request.parent_id_tag is UNSET else request.parent_id_tag
+        reservation = Reservation(request.reservation_id, request.connector_id, request.id_tag, expires_at, group)
+        found = self._desk.life.reserve(now, reservation)
+        if found is not None:
+            return m.ReserveNowResponse(status=_REFUSALS.get(found, "Occupied"))
+        self._desk.keep_struct(f"reservation/{reservation.id}", reservation)
+        return m.ReserveNowResponse(status="Accepted")
+
+    def cancel_reservation(self, now: Instant, request: m.CancelReservation) -> m.CancelReservationResponse:
+        """Keep it no longer."""
+        if not self._desk.life.cancel_reservation(now, request.reservation_id):
+            return m.CancelReservationResponse(status="Rejected")
+        self._desk.keep(f"reservation/{request.reservation_id}", None)
+        return m.CancelReservationResponse(status="Accepted")
+
+    # --- configuration ----------------------------------------------------------------------------------------------
+
+    def get_configuration(self, _now: Instant, request: m.GetConfiguration) -> m.GetConfigurationResponse:
+        """Tell of configuration keys."""
+        return self._desk.configuration.tell(request)
+
+    def change_configuration(self, now: Instant, request: m.ChangeConfiguration) -> m.ChangeConfigurationResponse:
+        """Change a configuration key, and what goes by it."""
+        keys = self._desk.configuration
+        response = keys.change(request, self._hindrance)
+        if response.status in ("Accepted", "RebootRequired"):
+            self._desk.keep(f"key/{request.key.lower()}", keys.text(_name(request.key)).encode())
+            self._adopt(now, _name(request.key))
+        return response
+
+    def _hindrance(self, name: str, setting: str) -> m.ConfigurationStatus | None:
+        """A security profile is never lowered, and asks for what it works with (whitepaper, section 2.2)."""
+        keys = self._desk.configuration
+        if name != "SecurityProfile":
+            return None
+        wanted, now = int(setting), keys.whole("SecurityProfile")
+        without_key = wanted in (1, 2) and not keys.text("AuthorizationKey")
+        without_root = wanted >= 2 and not self._certificates.has_root()
+        return "Rejected" if wanted < now or without_key or without_root else None
+
+    def _adopt(self, now: Instant, name: str) -> None:
+        """Go by a key that has changed."""
+        keys, habits, sampling = self._desk.configuration, self._desk.life.habits, self._desk.life.sampling
+        match name:
+            case "ConnectionTimeOut":
+                habits.connection_timeout_ms = keys.whole(name) * MS_PER_SECOND
+            case "StopTransactionOnEVSideDisconnect":
+                habits.stops_on_unplug = keys.is_on(name)
+            case "StopTransactionOnInvalidId":
+                habits.stops_on_invalid = keys.is_on(name)
+            case "MaxEnergyOnInvalidId":
+                habits.grace_wh = float(keys.whole(name))
+            case "MinimumStatusDuration":
+                habits.minimum_status_ms = keys.whole(name) * MS_PER_SECOND
+            case "MeterValueSampleInterval":
+                sampling.every(now, keys.whole(name) * MS_PER_SECOND)
+            case "ClockAlignedDataInterval":
+                evses = tuple(evse.id for evse in self._desk.life.evses)
+                sampling.by_clock(now, keys.whole(name) * MS_PER_SECOND, evses)
+            case "HeartbeatInterval":
+                self._registration.heartbeat_changed(now)
+            case "AuthorizationKey" | "SecurityProfile":
+                self._desk.security_event(now, "ReconfigurationOfSecurityParameters", name)
+                self._desk.afterwards.append(self._registration.reconnect)
+
+    def adopt_all(self, now: Instant) -> None:
+        """Go by every key, as a station does that boots."""
+        for name in _ADOPTED_AT_BOOT:
+            self._adopt(now, name)
+
+    def tell_startup(self, now: Instant) -> None:
+        """A station that has anything to do with security tells of its boot (whitepaper, section 4)."""
+        if self._desk.configuration.whole("SecurityProfile") > 0:
+            self._desk.security_event(now, "StartupOfTheDevice")
+
+    # --- triggers ---------------------------------------------------------------------------------------------------
+
+    def trigger(self, _now: Instant, request: m.TriggerMessage) -> m.TriggerMessageResponse:
+        """Send a message now. OCPP 1.6 edition 2, section 5.17."""
+        act = self._triggered(request.requested_message, request.connector_id)
+        return m.TriggerMessageResponse(status=self._soon(act))
+
+    def trigger_extended(self, _now: Instant, request: m.ExtendedTriggerMessage) -> m.ExtendedTriggerMessageResponse:
+        """Send a message now. Whitepaper, section 4."""
+        message = request.requested_message
+        act = self._triggered(message, request.connector_id)
+        if message == "SignChargePointCertificate":
+            act = self._certificates.sign
+        elif message == "LogStatusNotification":
+            act = self._maintenance.tell_log
+        elif message == "FirmwareStatusNotification":
+            act = _signed(self._maintenance)
+        return m.ExtendedTriggerMessageResponse(status=self._soon(act))
+
+    def _soon(self, act: Callable[[Instant], object] | None) -> m.TriggerMessageStatus:
+        if act is None:
+            return "Rejected"
+        self._desk.afterwards.append(lambda now: (act(now), None)[1])
+        return "Accepted"
+
+    def _triggered(self, message: str, connector_id: int | msgspec.UnsetType) -> Callable[[Instant], object] | None:
+        evses = [evse.id for evse in self._desk.life.evses]
+        wanted = evses if connector_id is UNSET else [connector_id]
+        if message in ("MeterValues", "StatusNotification") and not all(0 <= evse <= len(evses) for evse in wanted):
+            return None
+        acts: dict[str, Callable[[Instant], object]] = {
+            "BootNotification": self._registration.boot,
+            "Heartbeat": lambda now: self._desk.call(now, m.Heartbeat()),
+            "MeterValues": lambda now: self._read(now, evses if wanted == [0] else wanted),
+            "StatusNotification": lambda now: self._status(now, [0, *evses] if connector_id is UNSET else wanted),
+            "FirmwareStatusNotification": lambda now: self._maintenance.tell_firmware(now, signed=False),
+            "DiagnosticsStatusNotification": self._maintenance.tell_diagnostics,
+        }
+        return acts.get(message)
+
+    def _read(self, now: Instant, evses: list[int]) -> None:
+        for evse in evses:
+            self._transactions.read_now(evse, self._desk.life.evse(evse).feed.reading(now))
+
+    def _status(self, now: Instant, evses: list[int]) -> None:
+        life = self._desk.life
+        for evse in evses:
+            error = life.evse(evse).fault if evse else life.fault
+            self._desk.call(now, status_notification(StatusChanged(now, evse, life.status(evse), error)))
+
+    # --- a vendor's own ---------------------------------------------------------------------------------------------
+
+    def data_transfer(self, _now: Instant, request: m.DataTransfer) -> m.DataTransferResponse:
+        """A vendor's own message. We have one vendor and one message: an echo, to try the way there and back."""
+        if request.vendor_id != self._registration.identity.vendor:
+            return m.DataTransferResponse(status="UnknownVendorId")
+        if request.message_id not in (UNSET, "echo"):
+            return m.DataTransferResponse(status="UnknownMessageId")
+        return m.DataTransferResponse(status="Accepted", data=request.data)
+
+    # --- what was kept ----------------------------------------------------------------------------------------------
+
+    def restore_reservation(self, _key: str, kept: bytes) -> None:
+        """Take up a reservation."""
+        reservation = msgspec.json.decode(kept, type=Reservation)
+        self._desk.life.reservations.held[reservation.id] = reservation
+
+    def restore_availability(self, key: str, _kept: bytes) -> None:
+        """Take up that an EVSE, or the station, is not to be used."""
+        evse = int(key.removeprefix("operative/"))
+        if evse == 0:
+            self._desk.life.operative = False
+        else:
+            self._desk.life.evse(evse).operative = False
+
+
+def _signed(maintenance: Maintenance) -> Callable[[Instant], object]:
+    return lambda now: maintenance.tell_firmware(now, signed=True)
+
+
+_ADOPTED_AT_BOOT = (
+    "ConnectionTimeOut",
+    "StopTransactionOnEVSideDisconnect",
+    "StopTransactionOnInvalidId",
+    "MaxEnergyOnInvalidId",
+    "MinimumStatusDuration",
+    "MeterValueSampleInterval",
+    "ClockAlignedDataInterval",
+)
+
+
+def _name(key: str) -> str:
+    return BY_NAME[key.lower()].name

@@ -1,0 +1,140 @@
+"""The messages about transactions that still have to be told: in order, each until it is answered, whatever happens.
+
+OCPP 1.6 edition 2, sections 3.7.1 and 4.1; a resend keeps its message id. What is in here survives the station.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Raw, Struct
+
+from voltbench.ocpp.v16.messages import MeterValues, StartTransaction, StopTransaction
+from voltbench.ocpp.wire_types import read
+from voltbench.quantities import DurationMs, Instant
+
+NO_ID = -1
+"""The transaction id of a transaction whose start no CSMS has ever confirmed."""
+
+_KINDS: dict[str, type[Struct]] = {kind.__name__: kind for kind in (StartTransaction, MeterValues, StopTransaction)}
+
+
+class Entry(msgspec.Struct):
+    """A message about a transaction (by the station's own number; 0 for none): how often it was refused, and when it
+    may be tried again.
+    """
+
+    sequence: int
+    id: str
+    number: int
+    request: Struct
+    attempts: int = 0
+    not_before: Instant = 0
+
+
+class Kept(msgspec.Struct, array_like=True):
+    """An entry as it is kept."""
+
+    id: str
+    number: int
+    action: str
+    request: Raw
+    attempts: int
+
+
+class Outbox:
+    """The messages about transactions, first come first served. `keep` is told what must not be lost."""
+
+    __slots__ = ("_ids", "_keep", "_last", "_waiting", "attempts", "retry_ms")
+
+    def __init__(self, keep: Callable[[str, bytes | None], None]) -> None:
+        self._keep = keep
+        self._waiting: deque[Entry] = deque()
+        self._ids: dict[int, int] = {}
+        self._last = 0
+        self.attempts = 3
+        self.retry_ms: DurationMs = 60_000
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    # --- transaction ids --------------------------------------------------------------------------------------------
+
+    def transaction_id(self, number: int) -> int | None:
+        """What the CSMS calls a transaction, once it has said so."""
+        return self._ids.get(number)
+
+    def number(self, transaction_id: int) -> int | None:
+        """Our own number of what the CSMS calls so."""
+        return next((number for number, id in self._ids.items() if id == transaction_id), None)
+
+    def call_it(self, number: int, transaction_id: int) -> None:
+        """The CSMS has said what it calls a transaction."""
+        self._ids[number] = transaction_id
+        self._keep(f"transaction/{number}", str(transaction_id).encode())
+
+    # --- messages ---------------------------------------------------------------------------------------------------
+
+    def put(self, id: str, number: int, request: StartTransaction | MeterValues | StopTransaction) -> None:
+        """One more to be told."""
+        self._last += 1
+        entry = Entry(self._last, id, number, request)
+        self._waiting.append(entry)
+        self._write(entry)
+
+    def next(self, now: Instant) -> Entry | None:
+        """The message whose turn it is, under the transaction id that it has by now; None where it has to wait."""
+        if not self._waiting or self._waiting[0].not_before > now:
+            return None
+        entry = self._waiting[0]
+        known = self._ids.get(entry.number)
+        if known is not None and not isinstance(entry.request, StartTransaction):
+            entry.request = msgspec.structs.replace(entry.request, transaction_id=known)
+        return entry
+
+    def next_wakeup(self) -> Instant | None:
+        """When a message may be tried again."""
+        return self._waiting[0].not_before if self._waiting and self._waiting[0].attempts else None
+
+    def told(self, entry: Entry) -> None:
+        """The first message was answered, or is given up."""
+        self._waiting.popleft()
+        self._keep(_key(entry.sequence), None)
+        if isinstance(entry.request, StopTransaction):
+            self._ids.pop(entry.number, None)
+            self._keep(f"transaction/{entry.number}", None)
+
+    def refused(self, now: Instant, entry: Entry) -> None:
+        """The CSMS could not process the first message: try again later, or give it up after so many attempts."""
+        entry.attempts += 1
+        if entry.attempts >= self.attempts:
+            if isinstance(entry.request, StartTransaction):
+                self.call_it(entry.number, NO_ID)
+            self.told(entry)
+            return
+        entry.not_before = now + self.retry_ms * entry.attempts
+        self._write(entry)
+
+    # --- what is kept -----------------------------------------------------------------------------------------------
+
+    def restore(self, key: str, kept: bytes) -> None:
+        """Take up what was kept under a key; in the order of the keys."""
+        room, _, rest = key.partition("/")
+        if room == "transaction":
+            self._ids[int(rest)] = int(kept)
+            return
+        entry = msgspec.json.decode(kept, type=Kept)
+        request = read(_KINDS[entry.action], entry.request)
+        self._waiting.append(Entry(int(rest), entry.id, entry.number, request, entry.attempts))
+        self._last = int(rest)
+
+    def _write(self, entry: Entry) -> None:
+        payload = Raw(msgspec.json.encode(entry.request))
+        kept = Kept(entry.id, entry.number, type(entry.request).__name__, payload, entry.attempts)
+        self._keep(_key(entry.sequence), msgspec.json.encode(kept))
+
+
+def _key(sequence: int) -> str:
+    return f"queue/{sequence:012}"

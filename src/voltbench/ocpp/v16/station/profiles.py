@@ -1,0 +1,189 @@
+"""Charging profiles as OCPP 1.6 has them, and what the CSMS may do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+from msgspec import UNSET
+
+from voltbench.charging.profile import Kind, Period, Profile, Purpose, Recurrency, Schedule, Stretch, Supply, Unit
+from voltbench.errors import NotFound
+from voltbench.ocpp.v16 import messages as m
+from voltbench.ocpp.v16.messages import (
+    ChargingProfile,
+    ChargingSchedule,
+    ChargingSchedulePeriod,
+    ClearChargingProfile,
+    ClearChargingProfileResponse,
+    GetCompositeSchedule,
+    GetCompositeScheduleResponse,
+    SetChargingProfile,
+    SetChargingProfileResponse,
+)
+from voltbench.ocpp.v16.station.desk import Desk
+from voltbench.ocpp.v16.station.outbox import Outbox
+from voltbench.ocpp.wire_types import instant, read
+from voltbench.quantities import MS_PER_SECOND, Instant, rfc3339
+
+PURPOSES = {
+    "ChargePointMaxProfile": Purpose.STATION_MAX,
+    "TxDefaultProfile": Purpose.TX_DEFAULT,
+    "TxProfile": Purpose.TX,
+}
+_NAMES: dict[Purpose, m.ChargingProfilePurposeType] = {
+    Purpose.STATION_MAX: "ChargePointMaxProfile",
+    Purpose.TX_DEFAULT: "TxDefaultProfile",
+    Purpose.TX: "TxProfile",
+}
+LONGEST_WINDOW_S = 7 * 86_400
+"""Composite schedules reach no further."""
+
+
+class Profiles:
+    """What the CSMS does with the charging profiles of a station."""
+
+    __slots__ = ("_desk", "_outbox")
+
+    def __init__(self, desk: Desk, outbox: Outbox) -> None:
+        self._desk = desk
+        self._outbox = outbox
+
+    def install(self, now: Instant, request: SetChargingProfile) -> SetChargingProfileResponse:
+        """Install a profile. OCPP 1.6 edition 2, sections 3.13 and 5.16."""
+        sent, evse = request.cs_charging_profiles, request.connector_id
+        profile = profile_of(sent)
+        if not (self._is_allowed(evse, profile) and self._is_for_us(evse, sent, profile)):
+            return SetChargingProfileResponse(status="Rejected")
+        life = self._desk.life
+        for at, gone in life.profiles.install(now, evse, profile):
+            self._desk.keep(_key(at, gone), None)
+        if profile.purpose is not Purpose.TX:
+            self._desk.keep(_key(evse, profile), msgspec.json.encode((now, sent)))
+        life.changed(now)
+        return SetChargingProfileResponse(status="Accepted")
+
+    def _is_allowed(self, evse: int, profile: Profile) -> bool:
+        keys, schedule = self._desk.configuration, profile.schedule
+        starts = [period.start_s for period in schedule.periods]
+        known = sum(1 for at, other in self._desk.life.profiles if other.id != profile.id or at != evse)
+        return (
+            0 <= evse <= len(self._desk.life.evses)
+            and 0 <= profile.stack_level <= keys.whole("ChargeProfileMaxStackLevel")
+            and 0 < len(starts) <= keys.whole("ChargingScheduleMaxPeriods")
+            and starts[0] == 0
+            and all(a < b for a, b in pairwise(starts))
+            and all(period.limit >= 0.0 and 1 <= period.phases <= 3 for period in schedule.periods)
+            and (schedule.duration_s is None or schedule.duration_s > 0)
+            and (profile.kind is Kind.RECURRING) == (profile.recurrency is not None)
+            and known < keys.whole("MaxChargingProfilesInstalled")
+        )
+
+    def _is_for_us(self, evse: int, sent: ChargingProfile, profile: Profile) -> bool:
+        if profile.purpose is Purpose.STATION_MAX:
+            return evse == 0 and profile.kind is not Kind.RELATIVE
+        if profile.purpose is Purpose.TX_DEFAULT:
+            return True
+        running = self._desk.life.evse(evse).transaction if evse > 0 else None
+        if running is None:
+            return False
+        return sent.transaction_id is UNSET or self._outbox.number(sent.transaction_id) == running.number
+
+    def clear(self, now: Instant, request: ClearChargingProfile) -> ClearChargingProfileResponse:
+        """Remove profiles: that of an id, or all that fit what is said. OCPP 1.6 edition 2, section 5.5."""
+
+        def fits(evse: int, profile: Profile) -> bool:
+            if request.id is not UNSET:
+                return profile.id == request.id
+            return (
+                request.connector_id in (UNSET, evse)
+                and request.charging_profile_purpose in (UNSET, _NAMES.get(profile.purpose))
+                and request.stack_level in (UNSET, profile.stack_level)
+            )
+
+        gone = self._desk.life.profiles.clear(fits)
+        for evse, profile in gone:
+            self._desk.keep(_key(evse, profile), None)
+        self._desk.life.changed(now)
+        return ClearChargingProfileResponse(status="Accepted" if gone else "Unknown")
+
+    def composite(self, now: Instant, request: GetCompositeSchedule) -> GetCompositeScheduleResponse:
+        """The limit over the next seconds, and in which unit. OCPP 1.6 edition 2, section 5.7."""
+        life = self._desk.life
+        try:
+            evse = life.evse(request.connector_id) if request.connector_id else None
+        except NotFound:
+            return GetCompositeScheduleResponse(status="Rejected")
+        if request.duration < 0:
+            return GetCompositeScheduleResponse(status="Rejected")
+        duration_s = min(request.duration, LONGEST_WINDOW_S)
+        supply = life.powering.supply(evse) if evse is not None else life.powering.station_supply()
+        is_dc = evse is not None and evse.feed.model.is_dc
+        unit = Unit(request.charging_rate_unit or ("W" if is_dc else "A"))
+        stretches = life.powering.schedule(now, evse, now + duration_s * MS_PER_SECOND)
+        return GetCompositeScheduleResponse(
+            status="Accepted",
+            connector_id=request.connector_id,
+            schedule_start=rfc3339(now),
+            charging_schedule=_schedule(now, duration_s, stretches, supply, unit),
+        )
+
+    def restore(self, key: str, kept: bytes) -> None:
+        """Take up a profile that was kept under a key."""
+        since, payload = msgspec.json.decode(kept, type=tuple[Instant, msgspec.Raw])
+        _, evse, _ = key.split("/")
+        self._desk.life.profiles.install(since, int(evse), profile_of(read(ChargingProfile, payload)))
+
+
+def _key(evse: int, profile: Profile) -> str:
+    return f"profile/{evse}/{profile.id}"
+
+
+def profile_of(sent: ChargingProfile) -> Profile:
+    """A profile as the bench knows it."""
+    schedule = sent.charging_schedule
+    return Profile(
+        id=sent.charging_profile_id,
+        stack_level=sent.stack_level,
+        purpose=PURPOSES[sent.charging_profile_purpose],
+        kind=Kind(sent.charging_profile_kind),
+        schedule=Schedule(
+            unit=Unit(schedule.charging_rate_unit),
+            periods=tuple(
+                Period(p.start_period, p.limit, 3 if p.number_phases is UNSET else p.number_phases)
+                for p in schedule.charging_schedule_period
+            ),
+            start=_instant(schedule.start_schedule),
+            duration_s=None if schedule.duration is UNSET else schedule.duration,
+            minimum=None if schedule.min_charging_rate is UNSET else schedule.min_charging_rate,
+        ),
+        recurrency=None if sent.recurrency_kind is UNSET else Recurrency(sent.recurrency_kind),
+        valid_from=_instant(sent.valid_from),
+        valid_to=_instant(sent.valid_to),
+        transaction=None if sent.transaction_id is UNSET else str(sent.transaction_id),
+    )
+
+
+def _instant(timestamp: str | msgspec.UnsetType) -> Instant | None:
+    return None if isinstance(timestamp, msgspec.UnsetType) else instant(timestamp)
+
+
+def _schedule(
+    now: Instant, duration_s: int, stretches: Sequence[Stretch], supply: Supply, unit: Unit
+) -> ChargingSchedule:
+    """Stretches as a schedule from now; in A they are those of each phase of the supply."""
+    per = 1.0 if unit is Unit.W else supply.voltage_v * supply.phases
+    return ChargingSchedule(
+        duration=duration_s,
+        start_schedule=rfc3339(now),
+        charging_rate_unit=unit.value,
+        charging_schedule_period=tuple(
+            ChargingSchedulePeriod(
+                start_period=(s.start - now) // MS_PER_SECOND,
+                limit=round(s.limit_w / per, 1),
+                number_phases=UNSET if s.phases == 3 else s.phases,
+            )
+            for s in stretches
+        ),
+    )

@@ -1,0 +1,195 @@
+"""How a station gets to the CSMS and stays there: connecting again and again, booting, heartbeats, restarting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from msgspec import UNSET, Struct
+
+from voltbench.charging.status import StopReason
+from voltbench.ocpp.orders import Connect, HangUp
+from voltbench.ocpp.v16.messages import (
+    BootNotification,
+    BootNotificationResponse,
+    Heartbeat,
+    Reset,
+    ResetResponse,
+)
+from voltbench.ocpp.v16.station.desk import Desk
+from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
+
+SHORTEST_WAIT_MS = 1 * MS_PER_SECOND
+LONGEST_WAIT_MS = 120 * MS_PER_SECOND
+"""Between two attempts to connect: doubled each time, and spread by half to one and a half of it."""
+
+REBOOT_MS = 5 * MS_PER_SECOND
+"""How long a station is away when it boots."""
+
+LAST_WORDS_MS = 20 * MS_PER_SECOND
+"""How long a soft reset waits until its transactions' ends are told."""
+
+UNASKED_WAIT_S = 60
+"""Between two boot notifications where the CSMS did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a station says of itself. `id` is the last part of the URL it connects to."""
+
+    id: str
+    vendor: str = "voltbench"
+    model: str = "Twin"
+    serial_number: str | None = None
+    firmware_version: str = "1.0.0"
+
+
+class Registration:
+    """A station's way to the CSMS. `accepted` hears when it may speak there, and whether it has booted for that."""
+
+    __slots__ = (
+        "_accepted",
+        "_attempts",
+        "_desk",
+        "_due",
+        "_heartbeat_at",
+        "_is_restarting",
+        "_restart_by",
+        "firmware_version",
+        "identity",
+        "interval_s",
+        "status",
+    )
+
+    def __init__(self, desk: Desk, identity: Identity, now: Instant, accepted: Callable[[Instant, bool], None]) -> None:
+        self._desk = desk
+        self._accepted = accepted
+        self.identity = identity
+        self.firmware_version = identity.firmware_version
+        self.status: Literal["Accepted", "Pending", "Rejected"] | None = None
+        self.interval_s = UNASKED_WAIT_S
+        self._attempts = 0
+        self._due: Instant | None = now
+        self._heartbeat_at: Instant | None = None
+        self._restart_by: Instant | None = None
+        self._is_restarting = False
+
+    # --- connecting -------------------------------------------------------------------------------------------------
+
+    def connected(self, now: Instant) -> None:
+        """The line stands: boot, unless that was done before and only the line was gone."""
+        self._desk.open()
+        self._attempts, self._due = 0, None
+        if self.status == "Accepted":
+            self._desk.may_call = True
+            self._heartbeat_in(now)
+            self._accepted(now, False)
+        else:
+            self.boot(now)
+
+    def disconnected(self, now: Instant) -> None:
+        """The line is gone, or could not be had: try again, later each time."""
+        self._desk.close(now)
+        self._heartbeat_at = None
+        if not self._is_restarting:
+            wait_ms = min(LONGEST_WAIT_MS, SHORTEST_WAIT_MS << min(self._attempts, 16))
+            self._attempts += 1
+            self._due = now + max(1, int(wait_ms * (0.5 + self._desk.chance())))
+
+    # --- booting ----------------------------------------------------------------------------------------------------
+
+    def boot(self, now: Instant) -> None:
+        """Say who is there. OCPP 1.6 edition 2, section 4.2."""
+        identity = self.identity
+        self._due = None
+        self._desk.call(
+            now,
+            BootNotification(
+                charge_point_vendor=identity.vendor[:20],
+                charge_point_model=identity.model[:20],
+                charge_point_serial_number=identity.serial_number or UNSET,
+                firmware_version=self.firmware_version[:50],
+            ),
+            self._booted,
+        )
+
+    def _booted(self, now: Instant, response: Struct | None) -> None:
+        if isinstance(response, BootNotificationResponse):
+            self.status = response.status
+            self.interval_s = response.interval if response.interval > 0 else UNASKED_WAIT_S
+        if self._desk.peer is None:
+            return
+        if isinstance(response, BootNotificationResponse) and response.status == "Accepted":
+            if response.interval > 0:
+                self._desk.configuration.set("HeartbeatInterval", str(response.interval))
+            self._desk.may_call = True
+            self._heartbeat_in(now)
+            self._accepted(now, True)
+        else:
+            self._due = now + self.interval_s * MS_PER_SECOND
+
+    def _heartbeat_in(self, now: Instant) -> None:
+        self._heartbeat_at = now + self._desk.configuration.whole("HeartbeatInterval") * MS_PER_SECOND
+
+    def heartbeat_changed(self, now: Instant) -> None:
+        """The interval of heartbeats is another one."""
+        if self._heartbeat_at is not None:
+            self._heartbeat_in(now)
+
+    # --- restarting -------------------------------------------------------------------------------------------------
+
+    def reset(self, now: Instant, request: Reset) -> ResetResponse:
+        """Boot anew as the CSMS wants it: a soft reset first tells of the ends of transactions."""
+        soft = request.type == "Soft"
+        reason = StopReason.SOFT_RESET if soft else StopReason.HARD_RESET
+        self._desk.afterwards.append(lambda at: self.restart(at, reason, LAST_WORDS_MS if soft else 0))
+        return ResetResponse(status="Accepted")
+
+    def restart(self, now: Instant, reason: StopReason, within_ms: DurationMs = 0) -> None:
+        """End transactions, hang up when all is told or time is over, and come back after a while."""
+        self._desk.life.restart(now, reason)
+        self._restart_by = now + within_ms
+
+    def hang_up(self, now: Instant, all_told: bool) -> None:
+        """Go away for the reboot, if it is time."""
+        if self._restart_by is None or not (all_told or now >= self._restart_by):
+            return
+        self._restart_by, self._is_restarting = None, True
+        if self._desk.peer is not None:
+            self._desk.send()
+            self._desk.orders.append(HangUp())
+            self._desk.close(now)
+        self.status, self._heartbeat_at = None, None
+        self._due = now + REBOOT_MS
+
+    def reconnect(self, now: Instant, wait_ms: DurationMs = 0) -> None:
+        """Close the line and open it again, with other credentials perhaps."""
+        if self._desk.peer is not None:
+            self._desk.send()
+            self._desk.orders.append(HangUp())
+        self._desk.close(now)
+        self._heartbeat_at = None
+        self._attempts, self._due = 0, now + wait_ms
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def next_wakeup(self) -> Instant | None:
+        """When something is due."""
+        due = (self._due, self._heartbeat_at, self._restart_by)
+        return min((instant for instant in due if instant is not None), default=None)
+
+    def wake(self, now: Instant) -> bool:
+        """Do what is due; return whether the station has booted just now."""
+        has_booted = False
+        if self._due is not None and self._due <= now:
+            self._due = None
+            has_booted, self._is_restarting = self._is_restarting, False
+            if self._desk.peer is None:
+                self._desk.orders.append(Connect())
+            else:
+                self.boot(now)
+        if self._heartbeat_at is not None and self._heartbeat_at <= now:
+            self._desk.tell(now, Heartbeat())
+            self._heartbeat_in(now)
+        return has_booted

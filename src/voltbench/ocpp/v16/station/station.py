@@ -1,0 +1,322 @@
+"""A charging station that speaks OCPP 1.6: the station's life, and the parts that tell the CSMS of it.
+
+It is handed frames, drivers' deeds and the time; what the shell has to do for it is in `orders`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any
+
+from msgspec import Struct
+
+from voltbench.charging.happenings import (
+    ReservationOver,
+    Sampled,
+    StatusChanged,
+    TokenPresented,
+    TransactionEnded,
+    TransactionStarted,
+)
+from voltbench.charging.life import StationLife
+from voltbench.charging.station import StationModel
+from voltbench.charging.status import StopReason
+from voltbench.charging.vehicle import Vehicle
+from voltbench.ocpp.dialect import Fault
+from voltbench.ocpp.orders import Order
+from voltbench.ocpp.rpc import Answered, Called, Ignored, Overdue, Refused
+from voltbench.ocpp.v16.station.authorizing import Authorizing
+from voltbench.ocpp.v16.station.certificates import Certificates
+from voltbench.ocpp.v16.station.configuration import Configuration
+from voltbench.ocpp.v16.station.desk import Desk
+from voltbench.ocpp.v16.station.maintenance import Maintenance
+from voltbench.ocpp.v16.station.notary import Notary
+from voltbench.ocpp.v16.station.operating import Operating
+from voltbench.ocpp.v16.station.profiles import Profiles
+from voltbench.ocpp.v16.station.registration import Identity, Registration
+from voltbench.ocpp.v16.station.transactions import Transactions, status_notification
+from voltbench.quantities import Instant
+
+
+class Station:
+    """A charging station of OCPP 1.6. `memory` is what it has asked to keep, as far as it was not forgotten since.
+
+    `fixed` are configuration keys whose first setting is this station's own; `new_id` gives message ids, `chance`
+    numbers from 0 to 1. Whatever it is told, look at `orders` afterwards, and at `next_wakeup`.
+    """
+
+    def __init__(
+        self,
+        now: Instant,
+        identity: Identity,
+        model: StationModel,
+        notary: Notary,
+        *,
+        new_id: Callable[[], str],
+        chance: Callable[[], float],
+        fixed: Mapping[str, str] | None = None,
+        memory: Mapping[str, bytes] | None = None,
+    ) -> None:
+        memory = memory or {}
+        registers = [float(memory.get(f"register/{i}", b"0")) for i in range(1, len(model.connectors) + 1)]
+        keys = {"NumberOfConnectors": str(len(model.connectors))} | dict(fixed or {})
+        configuration = Configuration(keys)
+        self.life = StationLife(model, registers, int(memory.get("last", b"0")))
+        self._desk = desk = Desk(self.life, configuration, new_id, chance)
+        self.registration = Registration(desk, identity, now, self._accepted)
+        self.authorizing = Authorizing(desk)
+        self.transactions = Transactions(desk, self.authorizing)
+        self._profiles = Profiles(desk, self.transactions.outbox)
+        self.maintenance = Maintenance(desk, self.registration, notary)
+        self.certificates = Certificates(desk, notary, identity.id, self.registration.reconnect)
+        self._operating = Operating(desk, self.registration, self.transactions, self.maintenance, self.certificates)
+        self._told: dict[int, tuple[str, str]] = {}
+        self._restore(now, memory)
+        self._operating.adopt_all(now)
+        self.life.restart(now, StopReason.POWER_LOSS)
+        self._follow(now)
+
+    # --- what it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """Its identity, as the CSMS knows it."""
+        return self.registration.identity.id
+
+    @property
+    def configuration(self) -> Configuration:
+        """Its configuration keys."""
+        return self._desk.configuration
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it is connected and the CSMS has accepted it."""
+        return self._desk.may_call
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the line stands."""
+        return self._desk.peer is not None
+
+    def orders(self) -> list[Order]:
+        """What the shell has to do now, in this order; each is told once."""
+        orders, self._desk.orders = self._desk.orders, []
+        return orders
+
+    # --- the line ---------------------------------------------------------------------------------------------------
+
+    def connected(self, now: Instant) -> None:
+        """The line to the CSMS stands."""
+        self.registration.connected(now)
+        self._follow(now)
+
+    def disconnected(self, now: Instant) -> None:
+        """The line is gone, or could not be had."""
+        self.registration.disconnected(now)
+        self._follow(now)
+
+    def receive(self, now: Instant, frame: bytes | str) -> None:
+        """A frame has arrived."""
+        peer = self._desk.peer
+        if peer is None:
+            return
+        for happening in peer.receive(now, frame):
+            self._heard(now, happening)
+        self._follow(now)
+
+    def _heard(self, now: Instant, happening: Called | Answered | Refused | Overdue | Ignored) -> None:
+        if isinstance(happening, Called):
+            self._called(now, happening)
+        elif isinstance(happening, Ignored):
+            self._desk.diary.append((now, f"ignored: {happening.why}"))
+        else:
+            self._desk.answered(now, happening)
+
+    def _called(self, now: Instant, called: Called) -> None:
+        peer = self._desk.peer
+        if peer is None or self.registration.status == "Rejected":
+            return  # who was rejected does not answer (section 4.2)
+        handle = self._handler(called.action)
+        self._desk.diary.append((now, f"asked to {called.action}"))
+        if handle is None:
+            peer.refuse(called.id, Fault.NOT_SUPPORTED, f"{called.action} is not supported")
+            return
+        peer.answer(called.id, handle(now, called.request))
+        self._desk.send()
+
+    def _handler(self, action: str) -> Callable[[Instant, Any], Struct] | None:
+        if action not in HANDLERS:
+            return None
+        part, name = HANDLERS[action]
+        found: Callable[[Instant, Any], Struct] = getattr(getattr(self, part), name)
+        return found
+
+    def transferred(self, now: Instant, id: int, content: bytes | None) -> None:
+        """A transfer has come to its end: what it brought, or None where it failed."""
+        self.maintenance.transferred(now, id, content)
+        self._follow(now)
+
+    # --- drivers ----------------------------------------------------------------------------------------------------
+
+    def plug_in(self, now: Instant, evse: int, vehicle: Vehicle, asked_wh: float = inf) -> None:
+        """Plug a car in. Raises Conflict where there is one, InvalidInput where it does not fit."""
+        self.life.plug_in(now, evse, vehicle, asked_wh)
+        self._follow(now)
+
+    def unplug(self, now: Instant, evse: int) -> Vehicle | None:
+        """Pull the plug; return the car as it is now."""
+        vehicle = self.life.unplug(now, evse)
+        self._follow(now)
+        return vehicle
+
+    def present(self, now: Instant, token: str, evse: int | None = None) -> None:
+        """Show an id token to the reader."""
+        self.life.present(now, token, evse)
+        self._follow(now)
+
+    def fail(self, now: Instant, evse: int, error: str) -> None:
+        """An EVSE (0: the station) has a fault: a ChargePointErrorCode, or any other word."""
+        self.life.fail(now, evse, error)
+        self._follow(now)
+
+    def repair(self, now: Instant, evse: int) -> None:
+        """The fault is gone."""
+        self.life.repair(now, evse)
+        self._follow(now)
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def next_wakeup(self) -> Instant | None:
+        """When something is due."""
+        peer = self._desk.peer
+        due = [
+            self.life.next_wakeup(),
+            self.registration.next_wakeup(),
+            self.maintenance.next_wakeup(),
+            peer.next_wakeup() if peer is not None else None,
+        ]
+        if self._desk.may_call and peer is not None and peer.is_idle:
+            due.append(self.transactions.outbox.next_wakeup())
+        return min((instant for instant in due if instant is not None), default=None)
+
+    def wake(self, now: Instant) -> None:
+        """Do what is due."""
+        peer = self._desk.peer
+        for happening in peer.wake(now) if peer is not None else ():
+            self._heard(now, happening)
+        self.life.wake(now)
+        self.maintenance.wake(now)
+        if self.registration.wake(now):
+            self._rebooted(now)
+        self._follow(now)
+
+    # --- following what happens -------------------------------------------------------------------------------------
+
+    def _follow(self, now: Instant) -> None:
+        """Do what was put off, let the parts hear of what has happened, and say what can be said."""
+        while True:
+            acts, happened = self._desk.put_off(), self.life.happenings()
+            if not acts and not happened:
+                break
+            for act in acts:
+                act(now)
+            for fact in happened:
+                self._hear(now, fact)
+        self.registration.hang_up(now, all_told=not self.transactions.outbox)
+        self.transactions.pump(now)
+        self._desk.send()
+
+    def _hear(self, now: Instant, fact: object) -> None:
+        match fact:
+            case Sampled():
+                self.transactions.sampled(now, fact)
+            case StatusChanged():
+                self._tell_status(now, fact)
+            case TokenPresented():
+                self.transactions.presented(now, fact)
+            case TransactionStarted():
+                self._desk.keep("last", str(fact.transaction.number).encode())
+                self.transactions.started(now, fact)
+            case TransactionEnded():
+                self.transactions.ended(now, fact)
+            case ReservationOver():
+                self._desk.keep(f"reservation/{fact.id}", None)
+
+    def _tell_status(self, now: Instant, fact: StatusChanged) -> None:
+        told = (fact.status.value, fact.error or "")
+        if self._told.get(fact.evse) != told and self._desk.tell(now, status_notification(fact)):
+            self._told[fact.evse] = told
+
+    def _accepted(self, now: Instant, has_booted: bool) -> None:
+        """The CSMS listens: tell it of each EVSE, after a boot of all, else of those that are something else now."""
+        if has_booted:
+            self._told.clear()
+            self.maintenance.booted(now)
+            self._operating.tell_startup(now)
+        for evse in range(len(self.life.evses) + 1):
+            error = self.life.evse(evse).fault if evse else self.life.fault
+            self._tell_status(now, StatusChanged(now, evse, self.life.status(evse), error))
+
+    def _rebooted(self, now: Instant) -> None:
+        version = self.maintenance.new_version()
+        if version is not None:
+            self.registration.firmware_version = version
+        self.life.restart(now, StopReason.REBOOT)
+        self._operating.adopt_all(now)
+
+    # --- what was kept ----------------------------------------------------------------------------------------------
+
+    def _restore(self, now: Instant, memory: Mapping[str, bytes]) -> None:
+        rooms: dict[str, Callable[[str, bytes], object]] = {
+            "key": lambda key, kept: self.configuration.set(key.removeprefix("key/"), kept.decode()),
+            "list": self.authorizing.restore,
+            "cache": self.authorizing.restore,
+            "transaction": self.transactions.outbox.restore,
+            "queue": self.transactions.outbox.restore,
+            "profile": self._profiles.restore,
+            "roots": self.certificates.restore,
+            "reservation": self._operating.restore_reservation,
+            "operative": self._operating.restore_availability,
+            "firmware": lambda _, kept: self.maintenance.restore(kept),
+        }
+        for key in sorted(memory):
+            restore = rooms.get(key.partition("/")[0])
+            if restore is not None:
+                restore(key, memory[key])
+        if "version" in memory:
+            self.registration.firmware_version = memory["version"].decode()
+        for key in sorted(key for key in memory if key.startswith("running/")):
+            over = self.transactions.restore(memory[key])
+            self.life.evse(over.transaction.evse).feed.register_wh = over.register_wh
+
+
+HANDLERS: dict[str, tuple[str, str]] = {
+    "CancelReservation": ("_operating", "cancel_reservation"),
+    "CertificateSigned": ("certificates", "signed"),
+    "ChangeAvailability": ("_operating", "change_availability"),
+    "ChangeConfiguration": ("_operating", "change_configuration"),
+    "ClearCache": ("authorizing", "clear_cache"),
+    "ClearChargingProfile": ("_profiles", "clear"),
+    "DataTransfer": ("_operating", "data_transfer"),
+    "DeleteCertificate": ("certificates", "delete"),
+    "ExtendedTriggerMessage": ("_operating", "trigger_extended"),
+    "GetCompositeSchedule": ("_profiles", "composite"),
+    "GetConfiguration": ("_operating", "get_configuration"),
+    "GetDiagnostics": ("maintenance", "get_diagnostics"),
+    "GetInstalledCertificateIds": ("certificates", "tell"),
+    "GetLocalListVersion": ("authorizing", "list_version"),
+    "GetLog": ("maintenance", "get_log"),
+    "InstallCertificate": ("certificates", "install"),
+    "RemoteStartTransaction": ("transactions", "remote_start"),
+    "RemoteStopTransaction": ("transactions", "remote_stop"),
+    "ReserveNow": ("_operating", "reserve"),
+    "Reset": ("registration", "reset"),
+    "SendLocalList": ("authorizing", "take_list"),
+    "SetChargingProfile": ("_profiles", "install"),
+    "SignedUpdateFirmware": ("maintenance", "update_signed_firmware"),
+    "TriggerMessage": ("_operating", "trigger"),
+    "UnlockConnector": ("_operating", "unlock"),
+    "UpdateFirmware": ("maintenance", "update_firmware"),
+}
+"""Which part does what the CSMS asks for."""

@@ -1,0 +1,278 @@
+"""Transactions as the CSMS hears of them: what the station's life tells becomes messages that are not lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from voltbench.charging.authorization import TokenInfo
+from voltbench.charging.evse import Transaction
+from voltbench.charging.feed import Reading
+from voltbench.charging.happenings import (
+    Sampled,
+    StatusChanged,
+    TokenPresented,
+    TransactionEnded,
+    TransactionStarted,
+)
+from voltbench.charging.profile import Profile
+from voltbench.charging.status import Status, StopReason
+from voltbench.ocpp.v16.messages import (
+    ChargePointErrorCode,
+    MeterValue,
+    MeterValues,
+    ReadingContext,
+    RemoteStartTransaction,
+    RemoteStartTransactionResponse,
+    RemoteStopTransaction,
+    RemoteStopTransactionResponse,
+    StartTransaction,
+    StartTransactionResponse,
+    StatusNotification,
+    StopTransaction,
+    StopTransactionResponse,
+)
+from voltbench.ocpp.v16.station.authorizing import Authorizing, info_of
+from voltbench.ocpp.v16.station.desk import Desk
+from voltbench.ocpp.v16.station.meters import meter_value, whole_wh
+from voltbench.ocpp.v16.station.outbox import Entry, Outbox
+from voltbench.ocpp.v16.station.profiles import profile_of
+from voltbench.quantities import MS_PER_SECOND, Instant, rfc3339
+
+MOST_READINGS = 500
+"""Readings of one transaction that its stop carries; then every other one is left out."""
+
+
+class KeptTransaction(msgspec.Struct):
+    """A transaction that goes on, as it is kept: with what the meter read last."""
+
+    transaction: Transaction
+    last_at: Instant
+    register_wh: float
+    readings: list[MeterValue] = []
+
+
+class Transactions:
+    """The transactions of a station, towards the CSMS."""
+
+    __slots__ = ("_authorizing", "_desk", "_going_on", "_profiles", "outbox")
+
+    def __init__(self, desk: Desk, authorizing: Authorizing) -> None:
+        self._desk = desk
+        self._authorizing = authorizing
+        self._going_on: dict[int, KeptTransaction] = {}
+        self._profiles: dict[int, Profile] = {}
+        self.outbox = Outbox(desk.keep)
+
+    # --- what the station's life tells ------------------------------------------------------------------------------
+
+    def presented(self, now: Instant, fact: TokenPresented) -> None:
+        """Somebody wants to charge, or to stop somebody of his group."""
+        life = self._desk.life
+
+        def decided(at: Instant, info: TokenInfo) -> None:
+            if info.accepted:
+                self._profiles.pop(fact.evse, None)
+                life.grant(at, fact.evse, fact.token, info.group)
+
+        self._authorizing.decide(now, fact.token, decided)
+
+    def started(self, now: Instant, fact: TransactionStarted) -> None:
+        """A transaction has begun."""
+        transaction, reading = fact.transaction, fact.reading
+        profile = self._profiles.pop(transaction.evse, None)
+        if profile is not None:
+            self._desk.life.profiles.install(now, transaction.evse, profile)
+            self._desk.life.changed(now)
+        going_on = KeptTransaction(transaction, now, reading.register_wh)
+        self._going_on[transaction.number] = going_on
+        self._note(going_on, reading, "Transaction.Begin")
+        self._keep(going_on)
+        request = StartTransaction(
+            connector_id=transaction.evse,
+            id_tag=transaction.token,
+            meter_start=whole_wh(transaction.register_start_wh),
+            reservation_id=UNSET if transaction.reservation is None else transaction.reservation,
+            timestamp=rfc3339(transaction.started_at),
+        )
+        self.outbox.put(self._desk.new_id(), transaction.number, request)
+
+    def sampled(self, _now: Instant, fact: Sampled) -> None:
+        """A meter was read because it was time."""
+        keys = self._desk.configuration
+        context: ReadingContext = "Sample.Clock" if fact.by_clock else "Sample.Periodic"
+        measurands = keys.listed("MeterValuesAlignedData" if fact.by_clock else "MeterValuesSampledData")
+        transaction = fact.transaction
+        going_on = self._going_on.get(transaction.number) if transaction is not None else None
+        if going_on is not None:
+            going_on.last_at, going_on.register_wh = fact.at, fact.reading.register_wh
+            self._note(going_on, fact.reading, context)
+            self._keep(going_on)
+        told = meter_value(fact.reading, measurands, context)
+        if told is not None:
+            number = transaction.number if transaction is not None else 0
+            self._put_values(fact.evse, number, told)
+
+    def read_now(self, evse: int, reading: Reading) -> None:
+        """The CSMS wants a reading now."""
+        told = meter_value(reading, self._desk.configuration.listed("MeterValuesSampledData"), "Trigger")
+        transaction = self._desk.life.evse(evse).transaction
+        if told is not None:
+            self._put_values(evse, transaction.number if transaction is not None else 0, told)
+
+    def _put_values(self, evse: int, number: int, told: MeterValue) -> None:
+        id = self.outbox.transaction_id(number)
+        request = MeterValues(connector_id=evse, transaction_id=UNSET if id is None else id, meter_value=(told,))
+        self.outbox.put(self._desk.new_id(), number, request)
+
+    def ended(self, _now: Instant, fact: TransactionEnded) -> None:
+        """A transaction is over."""
+        transaction, reading = fact.transaction, fact.reading
+        going_on = self._going_on.pop(transaction.number, KeptTransaction(transaction, fact.at, reading.register_wh))
+        self._note(going_on, reading, "Transaction.End")
+        self._put_stop(going_on, fact.at, reading.register_wh, fact.reason, fact.token)
+
+    def _put_stop(
+        self, over: KeptTransaction, at: Instant, register_wh: float, reason: StopReason, token: str | None
+    ) -> None:
+        number = over.transaction.number
+        id = self.outbox.transaction_id(number)
+        request = StopTransaction(
+            id_tag=UNSET if token is None else token,
+            meter_stop=whole_wh(register_wh),
+            timestamp=rfc3339(at),
+            transaction_id=-1 if id is None else id,
+            reason=reason.value,
+            transaction_data=tuple(over.readings) or UNSET,
+        )
+        self.outbox.put(self._desk.new_id(), number, request)
+        self._desk.keep(f"register/{over.transaction.evse}", repr(register_wh).encode())
+        self._desk.keep(f"running/{number:09}", None)
+
+    def status_changed(self, now: Instant, fact: StatusChanged) -> None:
+        """An EVSE is something else now. While the station is offline nobody hears: see `tell_statuses`."""
+        self._desk.tell(now, status_notification(fact))
+
+    # --- what belongs into a stop -----------------------------------------------------------------------------------
+
+    def _note(self, going_on: KeptTransaction, reading: Reading, context: ReadingContext) -> None:
+        """Remember a reading for the transaction's stop, where that is to carry any."""
+        by_clock = context == "Sample.Clock"
+        measurands = self._desk.configuration.listed("StopTxnAlignedData" if by_clock else "StopTxnSampledData")
+        told = meter_value(reading, measurands, context) if measurands else None
+        if told is not None:
+            going_on.readings.append(told)
+            if len(going_on.readings) > MOST_READINGS:
+                del going_on.readings[1:-1:2]
+
+    def _keep(self, going_on: KeptTransaction) -> None:
+        self._desk.keep_struct(f"running/{going_on.transaction.number:09}", going_on)
+
+    # --- what the CSMS wants ----------------------------------------------------------------------------------------
+
+    def remote_start(self, now: Instant, request: RemoteStartTransaction) -> RemoteStartTransactionResponse:
+        """Start a transaction as if the token had been shown. OCPP 1.6 edition 2, section 5.11."""
+        life = self._desk.life
+        evse = request.connector_id or life.waiting_evse()
+        wanted = request.charging_profile or None
+        profile = profile_of(wanted) if wanted is not None else None
+        fits = profile is None or profile.purpose.value == "TxProfile"
+        if not (1 <= evse <= len(life.evses) and fits and life.may_charge(evse, request.id_tag, None)):
+            return RemoteStartTransactionResponse(status="Rejected")
+        if life.evse(evse).grant is not None:
+            return RemoteStartTransactionResponse(status="Rejected")
+        self._profiles.pop(evse, None)
+        if profile is not None:
+            self._profiles[evse] = profile
+        self._desk.afterwards.append(lambda at: self._start_remotely(at, evse, request.id_tag))
+        return RemoteStartTransactionResponse(status="Accepted")
+
+    def _start_remotely(self, now: Instant, evse: int, token: str) -> None:
+        life = self._desk.life
+
+        def decided(at: Instant, info: TokenInfo) -> None:
+            if info.accepted:
+                life.grant(at, evse, token, info.group)
+
+        if self._desk.configuration.is_on("AuthorizeRemoteTxRequests"):
+            self._authorizing.decide(now, token, decided)
+        else:
+            life.grant(now, evse, token)
+
+    def remote_stop(self, _now: Instant, request: RemoteStopTransaction) -> RemoteStopTransactionResponse:
+        """Stop a transaction. OCPP 1.6 edition 2, section 5.12."""
+        number = self.outbox.number(request.transaction_id)
+        at = self._desk.life.transaction(number) if number is not None else None
+        if at is None:
+            return RemoteStopTransactionResponse(status="Rejected")
+        evse = at.id
+        self._desk.afterwards.append(lambda now: self._desk.life.stop(now, evse, StopReason.REMOTE))
+        return RemoteStopTransactionResponse(status="Accepted")
+
+    # --- telling ----------------------------------------------------------------------------------------------------
+
+    def pump(self, now: Instant) -> None:
+        """Tell what waits, one message at a time, when nothing else is being said."""
+        peer = self._desk.peer
+        if not self._desk.may_call or peer is None or not peer.is_idle:
+            return
+        keys = self._desk.configuration
+        self.outbox.attempts = keys.whole("TransactionMessageAttempts")
+        self.outbox.retry_ms = keys.whole("TransactionMessageRetryInterval") * MS_PER_SECOND
+        entry = self.outbox.next(now)
+        if entry is not None:
+            self._desk.call(now, entry.request, self._told(entry), id=entry.id)
+
+    def _told(self, entry: Entry) -> Callable[[Instant, Struct | None], None]:
+        def answered(now: Instant, response: Struct | None) -> None:
+            if response is None:
+                if self._desk.peer is not None:  # else the line was lost, which is no refusal
+                    self.outbox.refused(now, entry)
+                return
+            if isinstance(response, StartTransactionResponse):
+                self._started(now, entry.number, response)
+            self.outbox.told(entry)
+            if isinstance(response, StopTransactionResponse) and response.id_tag_info:
+                request = entry.request
+                if isinstance(request, StopTransaction) and request.id_tag:
+                    self._authorizing.learn(request.id_tag, info_of(response.id_tag_info))
+
+        return answered
+
+    def _started(self, now: Instant, number: int, response: StartTransactionResponse) -> None:
+        """The CSMS has taken a transaction up, under an id of its own, and may not like its token."""
+        self.outbox.call_it(number, response.transaction_id)
+        going_on = self._going_on.get(number)
+        info = info_of(response.id_tag_info)
+        if going_on is None:
+            return
+        self._authorizing.learn(going_on.transaction.token, info)
+        going_on.transaction.group = info.group or going_on.transaction.group
+        if not info.at(now).accepted:
+            self._desk.life.bar(now, number)
+
+    # --- after the station was killed -------------------------------------------------------------------------------
+
+    def restore(self, kept: bytes) -> KeptTransaction:
+        """A transaction that went on when the station was killed: it ended there, with what its meter read last."""
+        over = msgspec.json.decode(kept, type=KeptTransaction)
+        self._put_stop(over, over.last_at, over.register_wh, StopReason.POWER_LOSS, None)
+        return over
+
+
+_ERRORS: frozenset[str] = frozenset(ChargePointErrorCode.__args__)  # type: ignore[attr-defined]
+
+
+def status_notification(fact: StatusChanged) -> StatusNotification:
+    """What the CSMS hears of a status. A fault that the protocol has no word for is another error, with its name."""
+    error = fact.error if fact.status is Status.FAULTED and fact.error else "NoError"
+    known = error in _ERRORS
+    return StatusNotification(
+        connector_id=fact.evse,
+        error_code=error if known else "OtherError",  # type: ignore[arg-type]
+        info=UNSET if known else error[:50],
+        status=fact.status.value,
+        timestamp=rfc3339(fact.at),
+    )
