@@ -59,7 +59,7 @@ class StationLife:
         self.sampling = Sampling()
         self.operative = True
         self.fault: str | None = None
-        self._last_number = last_number
+        self.last_number = last_number
         self._happened: list[Happening] = []
         self._told: dict[int, tuple[Status, str | None]] = {}
         self._pending: dict[int, tuple[Instant, Status]] = {}
@@ -291,9 +291,9 @@ class StationLife:
         if used is not None:
             del self.reservations.held[used.id]
             self._happened.append(ReservationOver(now, used.id))
-        self._last_number += 1
+        self.last_number += 1
         at.transaction = Transaction(
-            number=self._last_number,
+            number=self.last_number,
             evse=at.id,
             token=grant.token,
             started_at=now,

@@ -94,6 +94,12 @@ class Commitments:
         known = self._all[claim.id] = Commitment(claim, failsafe_w=failsafe_w)
         return known
 
+    def reserve(self, claim: Claim, failsafe_w: float) -> None:
+        """Nobody is there yet, but whoever comes may draw the failsafe before he is heard of; `leave` takes it back."""
+        self._may_fall_back = True
+        known = self._all[claim.id] = Commitment(claim, failsafe_w=failsafe_w, is_silent=True)
+        self._silent[claim.id] = known
+
     def resume(self, claim: Claim, state: CommitmentState) -> Commitment:
         """A device is here, and as much is known of it as is remembered."""
         self._may_fall_back |= state.failsafe_w > 0.0

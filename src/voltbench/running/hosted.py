@@ -17,6 +17,7 @@ import msgspec
 
 from voltbench.charging.path import path_to_connector
 from voltbench.charging.reported import ReportedSession, ReportedState
+from voltbench.energy.claim import Claim
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
 from voltbench.energy.steps import step_above
@@ -46,13 +47,15 @@ class HostedPlan:
     """A site as it is built and run.
 
     With `lends_after_ms` a share not drawn for so long is lent to others. With `validity_ms` a limit holds for so long
-    after the answer that told it, and then the charger falls back to nothing.
+    after the answer that told it, and then the charger falls back to `failsafe_w`. That every connector may draw before
+    anybody hears of it.
     """
 
     site: SitePlan
     options: ControlOptions = field(default_factory=ControlOptions)
     lends_after_ms: DurationMs | None = None
     validity_ms: DurationMs | None = None
+    failsafe_w: float = 0.0
 
     def can_take(self, limit: LimitView) -> bool:
         """Whether a limit from outside has its place here: its node is there, its source not the configuration's."""
@@ -94,6 +97,8 @@ class HostedSite:
             tree.set_limit(limit.node, limit.source, limit.power_w)
         self.operation = site.in_operation(self.world, plan.options, tree, on_fact=self._tell, on_limit=self._tell)
         self._vigil = Vigil(self.operation, plan.validity_ms) if plan.validity_ms is not None else None
+        for place in site.places:
+            self._reserve(place)
 
     @property
     def now(self) -> Instant:
@@ -150,7 +155,8 @@ class HostedSite:
         if start.session in self._recent:
             raise Conflict("session", start.session, "exists already")
         session = self._session(start.session, place, start.vehicle_max_w, now)
-        bay = self.operation.plug_in(now, place.connector, session)
+        bay = self.operation.plug_in(now, place.connector, session, failsafe_w=self.plan.failsafe_w)
+        self.operation.controller.commitments.leave(_nobody_at(place.connector))
         _bound_minimum(bay, session)
         return self._answer(now, bay)
 
@@ -183,6 +189,7 @@ class HostedSite:
     def _unplug(self, now: Instant, bay: Bay, reason: str, duration_s: float | None = None) -> SessionView:
         before = self._view(now, bay)
         self.operation.unplug(now, bay.session.id)
+        self._reserve(self._by_outlet[bay.connector])
         if self._vigil is not None:
             self._vigil.forget(bay.session.id)
         ended = msgspec.structs.replace(
@@ -213,6 +220,9 @@ class HostedSite:
             self._limits[limit.node, limit.source] = LimitView(limit.node, limit.source, limit.power_w)
             tree.set_limit(limit.node, limit.source, limit.power_w)
         self.operation.limits_changed(now)
+        for place in self._by_outlet.values():
+            if self.operation.at_connector(place.connector) is None:
+                self._reserve(place)
         self.world.advance(now)
 
     def _act(self, now: Instant) -> None:
@@ -272,10 +282,20 @@ class HostedSite:
         if site._vigil is not None:
             site._vigil.resume(state.heard)
         for id, session in sessions.items():
-            _bound_minimum(site.operation.bay(id), session)
+            bay = site.operation.bay(id)
+            site.operation.controller.commitments.leave(_nobody_at(bay.connector))
+            _bound_minimum(bay, session)
         return site
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _reserve(self, place: Place) -> None:
+        """Keep free what somebody may draw at a connector before he is heard of."""
+        if self.plan.failsafe_w > 0.0:
+            path = path_to_connector(place.station_model, place.connector_model)
+            rows = self.operation.tree.rows_of(place.connector, path.phases)
+            nobody = Claim(_nobody_at(place.connector), rows, path.rating_w)
+            self.operation.controller.commitments.reserve(nobody, min(self.plan.failsafe_w, path.rating_w))
 
     def _place(self, charger: str, connector: str) -> Place:
         place = self._places.get((charger, connector))
@@ -318,6 +338,11 @@ class HostedSite:
     def _tell(self, fact: Fact) -> None:
         if self.on_fact is not None:
             self.on_fact(fact)
+
+
+def _nobody_at(connector: str) -> str:
+    """The name of whoever is not there yet; no session has it."""
+    return f"\0{connector}"
 
 
 def _reported(bay: Bay) -> ReportedSession:

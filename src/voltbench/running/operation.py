@@ -79,14 +79,25 @@ class Operation:
 
     # --- what it is told -------------------------------------------------------------------------------------------
 
-    def plug_in(self, now: Instant, connector: str, session: Session, weight: float = 1.0, priority: int = 0) -> Bay:
-        """A vehicle arrives at a connector. Raises Conflict when it is occupied, NotFound when there is none."""
+    def plug_in(
+        self,
+        now: Instant,
+        connector: str,
+        session: Session,
+        weight: float = 1.0,
+        priority: int = 0,
+        failsafe_w: float = 0.0,
+    ) -> Bay:
+        """A vehicle arrives at a connector. Raises Conflict when it is occupied, NotFound when there is none.
+
+        It falls back to its failsafe when nothing is heard of it for too long.
+        """
         if connector in self._occupied:
             raise Conflict("connector", connector, f"is occupied by session {self._occupied[connector].session.id!r}")
         if session.id in self.bays:
             raise Conflict("session", session.id, "exists already")
         claim = self._claim(connector, session, weight, priority)
-        commitment = self.controller.commitments.join(claim)
+        commitment = self.controller.commitments.join(claim, failsafe_w)
         bay = self._put(Bay(connector, session, claim, commitment, self.session_changed))
         self._tell(SessionStarted(now, session.id, connector))
         if session.is_satisfied:

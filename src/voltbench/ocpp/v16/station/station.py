@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from voltbench.charging.happenings import (
+    Happening,
     ReservationOver,
     Sampled,
     StatusChanged,
@@ -43,7 +44,8 @@ class Station:
     """A charging station of OCPP 1.6. `memory` is what it has asked to keep, as far as it was not forgotten since.
 
     `fixed` are configuration keys whose first setting is this station's own; `new_id` gives message ids, `chance`
-    numbers from 0 to 1. Whatever it is told, look at `orders` afterwards, and at `next_wakeup`.
+    numbers from 0 to 1. Whatever it is told, look at `orders` afterwards, and at `next_wakeup`. Whoever stands beside
+    it may listen to what happens there: `on_fact`.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Station:
         self.maintenance = Maintenance(desk, self.registration, notary)
         self.certificates = Certificates(desk, notary, identity.id, self.registration.reconnect)
         self._operating = Operating(desk, self.registration, self.transactions, self.maintenance, self.certificates)
+        self.on_fact: Callable[[Instant, Happening], None] | None = None
         self._told: dict[int, tuple[str, str]] = {}
         self._restore(now, memory)
         self._operating.adopt_all(now)
@@ -223,11 +226,13 @@ class Station:
                 act(now)
             for fact in happened:
                 self._hear(now, fact)
+                if self.on_fact is not None:
+                    self.on_fact(now, fact)
         self.registration.hang_up(now, all_told=not self.transactions.outbox)
         self.transactions.pump(now)
         self._desk.send()
 
-    def _hear(self, now: Instant, fact: object) -> None:
+    def _hear(self, now: Instant, fact: Happening) -> None:
         match fact:
             case Sampled():
                 self.transactions.sampled(now, fact)

@@ -1,0 +1,181 @@
+"""The energy manager drives stations that speak OCPP: twins on the bench, second by second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.builders import MIDNIGHT, a_site
+from tests.ocpp16 import OnTheBench, an_ac_car
+from voltbench.charging.station import ConnectorModel, StationModel
+from voltbench.energy.commit import Confirmation
+from voltbench.energy.control import ControlOptions
+from voltbench.ocpp.v16 import messages as m
+from voltbench.ocpp.v16.csms_profiles import failsafe_profile, power_profile
+from voltbench.ocpp.wire_types import instant
+from voltbench.quantities import Instant
+from voltbench.running.hosted import HostedPlan, HostedSite
+from voltbench.running.steering import Command, ReadMeter, SetFailsafe, Steering
+
+ONE = StationModel("one", "one", 22_080.0, (ConnectorModel("sType2", 22_080.0),), "made up", step_a=0.1)
+KEYS = {"MeterValueSampleInterval": "10", "MeterValuesSampledData": "Power.Active.Import"}
+VALIDITY_MS = 60_000
+
+
+class Steered:
+    """A site of stations with one EVSE each, on one clock; commands take a second to arrive."""
+
+    def __init__(self, grid_w: float, stations: int = 3, failsafe_w: float = 0.0) -> None:
+        options = ControlOptions(confirmation=Confirmation.REPORTED)
+        plan = HostedPlan(a_site(grid_w, stations, ONE), options, validity_ms=VALIDITY_MS, failsafe_w=failsafe_w)
+        self.now: Instant = MIDNIGHT
+        self.grid_w = grid_w
+        self.site = HostedSite(plan, self.now)
+        self.benches = {f"CP-{i}": OnTheBench(ONE, fixed=KEYS, boots=False) for i in range(1, stations + 1)}
+        self.steering = Steering(self.site, {id: f"station-{i}" for i, id in enumerate(self.benches, 1)})
+        self._heard = dict.fromkeys(self.benches, 0)
+        self._there = set[str]()
+        self._sent: list[Command] = []
+
+    def power_w(self) -> list[float]:
+        return [bench.station.life.evse(1).feed.power_w(bench.now) for bench in self.benches.values()]
+
+    def second(self) -> None:
+        """A second goes by: stations live, the site hears of it, and what was to be sent arrives."""
+        self.now += 1_000
+        for id, bench in self.benches.items():
+            bench.advance(1.0)
+            if bench.station.is_accepted and id not in self._there:
+                self._there.add(id)
+                self.steering.arrived(self.now, id)
+            for action, request in bench.heard[self._heard[id] :]:
+                self._tell(id, action, request)
+            self._heard[id] = len(bench.heard)
+        self.site.advance(self.now)
+        self.steering.renew(self.now)
+        sent, self._sent = self._sent, self.steering.commands()
+        for command in sent:
+            self._carry_out(command)
+        assert sum(self.power_w()) <= self.grid_w + 1.0, self.power_w()
+
+    def seconds(self, count: int) -> None:
+        for _ in range(count):
+            self.second()
+
+    def _tell(self, id: str, action: str, request: Any) -> None:
+        if action == "StartTransaction":
+            self.steering.started(self.now, id, request.connector_id, "1001", 22_080.0)
+        elif action == "MeterValues":
+            power_w = float(request.meter_value[0].sampled_value[0].value)
+            read_at = instant(request.meter_value[0].timestamp)
+            self.steering.measured(self.now, id, request.connector_id, "1001", power_w, read_at)
+        elif action == "StopTransaction":
+            self.steering.ended(self.now, id, "1001")
+
+    def _carry_out(self, command: Command) -> None:
+        bench = self.benches[command.station]
+        if not bench.station.is_accepted:
+            self.steering.answered(self.now, command, False)
+        elif isinstance(command, ReadMeter):
+            bench.ask(m.TriggerMessage(requested_message="MeterValues"), m.TriggerMessageResponse)
+        else:
+            profile = failsafe_profile(command) if isinstance(command, SetFailsafe) else power_profile(command)
+            answer = bench.ask(profile, m.SetChargingProfileResponse)
+            self.steering.answered(self.now, command, answer.status == "Accepted")
+
+    def charge(self, id: str) -> None:
+        bench = self.benches[id]
+        bench.plug_in(an_ac_car(current_a=32.0))
+        bench.present("TAG")
+
+    def lose(self, id: str) -> None:
+        self.benches[id].lose_line()
+        self.steering.left(id)
+        self._there.discard(id)
+
+    def find(self, id: str) -> None:
+        self.benches[id].is_reachable = True
+
+
+def test_nobody_draws_before_the_site_has_said_so():
+    steered = Steered(22_080.0)
+    steered.charge("CP-1")
+    steered.seconds(5)
+    assert steered.power_w() == [0.0] * 3
+
+
+def test_three_cars_share_what_there_is():
+    steered = Steered(22_080.0)
+    steered.seconds(10)
+    for id in steered.benches:
+        steered.charge(id)
+    steered.seconds(90)
+    assert steered.power_w() == pytest.approx([22_080.0 / 3] * 3, abs=70.0)
+
+
+def test_a_newcomer_gets_what_others_have_given_back_for_certain():
+    steered = Steered(22_080.0, 2)
+    steered.seconds(10)
+    steered.charge("CP-1")
+    steered.seconds(60)
+    assert steered.power_w()[0] == pytest.approx(22_080.0, abs=70.0)
+    steered.charge("CP-2")
+    steered.seconds(90)
+    assert steered.power_w() == pytest.approx([11_040.0] * 2, abs=70.0)
+
+
+def test_who_drops_off_falls_back_and_others_get_its_share():
+    steered = Steered(22_080.0, 2)
+    steered.seconds(10)
+    steered.charge("CP-1")
+    steered.charge("CP-2")
+    steered.seconds(90)
+    steered.lose("CP-1")
+    steered.seconds(30)
+    assert steered.power_w() == pytest.approx([11_040.0] * 2, abs=70.0)
+    steered.seconds(60)
+    assert steered.power_w() == pytest.approx([0.0, 22_080.0], abs=70.0)
+    steered.find("CP-1")
+    steered.seconds(300)
+    assert steered.power_w() == pytest.approx([11_040.0] * 2, abs=70.0)
+
+
+def test_a_failsafe_is_kept_free_for_everybody():
+    steered = Steered(22_080.0, 3, failsafe_w=4_140.0)
+    steered.seconds(10)
+    steered.charge("CP-1")
+    steered.seconds(60)
+    assert steered.power_w()[0] == pytest.approx(22_080.0 - 2 * 4_140.0, abs=70.0)
+    steered.charge("CP-2")
+    assert steered.power_w()[1] == pytest.approx(4_140.0)
+    steered.lose("CP-2")
+    steered.seconds(120)
+    assert steered.power_w()[:2] == pytest.approx([22_080.0 - 2 * 4_140.0, 4_140.0], abs=70.0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["charge", "leave", "lose", "find"]), st.integers(1, 3), st.integers(1, 40)),
+        max_size=20,
+    ),
+    st.sampled_from([0.0, 4_140.0]),
+)
+def test_measured_power_never_breaks_the_limit_whoever_comes_goes_or_drops_off(deeds, failsafe_w):
+    steered = Steered(16_000.0, 3, failsafe_w)
+    steered.seconds(5)
+    for deed, number, wait in deeds:
+        id = f"CP-{number}"
+        plugged = steered.benches[id].station.life.evse(1).is_plugged
+        if deed == "charge" and not plugged:
+            steered.charge(id)
+        elif deed == "leave" and plugged:
+            steered.benches[id].unplug()
+        elif deed == "lose" and steered.benches[id].is_reachable:
+            steered.lose(id)
+        elif deed == "find":
+            steered.find(id)
+        steered.seconds(wait)
