@@ -154,6 +154,8 @@ async def test_a_series_that_is_not_there_is_not_found(client: AsyncClient) -> N
     assert (await client.get("/sites/default/telemetry/nothing_w")).status_code == 404
     assert (await client.get("/sites/nowhere/telemetry/grid_w")).status_code == 404
     assert (await client.get("/sites/default/telemetry/grid_w", params={"start": -1})).status_code == 422
+    backwards = await client.get("/sites/default/telemetry/grid_w", params={"start": 2_000, "end": 1_000})
+    assert (backwards.status_code, backwards.json()["field"]) == (422, "start")
 
 
 # --- docs ------------------------------------------------------------------------------------------------------------

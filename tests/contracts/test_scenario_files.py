@@ -284,6 +284,13 @@ def test_a_story_lasts_until_the_last_has_left(tmp_path):
     assert long.ends_at == MONDAY + 3 * MS_PER_DAY
 
 
+def test_a_wrong_year_does_not_make_a_story_of_decades(tmp_path):
+    far = ACN | {"id": "s2", "arrive_min": 36_000_000, "depart_min": 36_000_100}
+    write(tmp_path, json.dumps([ACN, far]), "sessions.json")
+    assert refusal(load, tmp_path / "sessions.json").field == "sessions"
+    assert load(tmp_path / "sessions.json", days=1.0).ends_at == MONDAY + MS_PER_DAY
+
+
 def test_who_comes_when_another_leaves_finds_the_connector_free(tmp_path):
     both = recorded(tmp_path, [ACN, ACN | {"id": "next", "arrive_min": 600, "depart_min": 700}])
     assert [record.ending for record in run(both).ledger] == [Ending.SATISFIED] * 2

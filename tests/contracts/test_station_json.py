@@ -144,7 +144,7 @@ def test_every_station_lives_through_a_morning_within_its_limits(table):
 # --- how it is refused -----------------------------------------------------------------------------------------------
 
 CHARGER = {"id": "A", "maxPower": 100, "connectors": 2}
-CONTROL_CHARACTERS = ["\0", "\x1b", "\n", "\x7f", "\x9b", "\u2028"]
+CONTROL_CHARACTERS = ["\0", "\x1b", "\n", "\x7f", "\x9b", "\u2028", "\u200b", "\u202e", "\ufeff"]
 
 REFUSED = [
     ({"gridCapacity": "400"}, "gridCapacity", "a number"),
@@ -202,6 +202,7 @@ REFUSED = [
     ),
     ({"chargers": [CHARGER] * 1_001}, "chargers", "a list, at most 1000 long"),
     *(({"stationId": f"S{sign}1"}, "stationId", "letters") for sign in CONTROL_CHARACTERS),
+    ({"stationId": "  "}, "stationId", "letters"),
     *(({"chargers": [CHARGER | {"id": f"A{sign}"}]}, "chargers[0].id", "letters") for sign in CONTROL_CHARACTERS),
 ]
 

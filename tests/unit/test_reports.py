@@ -12,7 +12,7 @@ from voltbench.adapters.reports import tables
 from voltbench.adapters.reports.document import summary_json
 from voltbench.adapters.reports.files import whole_directory
 from voltbench.adapters.reports.measures import rows
-from voltbench.adapters.reports.outputs import Report, Wanted
+from voltbench.adapters.reports.outputs import NAMES, Report, Wanted
 from voltbench.adapters.reports.terminal import print_summaries
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_MINUTE
@@ -39,6 +39,14 @@ def test_a_directory_appears_as_a_whole_or_not_at_all(tmp_path):
         assert not (tmp_path / "a").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a/b/c/deep/file").read_text() == "whole"
+
+
+def test_what_an_earlier_run_wrote_and_this_one_did_not_goes_and_the_users_own_stays(tmp_path):
+    for name in ("report.html", "notes.txt", "summary.json"):
+        (tmp_path / name).write_text("old")
+    with whole_directory(tmp_path, NAMES) as folder:
+        (folder / "summary.json").write_text("new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"notes.txt": "old", "summary.json": "new"}
 
 
 def test_a_disk_that_refuses_is_told_in_our_words(tmp_path):

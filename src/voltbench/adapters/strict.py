@@ -25,8 +25,9 @@ LARGEST_NUMBER = 1e15
 FINITE = f"finite numbers from {-LARGEST_NUMBER:g} to {LARGEST_NUMBER:g}"
 ENDLESS_NUMBER = "has a number of thousands of digits in it"
 
-CONTROL_CHARACTERS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-"""As in a regex's brackets: what moves a cursor, ends a line or a C string, but is no letter or sign."""
+CONTROL_CHARACTERS = r"\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+"""As in a regex's brackets: what moves a cursor, ends a line or a C string, turns the reading direction or cannot be
+seen, but is no letter or sign. (What joins letters in some scripts is one.)"""
 
 _CONTROL = re.compile(f"[{CONTROL_CHARACTERS}]")
 
@@ -120,6 +121,8 @@ def refuse_odd_text(text: str, place: str) -> None:
     if _CONTROL.search(text):
         problem = "has a control character in it"
         raise InvalidInput(place or "text", problem, found=shown(text), allowed="letters, digits, signs and spaces")
+    if text and text.isspace():
+        raise InvalidInput(place or "text", "is blank", found=text, allowed="letters, digits, signs")
 
 
 def shown(found: Any) -> Any:

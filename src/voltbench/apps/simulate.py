@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.reports.document import summary_json
 from voltbench.adapters.reports.files import FORMATS, Format, whole_directory
-from voltbench.adapters.reports.outputs import Report, Wanted
+from voltbench.adapters.reports.outputs import NAMES, Report, Wanted
 from voltbench.adapters.reports.terminal import print_summaries
 from voltbench.adapters.scenario_files import load
 from voltbench.energy.allocate import STRATEGIES, strategy_named
@@ -79,7 +79,7 @@ def simulate(
 def _simulated(story: Scenario, strategies: Sequence[str], out: Path | None, wanted: Wanted) -> list[Summary]:
     """Live through a scenario under each strategy; what is written appears at the end, or not at all."""
     summaries = []
-    with whole_directory(out) if out is not None else nullcontext() as folder, _progress() as begin:
+    with whole_directory(out, NAMES) if out is not None else nullcontext() as folder, _progress() as begin:
         report = Report(folder, wanted, len(strategies)) if folder is not None else None
         for strategy in strategies:
             outcome = run(story.with_strategy(strategy), begin(strategy))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -18,11 +18,12 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 @contextmanager
-def whole_directory(target: Path) -> Iterator[Path]:
+def whole_directory(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
     """A directory to write in, which becomes `target` at the end; if anything goes wrong before, it vanishes.
 
-    Where `target` holds files already, each file is replaced as a whole and files of other names stay. Raises
-    InvalidInput when nothing can be written there.
+    Where `target` holds files already, each file is replaced as a whole; files of the names `ours` that were not
+    written now are of an earlier time and go, files of other names stay. Raises InvalidInput when nothing can be
+    written there.
     """
     target = target.resolve()
     part = _existing_ancestor(target) / f".{target.name}.{os.getpid()}.part"
@@ -30,7 +31,7 @@ def whole_directory(target: Path) -> Iterator[Path]:
         with _refused_in_our_words(target):
             part.mkdir()
             yield part
-            _become(part, target)
+            _become(part, target, ours)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -42,11 +43,14 @@ def _existing_ancestor(target: Path) -> Path:
     return next(parent for parent in target.parents if parent.is_dir())
 
 
-def _become(part: Path, target: Path) -> None:
+def _become(part: Path, target: Path, ours: Collection[str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists() or not any(target.iterdir()):
         part.replace(target)
         return
+    for name in ours:
+        if not (part / name).exists():
+            (target / name).unlink(missing_ok=True)
     for path in sorted(part.rglob("*")):
         final = target / path.relative_to(part)
         if path.is_dir():

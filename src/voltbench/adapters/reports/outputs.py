@@ -11,11 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from voltbench.adapters.reports.document import summary_json
-from voltbench.adapters.reports.files import Format
+from voltbench.adapters.reports.files import FORMATS, Format
 from voltbench.adapters.reports.view import View, view_of
 from voltbench.quantities import MS_PER_MINUTE, DurationMs
 from voltbench.running.scenario import Outcome
 from voltbench.running.summary import Summary
+
+NAMES = (
+    "summary.json",
+    "report.html",
+    "site.png",
+    *(f"{table}.{format}" for table in ("timeseries", "sessions") for format in FORMATS),
+)
+"""What lies in the folder itself, or could."""
 
 POINTS_OF_A_PICTURE = 1_500
 POINTS_OF_A_PAGE = 12_000

@@ -69,10 +69,17 @@ def made_up_visits(
         )
 
 
+LONGEST_DAYS = 3_660
+"""A horizon that nobody has asked for, and that is longer than this, is taken for a wrong year in a file."""
+
+
 def days_of(recording: Recording, clock: LocalTime) -> float:
     """Days from the start to the end of the day on which the last session departs."""
     last = max(session.departs_at for session in recording.sessions)
     whole_days = max(1, -(-(last - clock.midnight) // MS_PER_DAY))
+    if whole_days > LONGEST_DAYS:
+        allowed = f"up to {LONGEST_DAYS} days from the start, or horizon.days that says how many"
+        raise InvalidInput("sessions", "span a long time", found=f"{whole_days} days", allowed=allowed)
     return (clock.midnight + whole_days * MS_PER_DAY - clock.start) / MS_PER_DAY
 
 

@@ -15,8 +15,8 @@ from voltbench.apps.api.addressing import Service, struct_answer
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.names import CURSOR
 from voltbench.apps.api.problems import problems
-from voltbench.errors import NotFound
-from voltbench.quantities import MS_PER_HOUR, Instant
+from voltbench.errors import InvalidInput, NotFound
+from voltbench.quantities import MS_PER_HOUR, Instant, rfc3339
 from voltbench.running.views import SessionView
 
 router = APIRouter(prefix="/sites/{site_id}", tags=["history"], responses=problems(404))
@@ -81,6 +81,8 @@ async def read_series(
     now = (await sites.status(site_id)).at
     until = now + 1 if end is None else end
     since = until - MS_PER_HOUR if start is None else start
+    if since > until:
+        raise InvalidInput("start", "is after the end", found=rfc3339(since), allowed=f"before {rfc3339(until)}")
     return struct_answer(await _part(_telemetry(request), site_id, series, since, until))
 
 
