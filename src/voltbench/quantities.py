@@ -8,6 +8,7 @@ Other units exist only at the edges and are converted here.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 Instant: TypeAlias = int
@@ -73,4 +74,20 @@ def utc(instant: Instant) -> datetime:
 
 def rfc3339(instant: Instant) -> str:
     """An instant as RFC 3339 text in UTC with milliseconds and `Z`."""
-    return utc(instant).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, milliseconds = divmod(instant, MS_PER_SECOND)
+    return f"{_to_the_second(seconds)}.{milliseconds:03}Z"
+
+
+@lru_cache(maxsize=256)
+def _to_the_second(seconds: int) -> str:
+    """Thousands of stations tell the same seconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+
+
+def earliest(*instants: Instant | None) -> Instant | None:
+    """The first of several instants, of which some may never come."""
+    first = None
+    for instant in instants:
+        if instant is not None and (first is None or instant < first):
+            first = instant
+    return first

@@ -23,7 +23,7 @@ WARMING_S = 900.0
 class Reading:
     """What the meter of an EVSE reads, at the connector. `phases` 0 is direct current.
 
-    `voltage_v` is line to neutral, or that of the pack; `current_a` that of each phase.
+    `voltage_v` is line to neutral, or that of the pack (0 where there is none); `current_a` that of each phase.
     """
 
     at: Instant
@@ -38,12 +38,15 @@ class Reading:
     @property
     def current_a(self) -> float:
         """Current in each phase that carries any, or in the cable of a DC connector."""
-        return self.power_w / (self.voltage_v * max(self.phases, 1))
+        return self._amperes(self.power_w)
 
     @property
     def offered_a(self) -> float:
         """Current on offer in each phase, or in the cable of a DC connector."""
-        return self.offered_w / (self.voltage_v * max(self.phases, 1))
+        return self._amperes(self.offered_w)
+
+    def _amperes(self, power_w: float) -> float:
+        return power_w / (self.voltage_v * (self.phases or 1)) if self.voltage_v else 0.0
 
 
 class Feed:
@@ -109,16 +112,15 @@ class Feed:
 
     def reading(self, now: Instant) -> Reading:
         """What the meter reads."""
-        session, model = self._session, self.model
-        soc = session.soc(now) if session is not None else None
+        session, power_w = self._session, self.power_w(now)
+        soc, volts, phases = None, self.model.voltage_v, self._path.phases
+        if self.model.is_dc:  # a plain AC plug does not tell the state of charge
+            phases, volts = 0, 0.0
+            if session is not None and self.vehicle is not None:
+                soc = session.soc(now)
+                volts = self.vehicle.model.pack_voltage_v(soc)
         offered_w = min(self.allowed_w, self.rating_w) if self.closed else 0.0
-        if not model.is_dc:
-            volts, phases = model.voltage_v, self._path.phases
-        else:
-            volts, phases = (self.vehicle.model.pack_voltage_v(soc or 0.0) if self.vehicle else 0.0) or 1.0, 0
-        shown = soc if model.is_dc else None  # a plain AC plug does not tell
-        power_w = self.power_w(now)
-        return Reading(now, self.energy_wh(now), power_w, offered_w, volts, phases, shown, self._degc(now, power_w))
+        return Reading(now, self.energy_wh(now), power_w, offered_w, volts, phases, soc, self._degc(now, power_w))
 
     # --- what it is told --------------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from voltbench.charging.station import StationModel
 from voltbench.charging.status import Status, StopReason
 from voltbench.charging.vehicle import Vehicle
 from voltbench.errors import Conflict, NotFound
-from voltbench.quantities import MS_PER_HOUR, MS_PER_SECOND, DurationMs, Instant
+from voltbench.quantities import MS_PER_HOUR, MS_PER_SECOND, DurationMs, Instant, earliest
 
 
 @dataclass(slots=True)
@@ -254,13 +254,10 @@ class StationLife:
 
     def next_wakeup(self) -> Instant | None:
         """When something is due by itself."""
-        due = [self.powering.next_wakeup, self.sampling.next_wakeup(), self.reservations.next_expiry()]
+        due = earliest(self.powering.next_wakeup, self.sampling.next_wakeup(), self.reservations.next_expiry())
         for at in self.evses:
-            due.append(at.feed.next_wakeup())
-            if at.grant is not None:
-                due.append(at.grant.until)
-        due += [instant for instant, _ in self._pending.values()]
-        return min((instant for instant in due if instant is not None), default=None)
+            due = earliest(due, at.feed.next_wakeup(), at.grant.until if at.grant is not None else None)
+        return earliest(due, *(instant for instant, _ in self._pending.values())) if self._pending else due
 
     def wake(self, now: Instant) -> None:
         """Do what is due."""

@@ -53,7 +53,7 @@ class Reservations:
 
     def next_expiry(self) -> Instant | None:
         """When the next one ends by itself."""
-        return min((r.expires_at for r in self.held.values()), default=None)
+        return min((r.expires_at for r in self.held.values()), default=None) if self.held else None
 
     def expired(self, now: Instant) -> list[Reservation]:
         """Those whose time is over; they are held no longer."""

@@ -21,8 +21,7 @@ from voltbench.energy.claim import TURN, UNBOUND, Claim, Room, room_after
 from voltbench.energy.steps import settable, step_below, whole_steps
 from voltbench.energy.waterfill import Shares
 from voltbench.errors import InvalidInput
-from voltbench.quantities import MS_PER_MINUTE, POWER_TOLERANCE_W, DurationMs, Instant
-from voltbench.site.series import earliest
+from voltbench.quantities import MS_PER_MINUTE, POWER_TOLERANCE_W, DurationMs, Instant, earliest
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,13 @@ _parts_decoder = msgspec.json.Decoder(list[Raw])
 _text_decoder = msgspec.json.Decoder(str)
 
 
+_PLAIN: dict[bytes | str, str] = {b"[2,": "2", b"[3,": "3", b"[4,": "4", "[2,": "2", "[3,": "3", "[4,": "4"}
+
+
 def kind_of(frame: bytes | str) -> str:
     """The message type of a frame, as far as it begins like one: `2`, `3`, `4`, or nothing."""
+    if frame[:3] in _PLAIN:
+        return _PLAIN[frame[:3]]
     head = frame[:32] if isinstance(frame, str) else frame[:32].decode("ascii", "replace")
     inside = head.lstrip()[1:].lstrip() if head.lstrip().startswith("[") else ""
     return inside[:1] if inside[1:].lstrip()[:1] == "," else ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf
 
-from voltbench.quantities import Instant
+from voltbench.quantities import Instant, earliest
 from voltbench.running.bay import Bay
-from voltbench.site.series import StepSeries, earliest
+from voltbench.site.series import StepSeries
 from voltbench.site.storage import Storage
 
 

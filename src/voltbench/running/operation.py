@@ -21,11 +21,11 @@ from voltbench.energy.steps import settable, step_above
 from voltbench.engine import CONTROL, PHYSICS, World
 from voltbench.errors import Conflict, NotFound
 from voltbench.events import Fact, LimitSet, SessionEnded, SessionSatisfied, SessionStarted, StorageSet
-from voltbench.quantities import MS_PER_HOUR, Instant
+from voltbench.quantities import MS_PER_HOUR, Instant, earliest
 from voltbench.running.balance import Balance
 from voltbench.running.bay import Bay, BayState, Session
 from voltbench.site.limits import LimitTree
-from voltbench.site.series import StepSeries, earliest
+from voltbench.site.series import StepSeries
 from voltbench.site.storage import Storage
 
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from math import inf
 
 from voltbench.errors import InvalidInput, NotFound
-from voltbench.quantities import NOMINAL_VOLTAGE_V, Instant
+from voltbench.quantities import NOMINAL_VOLTAGE_V, Instant, earliest
 from voltbench.site.lines import LineGroups, LineLimit, angles, worst_case_subsets
-from voltbench.site.series import StepSeries, as_series, earliest
+from voltbench.site.series import StepSeries, as_series
 
 PHASES = ("L1", "L2", "L3")
 

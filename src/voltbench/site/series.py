@@ -62,12 +62,3 @@ class StepSeries:
 def as_series(value: float | StepSeries) -> StepSeries:
     """A plain number as a constant series."""
     return value if isinstance(value, StepSeries) else StepSeries.constant(value)
-
-
-def earliest(*instants: Instant | None) -> Instant | None:
-    """The first of several instants, of which some may never come."""
-    first = None
-    for instant in instants:
-        if instant is not None and (first is None or instant < first):
-            first = instant
-    return first

@@ -23,11 +23,12 @@ Change = Callable[[str, str], ConfigurationStatus | None]
 class Configuration:
     """The configuration keys of one station. `fixed` are those whose first setting is the station's own."""
 
-    __slots__ = ("_changed", "_fixed")
+    __slots__ = ("_changed", "_fixed", "_lists")
 
     def __init__(self, fixed: Mapping[str, str]) -> None:
         self._fixed = {BY_NAME[name.lower()].name: setting for name, setting in fixed.items()}
         self._changed: dict[str, str] = {}
+        self._lists: dict[str, tuple[str, ...]] = {}
 
     def text(self, name: str) -> str:
         """The setting of a key."""
@@ -44,13 +45,17 @@ class Configuration:
         """The setting of a key that is true or false."""
         return self.text(name).lower() == "true"
 
-    def listed(self, name: str) -> list[str]:
+    def listed(self, name: str) -> tuple[str, ...]:
         """The setting of a key that is a list."""
-        return listed(self.text(name))
+        found = self._lists.get(name)
+        if found is None:
+            found = self._lists[name] = tuple(listed(self.text(name)))
+        return found
 
     def set(self, name: str, setting: str) -> None:
         """Change a key, whatever it allows."""
         self._changed[BY_NAME[name.lower()].name] = setting
+        self._lists.clear()
 
     def change(self, request: ChangeConfiguration, hinder: Change) -> ChangeConfigurationResponse:
         """Change a key for the CSMS. OCPP 1.6 edition 2, section 5.3."""

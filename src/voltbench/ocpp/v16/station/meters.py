@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from voltbench.charging.feed import Reading
 from voltbench.ocpp.v16.messages import (
@@ -15,7 +15,8 @@ from voltbench.ocpp.v16.messages import (
 )
 from voltbench.quantities import rfc3339
 
-Sampler = Callable[[Reading, ReadingContext], Iterator[SampledValue]]
+Sampler = Callable[[list[SampledValue], Reading, ReadingContext], None]
+"""Adds what there is of a measurand in a reading."""
 
 _PHASES: tuple[Phase, ...] = ("L1", "L2", "L3")
 _TO_NEUTRAL: tuple[Phase, ...] = ("L1-N", "L2-N", "L3-N")
@@ -24,10 +25,10 @@ _TO_NEUTRAL: tuple[Phase, ...] = ("L1-N", "L2-N", "L3-N")
 def _one(measurand: Measurand, unit: UnitOfMeasure, of: Callable[[Reading], float | None], form: str) -> Sampler:
     """A measurand with one figure, where there is one."""
 
-    def sample(reading: Reading, context: ReadingContext) -> Iterator[SampledValue]:
+    def sample(told: list[SampledValue], reading: Reading, context: ReadingContext) -> None:
         found = of(reading)
         if found is not None:
-            yield SampledValue(value=format(found, form), context=context, measurand=measurand, unit=unit)
+            told.append(SampledValue(value=format(found, form), context=context, measurand=measurand, unit=unit))
 
     return sample
 
@@ -37,17 +38,19 @@ def _each(
 ) -> Sampler:
     """A measurand with a figure for each phase that the car uses; one without a phase on DC."""
 
-    def sample(reading: Reading, context: ReadingContext) -> Iterator[SampledValue]:
+    def sample(told: list[SampledValue], reading: Reading, context: ReadingContext) -> None:
         text = format(of(reading), form)
         if reading.phases == 0:
-            yield SampledValue(value=text, context=context, measurand=measurand, unit=unit)
-        for phase in phases[: reading.phases]:
-            yield SampledValue(value=text, context=context, measurand=measurand, phase=phase, unit=unit)
+            told.append(SampledValue(value=text, context=context, measurand=measurand, unit=unit))
+        told += [
+            SampledValue(value=text, context=context, measurand=measurand, phase=phase, unit=unit)
+            for phase in phases[: reading.phases]
+        ]
 
     return sample
 
 
-_SAMPLERS: dict[Measurand, Sampler] = {
+_SAMPLERS: dict[str, Sampler] = {
     "Energy.Active.Import.Register": _one(
         "Energy.Active.Import.Register", "Wh", lambda r: whole_wh(r.register_wh), ".0f"
     ),
@@ -72,5 +75,7 @@ def whole_wh(register_wh: float) -> int:
 
 def meter_value(reading: Reading, measurands: Iterable[str], context: ReadingContext) -> MeterValue | None:
     """A reading, in these measurands as far as there are any; None where there is none."""
-    found = tuple(s for name in measurands for s in _SAMPLERS[name](reading, context))  # type: ignore[index]
-    return MeterValue(timestamp=rfc3339(reading.at), sampled_value=found) if found else None
+    told: list[SampledValue] = []
+    for name in measurands:
+        _SAMPLERS[name](told, reading, context)
+    return MeterValue(timestamp=rfc3339(reading.at), sampled_value=tuple(told)) if told else None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET
 
-from voltbench.charging.happenings import StatusChanged
+from voltbench.charging.happenings import ReservationOver, StatusChanged
 from voltbench.charging.reservation import Reservation
 from voltbench.charging.status import Status
 from voltbench.ocpp.v16 import messages as m
@@ -86,6 +86,10 @@ class Operating:
             return m.CancelReservationResponse(status="Rejected")
         self._desk.keep(f"reservation/{request.reservation_id}", None)
         return m.CancelReservationResponse(status="Accepted")
+
+    def reservation_over(self, _now: Instant, fact: ReservationOver) -> None:
+        """A reservation was used, or its time is over."""
+        self._desk.keep(f"reservation/{fact.id}", None)
 
     # --- configuration ----------------------------------------------------------------------------------------------
 

@@ -47,15 +47,13 @@ class Kept(msgspec.Struct, array_like=True):
 class Outbox:
     """The messages about transactions, first come first served. `keep` is told what must not be lost."""
 
-    __slots__ = ("_ids", "_keep", "_last", "_waiting", "attempts", "retry_ms")
+    __slots__ = ("_ids", "_keep", "_last", "_waiting")
 
     def __init__(self, keep: Callable[[str, bytes | None], None]) -> None:
         self._keep = keep
         self._waiting: deque[Entry] = deque()
         self._ids: dict[int, int] = {}
         self._last = 0
-        self.attempts = 3
-        self.retry_ms: DurationMs = 60_000
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -106,15 +104,15 @@ class Outbox:
             self._ids.pop(entry.number, None)
             self._keep(f"transaction/{entry.number}", None)
 
-    def refused(self, now: Instant, entry: Entry) -> None:
+    def refused(self, now: Instant, entry: Entry, most_attempts: int, retry_ms: DurationMs) -> None:
         """The CSMS could not process the first message: try again later, or give it up after so many attempts."""
         entry.attempts += 1
-        if entry.attempts >= self.attempts:
+        if entry.attempts >= most_attempts:
             if isinstance(entry.request, StartTransaction):
                 self.call_it(entry.number, NO_ID)
             self.told(entry)
             return
-        entry.not_before = now + self.retry_ms * entry.attempts
+        entry.not_before = now + retry_ms * entry.attempts
         self._write(entry)
 
     # --- what is kept -----------------------------------------------------------------------------------------------
@@ -131,8 +129,7 @@ class Outbox:
         self._last = int(rest)
 
     def _write(self, entry: Entry) -> None:
-        payload = Raw(msgspec.json.encode(entry.request))
-        kept = Kept(entry.id, entry.number, type(entry.request).__name__, payload, entry.attempts)
+        kept = (entry.id, entry.number, type(entry.request).__name__, entry.request, entry.attempts)
         self._keep(_key(entry.sequence), msgspec.json.encode(kept))
 
 

@@ -18,7 +18,7 @@ from voltbench.ocpp.v16.messages import (
     ResetResponse,
 )
 from voltbench.ocpp.v16.station.desk import Desk
-from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
+from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant, earliest
 
 SHORTEST_WAIT_MS = 1 * MS_PER_SECOND
 LONGEST_WAIT_MS = 120 * MS_PER_SECOND
@@ -176,8 +176,7 @@ class Registration:
 
     def next_wakeup(self) -> Instant | None:
         """When something is due."""
-        due = (self._due, self._heartbeat_at, self._restart_by)
-        return min((instant for instant in due if instant is not None), default=None)
+        return earliest(self._due, self._heartbeat_at, self._restart_by)
 
     def wake(self, now: Instant) -> bool:
         """Do what is due; return whether the station has booted just now."""

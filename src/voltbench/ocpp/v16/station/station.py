@@ -37,7 +37,7 @@ from voltbench.ocpp.v16.station.operating import Operating
 from voltbench.ocpp.v16.station.profiles import Profiles
 from voltbench.ocpp.v16.station.registration import Identity, Registration
 from voltbench.ocpp.v16.station.transactions import Transactions, status_notification
-from voltbench.quantities import Instant
+from voltbench.quantities import Instant, earliest
 
 
 class Station:
@@ -73,6 +73,7 @@ class Station:
         self.maintenance = Maintenance(desk, self.registration, notary)
         self.certificates = Certificates(desk, notary, identity.id, self.registration.reconnect)
         self._operating = Operating(desk, self.registration, self.transactions, self.maintenance, self.certificates)
+        self._hears = self._hearers()
         self.on_fact: Callable[[Instant, Happening], None] | None = None
         self._told: dict[int, tuple[str, str]] = {}
         self._restore(now, memory)
@@ -193,15 +194,11 @@ class Station:
     def next_wakeup(self) -> Instant | None:
         """When something is due."""
         peer = self._desk.peer
-        due = [
-            self.life.next_wakeup(),
-            self.registration.next_wakeup(),
-            self.maintenance.next_wakeup(),
-            peer.next_wakeup() if peer is not None else None,
-        ]
-        if self._desk.may_call and peer is not None and peer.is_idle:
-            due.append(self.transactions.outbox.next_wakeup())
-        return min((instant for instant in due if instant is not None), default=None)
+        line = None if peer is None else peer.next_wakeup()
+        due = earliest(self.life.next_wakeup(), self.registration.next_wakeup(), self.maintenance.next_wakeup(), line)
+        if line is None and self._desk.may_call:
+            return earliest(due, self.transactions.outbox.next_wakeup())
+        return due
 
     def wake(self, now: Instant) -> None:
         """Do what is due."""
@@ -225,28 +222,23 @@ class Station:
             for act in acts:
                 act(now)
             for fact in happened:
-                self._hear(now, fact)
+                self._hears[type(fact)](now, fact)
                 if self.on_fact is not None:
                     self.on_fact(now, fact)
         self.registration.hang_up(now, all_told=not self.transactions.outbox)
         self.transactions.pump(now)
         self._desk.send()
 
-    def _hear(self, now: Instant, fact: Happening) -> None:
-        match fact:
-            case Sampled():
-                self.transactions.sampled(now, fact)
-            case StatusChanged():
-                self._tell_status(now, fact)
-            case TokenPresented():
-                self.transactions.presented(now, fact)
-            case TransactionStarted():
-                self._desk.keep("last", str(fact.transaction.number).encode())
-                self.transactions.started(now, fact)
-            case TransactionEnded():
-                self.transactions.ended(now, fact)
-            case ReservationOver():
-                self._desk.keep(f"reservation/{fact.id}", None)
+    def _hearers(self) -> dict[type[Happening], Callable[[Instant, Any], object]]:
+        """Who hears of what."""
+        return {
+            Sampled: self.transactions.sampled,
+            StatusChanged: self._tell_status,
+            TokenPresented: self.transactions.presented,
+            TransactionStarted: self.transactions.started,
+            TransactionEnded: self.transactions.ended,
+            ReservationOver: self._operating.reservation_over,
+        }
 
     def _tell_status(self, now: Instant, fact: StatusChanged) -> None:
         told = (fact.status.value, fact.error or "")
@@ -292,7 +284,7 @@ class Station:
         if "version" in memory:
             self.registration.firmware_version = memory["version"].decode()
         for key in sorted(key for key in memory if key.startswith("running/")):
-            over = self.transactions.restore(memory[key])
+            over = self.transactions.restore(memory[key], memory)
             self.life.evse(over.transaction.evse).feed.register_wh = over.register_wh
 
 

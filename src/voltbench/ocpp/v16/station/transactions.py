@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -82,6 +82,7 @@ class Transactions:
     def started(self, now: Instant, fact: TransactionStarted) -> None:
         """A transaction has begun."""
         transaction, reading = fact.transaction, fact.reading
+        self._desk.keep("last", str(transaction.number).encode())
         profile = self._profiles.pop(transaction.evse, None)
         if profile is not None:
             self._desk.life.profiles.install(now, transaction.evse, profile)
@@ -108,8 +109,10 @@ class Transactions:
         going_on = self._going_on.get(transaction.number) if transaction is not None else None
         if going_on is not None:
             going_on.last_at, going_on.register_wh = fact.at, fact.reading.register_wh
-            self._note(going_on, fact.reading, context)
-            self._keep(going_on)
+            if self._note(going_on, fact.reading, context):
+                self._keep(going_on)
+            else:
+                self._desk.keep(_meter(going_on), f"{fact.at} {going_on.register_wh!r}".encode())
         told = meter_value(fact.reading, measurands, context)
         if told is not None:
             number = transaction.number if transaction is not None else 0
@@ -150,6 +153,7 @@ class Transactions:
         self.outbox.put(self._desk.new_id(), number, request)
         self._desk.keep(f"register/{over.transaction.evse}", repr(register_wh).encode())
         self._desk.keep(f"running/{number:09}", None)
+        self._desk.keep(_meter(over), None)
 
     def status_changed(self, now: Instant, fact: StatusChanged) -> None:
         """An EVSE is something else now. While the station is offline nobody hears: see `tell_statuses`."""
@@ -157,8 +161,8 @@ class Transactions:
 
     # --- what belongs into a stop -----------------------------------------------------------------------------------
 
-    def _note(self, going_on: KeptTransaction, reading: Reading, context: ReadingContext) -> None:
-        """Remember a reading for the transaction's stop, where that is to carry any."""
+    def _note(self, going_on: KeptTransaction, reading: Reading, context: ReadingContext) -> bool:
+        """Remember a reading for the transaction's stop, where that is to carry any; return whether it is."""
         by_clock = context == "Sample.Clock"
         measurands = self._desk.configuration.listed("StopTxnAlignedData" if by_clock else "StopTxnSampledData")
         told = meter_value(reading, measurands, context) if measurands else None
@@ -166,6 +170,7 @@ class Transactions:
             going_on.readings.append(told)
             if len(going_on.readings) > MOST_READINGS:
                 del going_on.readings[1:-1:2]
+        return told is not None
 
     def _keep(self, going_on: KeptTransaction) -> None:
         self._desk.keep_struct(f"running/{going_on.transaction.number:09}", going_on)
@@ -218,9 +223,6 @@ class Transactions:
         peer = self._desk.peer
         if not self._desk.may_call or peer is None or not peer.is_idle:
             return
-        keys = self._desk.configuration
-        self.outbox.attempts = keys.whole("TransactionMessageAttempts")
-        self.outbox.retry_ms = keys.whole("TransactionMessageRetryInterval") * MS_PER_SECOND
         entry = self.outbox.next(now)
         if entry is not None:
             self._desk.call(now, entry.request, self._told(entry), id=entry.id)
@@ -229,7 +231,9 @@ class Transactions:
         def answered(now: Instant, response: Struct | None) -> None:
             if response is None:
                 if self._desk.peer is not None:  # else the line was lost, which is no refusal
-                    self.outbox.refused(now, entry)
+                    keys = self._desk.configuration
+                    retry_ms = keys.whole("TransactionMessageRetryInterval") * MS_PER_SECOND
+                    self.outbox.refused(now, entry, keys.whole("TransactionMessageAttempts"), retry_ms)
                 return
             if isinstance(response, StartTransactionResponse):
                 self._started(now, entry.number, response)
@@ -255,11 +259,18 @@ class Transactions:
 
     # --- after the station was killed -------------------------------------------------------------------------------
 
-    def restore(self, kept: bytes) -> KeptTransaction:
+    def restore(self, kept: bytes, memory: Mapping[str, bytes]) -> KeptTransaction:
         """A transaction that went on when the station was killed: it ended there, with what its meter read last."""
         over = msgspec.json.decode(kept, type=KeptTransaction)
+        at, _, register_wh = memory.get(_meter(over), b"").decode().partition(" ")
+        if at and int(at) > over.last_at:
+            over.last_at, over.register_wh = int(at), float(register_wh)
         self._put_stop(over, over.last_at, over.register_wh, StopReason.POWER_LOSS, None)
         return over
+
+
+def _meter(going_on: KeptTransaction) -> str:
+    return f"meter/{going_on.transaction.number}"
 
 
 _ERRORS: frozenset[str] = frozenset(ChargePointErrorCode.__args__)  # type: ignore[attr-defined]
