@@ -61,3 +61,11 @@ def test_a_twin_that_never_lets_time_pass_is_named_and_not_waited_for() -> None:
     world.add(Sleeper("stubborn", [], [3] * 20_000))
     with pytest.raises(LocalProtocolError, match="stubborn"):
         world.run()
+
+
+def test_any_number_of_twins_may_be_due_at_one_instant() -> None:
+    world, diary = World(0), list[tuple[Instant, str]]()
+    for number in range(12_000):
+        world.add(Sleeper(str(number), diary, [5]))
+    world.run()
+    assert len(diary) == 12_000

@@ -51,7 +51,8 @@ class Sockets:
 
     def act(self) -> None:
         bounds = Bounds(self.tree.bounds(self.now), [], self.tree.line_groups)
-        s = Situation(self.now, self.tree, bounds, self.claims, [22_080.0] * len(self.claims))
+        turn = self.now // self.turns.rotation_ms
+        s = Situation(self.now, self.tree, bounds, self.claims, [22_080.0] * len(self.claims), turn)
         powers, rows = self.gate.shares(s, STRATEGIES[self.strategy])
         self.bound = {claim.id: row for claim, row in zip(self.claims, rows, strict=True)}
         assert sum(powers) <= self.limit_w + 1e-6
@@ -200,3 +201,27 @@ def test_what_a_coarse_step_leaves_over_serves_who_waits(strategy: str) -> None:
     sockets.claims += [coarse, fine]
     sockets.act()
     assert sockets.served == {"coarse", "fine"}
+
+
+@pytest.mark.parametrize("strategy", ["max_min", "equal", "proportional"])
+def test_a_class_does_not_starve_anybody_under_strategies_that_share(strategy: str) -> None:
+    sockets = Sockets(5_000.0, Turns(rotation_ms=5 * MINUTE), strategy)
+    sockets.arrive("a", THREE_PHASE_W)
+    sockets.arrive("b", THREE_PHASE_W)
+    sockets.claims[1].priority = 1
+    sockets.live(60 * MINUTE)
+    assert sockets.switched["a"]
+
+
+def test_minimum_times_are_for_who_has_a_minimum_power_whoever_else_is_there() -> None:
+    for other in (0.0, ONE_PHASE_W):
+        turns = Turns(rotation_ms=5 * MINUTE, minimum_off_ms=60 * MINUTE)
+        sockets = Sockets(22_080.0, turns, "round_robin")
+        sockets.arrive("dc-1", 0.0)
+        sockets.arrive("dc-2", 0.0)
+        if other:
+            sockets.arrive("ac", other)
+        for minute in range(0, 60, 5):
+            sockets.now = minute * MINUTE
+            sockets.act()
+        assert len(sockets.switched["dc-1"]) >= 4

@@ -9,6 +9,7 @@ from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
 from voltbench.errors import Conflict, InvalidInput, LocalProtocolError, NotFound
+from voltbench.events import LimitSet
 from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND
 from voltbench.running.hosted import MOST_SOURCES, HostedPlan, HostedSite
 from voltbench.running.inputs import (
@@ -549,3 +550,37 @@ def test_ending_everything_leaves_records():
         ("S2", "configuration replaced"),
     ]
     assert site.status(T1).sessions == []
+
+
+# --- why -------------------------------------------------------------------------------------------------------------
+
+
+def test_who_waits_for_what_others_have_not_given_back_yet_is_not_held_back_by_its_vehicle():
+    site = a_hosted_site(confirmation=Confirmation.REPORTED, grid_w=200_000.0)
+    start(site, T0, "A", "1:1", 150_000.0)
+    site.take(T0, UpdatePower("A", 150_000.0, 100_000.0))
+    newcomer = start(site, T0, "B", "2:1", 100_000.0)
+    assert newcomer.allocated_w == 50_000.0
+    assert newcomer.binding == "grid"
+
+
+def test_the_same_reason_is_given_to_who_asks_and_to_who_listens():
+    told = dict[str, LimitSet]()
+    site = HostedSite(HostedPlan(a_site(stations=1), validity_ms=30_000), T0)
+    site.on_fact = lambda fact: told.update({fact.session: fact}) if isinstance(fact, LimitSet) else None
+    view = start(site, T0, "A", "1:1", 250_000.0)
+    assert told["A"].binding == view.binding == "station-1"
+    site.advance(T1)
+    assert told["A"].binding == site.session(T1, "A").binding == "silence"
+
+
+def test_who_comes_back_does_not_push_out_who_is_being_served():
+    station = StationModel("ac", "ac", 22_080.0, (ConnectorModel("sType2", 22_080.0),), "made up", step_a=1.0)
+    site = HostedSite(HostedPlan(a_site(5_000.0, 2, station), validity_ms=30_000), T0)
+    start(site, T0, "A", "1:1", 22_080.0)
+    start(site, T0, "B", "2:1", 22_080.0)
+    for now in range(T0, T1 + 1, 10_000):
+        site.take(now, UpdatePower("B", 0.0, 22_080.0))
+    assert allocated(site, T1) == {"A": 0.0, "B": 4.83}
+    site.take(T1, UpdatePower("A", 0.0, 22_080.0))
+    assert allocated(site, T1) == {"A": 0.0, "B": 4.83}

@@ -173,3 +173,24 @@ def test_a_driver_in_a_hurry_whose_car_is_full_already_goes_on_at_once():
     outcome = run(a_scenario([a_visit(soc=1.0, leaves_satisfied=True)]))
     (stay,) = outcome.ledger
     assert (stay.plugged_at, stay.ended_at, stay.ending) == (at(8), at(8), Ending.SATISFIED)
+
+
+def test_what_is_sold_bought_and_curtailed_is_exact_whatever_the_sampling():
+    """The sun gives 40 kW, 5 kW may be fed in; a car comes for 20 s, and one that tapers below what the sun gives."""
+    site = a_site(generation_w=40_000.0, export_limit_w=5_000.0)
+    short = a_steady_visit("short", arrives_at=at(8, 0) + 10_000, stays_h=20.0 / 3_600.0)
+    tapering = a_visit("tapering", at(9), 3.0, asked_wh=60_000.0, soc=0.7)
+    outcome = run(a_scenario([short, tapering], site, hours=14))
+    recorded, scenario = Recorded.of(outcome), outcome.scenario
+    grid = summarize(outcome).grid
+    assert grid.curtailed_wh + grid.generation_wh == pytest.approx(14.0 * 40_000.0)
+    seconds = flows(recorded, sample_edges(scenario.starts_at, scenario.ends_at, 100))
+    assert grid.import_wh == pytest.approx(float(np.dot(seconds.grid_w.clip(min=0.0), seconds.hours)), rel=1e-5)
+    assert grid.export_wh == pytest.approx(float(np.dot((-seconds.grid_w).clip(min=0.0), seconds.hours)), rel=1e-5)
+    net_wh = {
+        every_ms: float(np.dot(flow.grid_w, flow.hours))
+        for every_ms in (1_000, 60_000, 3_600_000)
+        for flow in [flows(recorded, sample_edges(scenario.starts_at, scenario.ends_at, every_ms))]
+    }
+    assert list(net_wh.values()) == pytest.approx([grid.import_wh - grid.export_wh] * 3, abs=0.01)
+    assert float(seconds.grid_w.min()) >= -5_000.0 - 1e-6

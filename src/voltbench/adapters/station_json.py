@@ -23,6 +23,7 @@ from voltbench.adapters import json_text, strict
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import CONNECTOR_TYPES
 from voltbench.energy.allocate import STRATEGIES
+from voltbench.energy.claim import BINDING_WORDS
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
 from voltbench.errors import InvalidInput
@@ -35,7 +36,7 @@ from voltbench.site.storage import StorageModel
 GRID = "grid"
 """The node of the grid connection; `vehicle` is what binds where no limit of the site does."""
 
-TAKEN_IDS = (GRID, "vehicle")
+TAKEN_IDS = (GRID, *BINDING_WORDS)
 
 LARGEST_KW = 1e6
 MOST_CONNECTORS = 2_000

@@ -141,6 +141,11 @@ class Telemetry:
             }
         return pruned
 
+    async def sites(self) -> list[str]:
+        """The sites of which any series is kept."""
+        query = select(series_hours.c.site_id).distinct().order_by(series_hours.c.site_id)
+        return await self._database.run(lambda connection: list(connection.execute(query).scalars()))
+
     async def forget(self, site_id: str) -> None:
         """Forget every series of a site."""
         statement = delete(series_hours).where(series_hours.c.site_id == site_id)

@@ -10,6 +10,7 @@ from pathlib import Path
 from voltbench.adapters.store import Store
 from voltbench.adapters.telemetry import Telemetry
 from voltbench.apps.sites import Sites
+from voltbench.errors import InvalidInput
 
 LIVE_FILE, TELEMETRY_FILE = "live.db", "telemetry.db"
 
@@ -55,5 +56,7 @@ def store_urls(choices: Choices) -> tuple[str, str]:
         return f"sqlite:///{data / LIVE_FILE}", f"sqlite:///{data / TELEMETRY_FILE}"
     if url.startswith("sqlite:///"):
         file = Path(url.removeprefix("sqlite:///"))
+        if not file.name:
+            raise InvalidInput("store", "names no file", found=url, allowed="sqlite:///FILE or postgresql://...")
         return url, f"sqlite:///{file.with_name(f'{file.stem}-telemetry{file.suffix}')}"
     return url, url

@@ -31,6 +31,16 @@ class TokenPresented:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRefused:
+    """Somebody who showed an id token may not charge; `why` in a word."""
+
+    at: Instant
+    evse: int
+    token: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionStarted:
     """A transaction has begun."""
 
@@ -70,5 +80,5 @@ class ReservationOver:
 
 
 Happening: TypeAlias = (
-    StatusChanged | TokenPresented | TransactionStarted | TransactionEnded | Sampled | ReservationOver
+    StatusChanged | TokenPresented | TokenRefused | TransactionStarted | TransactionEnded | Sampled | ReservationOver
 )

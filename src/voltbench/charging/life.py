@@ -18,6 +18,7 @@ from voltbench.charging.happenings import (
     Sampled,
     StatusChanged,
     TokenPresented,
+    TokenRefused,
     TransactionEnded,
     TransactionStarted,
 )
@@ -171,6 +172,10 @@ class StationLife:
                 self._start(now, at)
         self._settle(now)
         return True
+
+    def refuse(self, now: Instant, evse: int, token: str, why: str) -> None:
+        """Tell somebody who showed an id token that he may not charge."""
+        self._happened.append(TokenRefused(now, evse, token, why))
 
     def stop(self, now: Instant, evse: int, reason: StopReason) -> None:
         """End the transaction at an EVSE, if any."""

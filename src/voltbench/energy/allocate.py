@@ -190,5 +190,8 @@ STRATEGIES: dict[str, Strategy] = {
 BY_NEED = frozenset({"llf"})
 """Strategies that look at `Claim.needed_wh`."""
 
+BY_CLASS = frozenset({"priority"})
+"""Strategies for which a higher `Claim.priority` comes first."""
+
 BY_TURN = frozenset({"round_robin"})
 """Strategies that look at `Situation.turn`: they are asked again whenever it changes."""

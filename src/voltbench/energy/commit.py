@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from voltbench.energy.claim import Bounds, Claim, Room
+from voltbench.energy.claim import UNBOUND, Bounds, Claim, Room
 from voltbench.errors import NotFound
 from voltbench.quantities import POWER_TOLERANCE_W, Instant
 
@@ -87,6 +87,8 @@ class Commitments:
         self._all: dict[str, Commitment] = {}
         self._silent: dict[str, Commitment] = {}
         self._may_fall_back = False
+        self.held_back: dict[str, int] = {}
+        """By device, the row in which the last raise found no certain room for all of its target."""
 
     def join(self, claim: Claim, failsafe_w: float = 0.0) -> Commitment:
         """A device has come; it may draw no more than its failsafe yet."""
@@ -180,14 +182,29 @@ class Commitments:
 
     def raised(self, now: Instant, targets: Iterable[Aim], bounds: Bounds) -> list[Order]:
         """The limits to send, after the lower ones, that are higher: as far as what is certainly free allows."""
+        self.held_back = {}
         rising = [(known, target_w) for known, target_w in targets if known.sent_w + POWER_TOLERANCE_W < target_w < inf]
         if not rising:
             return []
         if self._all_certain():
             return [self._sent(known, target_w) for known, target_w in rising]
         room = self._certain_room(now, bounds)
-        reached = [(known, _within(room, known, now, target_w)) for known, target_w in rising]
+        reached = [(known, self._within(room, known, now, target_w)) for known, target_w in rising]
         return [self._sent(known, power_w) for known, power_w in reached if power_w > known.sent_w]
+
+    def _within(self, room: Room, known: Commitment, now: Instant, target_w: float) -> float:
+        """The raise towards a target that fits the certain room, taken from it; never below the device's minimum."""
+        worst_w = known.worst_w(now)
+        if target_w <= worst_w:
+            return target_w
+        more_w, row = room.headroom(known.claim, target_w - worst_w)
+        if row != UNBOUND:
+            self.held_back[known.claim.id] = row
+        reachable_w = worst_w + more_w
+        if reachable_w < known.claim.minimum_w - POWER_TOLERANCE_W:
+            return known.sent_w
+        room.take(known.claim, more_w)
+        return reachable_w
 
     def _all_certain(self) -> bool:
         """Whether every device is known to draw no more than it was sent, so that targets that fit together fit now."""
@@ -207,18 +224,6 @@ class Commitments:
         known.sent_w = power_w
         known.told_w = max(known.told_w, power_w)
         return Order(known.claim.id, power_w)
-
-
-def _within(room: Room, known: Commitment, now: Instant, target_w: float) -> float:
-    """The raise towards a target that fits the certain room, taken from it; never below the device's minimum."""
-    worst_w = known.worst_w(now)
-    if target_w <= worst_w:
-        return target_w
-    reachable_w = worst_w + room.headroom(known.claim, target_w - worst_w)[0]
-    if reachable_w < known.claim.minimum_w - POWER_TOLERANCE_W:
-        return known.sent_w
-    room.take(known.claim, reachable_w - worst_w)
-    return reachable_w
 
 
 def _powered(power_w: float) -> float:

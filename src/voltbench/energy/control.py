@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
-from voltbench.energy.allocate import BY_NEED, Situation, strategy_named
+from voltbench.energy.allocate import BY_CLASS, BY_NEED, Situation, strategy_named
 from voltbench.energy.claim import Bounds, Claim
 from voltbench.energy.commit import Aim, Commitments, Confirmation
 from voltbench.energy.gate import Gate, Turns
@@ -76,7 +76,7 @@ class SiteController:
         self.options = options
         self.storage = storage
         self.commitments = Commitments(options.confirmation)
-        self.gate = Gate(options.turns)
+        self.gate = Gate(options.turns, by_class=options.strategy in BY_CLASS)
         self._strategy = strategy_named(options.strategy)
         self._limits: list[float] = []
         self._limits_until: Instant | None = None

@@ -68,10 +68,14 @@ class GateState(msgspec.Struct, frozen=True):
 
 
 class Gate:
-    """Applies minimum powers, steps and turns to what a strategy wants; remembers whose turn it is."""
+    """Applies minimum powers, steps and turns to what a strategy wants; remembers whose turn it is.
 
-    def __init__(self, turns: Turns | None = None) -> None:
+    Minimum times on and off hold for who has a minimum power. With `by_class` a higher priority has its turn first.
+    """
+
+    def __init__(self, turns: Turns | None = None, *, by_class: bool = False) -> None:
         self.turns = turns or Turns()
+        self._by_class = by_class
         self._turn: dict[str, Turn] = {}
         self._waiting = False
 
@@ -173,15 +177,16 @@ class Gate:
         return not outlasts and not self._is_kept_off(s.now, self._turn.get(s.claims[i].id))
 
     def _place_in_line(self, now: Instant, claim: Claim) -> tuple[int, int, int, Instant, str]:
-        """Who must stay on, then by strict classes: who has the turn, who waits (longest first), who had it."""
+        """Who must stay on, then (by classes, if so): who has the turn, who waits (longest first), who had it."""
         turn = self._turn.get(claim.id)
+        rank = -claim.priority if self._by_class else 0
         if turn is None or not turn.on:
-            return (1, -claim.priority, 1, turn.since if turn is not None else claim.arrived_at, claim.id)
+            return (1, rank, 1, turn.since if turn is not None else claim.arrived_at, claim.id)
         if self._is_kept_on(now, claim):
-            return (0, -claim.priority, 0, turn.since, claim.id)
+            return (0, rank, 0, turn.since, claim.id)
         if self.turns.number(turn.turn_since) == self.turns.number(now):
-            return (1, -claim.priority, 0, turn.since, claim.id)
-        return (1, -claim.priority, 2, -turn.since, claim.id)
+            return (1, rank, 0, turn.since, claim.id)
+        return (1, rank, 2, -turn.since, claim.id)
 
     def _is_on(self, claim: Claim) -> bool:
         turn = self._turn.get(claim.id)
@@ -201,6 +206,8 @@ class Gate:
         for claim, power, demand in zip(s.claims, powers, s.demand_w, strict=True):
             on = power > 0.0
             self._waiting |= not on and demand > 0.0
+            if not claim.minimum_w:
+                continue
             turn = self._turn.get(claim.id)
             if turn is None:
                 self._turn[claim.id] = Turn(on, s.now, s.now)

@@ -1,17 +1,18 @@
 """What flowed at a site, interval by interval: mean powers, the battery's charge, limits and prices. Exact at any grid.
 
 Powers are means over each interval, positive into the device. Generation is what was used or fed in: where it would
-push more through the connection than the site may export, minute by minute, it is curtailed.
+push more through the connection than the site may export, it is curtailed, at every instant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isinf
 
 import numpy as np
 
-from voltbench.quantities import MS_PER_MINUTE, Instant
+from voltbench.quantities import Instant
 from voltbench.running.scenario import STORAGE_SOURCE, Outcome, Scenario
 from voltbench.running.site_plan import SitePlan
 from voltbench.site.limits import LimitTree
@@ -21,7 +22,6 @@ from voltbench.site.sampling import (
     chosen,
     hours,
     power_at_w,
-    sample_edges,
     sampled_energy_by_group_wh,
     sampled_energy_wh,
     sampled_mean,
@@ -75,11 +75,44 @@ class Flows:
 
 def flows(recorded: Recorded, edges_ms: Integers) -> Flows:
     """The flows of a scenario over the intervals between rising edges within it."""
+    if isinf(recorded.scenario.site.export_limit_w):
+        return _uncurtailed(recorded, edges_ms)
+    return exact_flows(recorded, edges_ms).over(edges_ms)
+
+
+def exact_flows(recorded: Recorded, edges_ms: Integers) -> Flows:
+    """The same over the pieces of those intervals in each of which the site only imports or only exports.
+
+    Nor does it reach its export limit within one. So what is bought, sold and curtailed is exact to the millisecond.
+    """
     site = recorded.scenario.site
-    if isinf(site.export_limit_w):
-        return _curtailed(site, _uncurtailed(recorded, edges_ms))
-    minutes = sample_edges(int(edges_ms[0]), int(edges_ms[-1]), MS_PER_MINUTE)
-    return _curtailed(site, _uncurtailed(recorded, np.union1d(edges_ms, minutes))).over(edges_ms)
+    feeds = any(w > 0.0 for _, w in site.generation_w.steps()) or any(w < 0.0 for _, w in site.load_w.steps())
+    if not feeds and not len(recorded.storage.source):
+        return _uncurtailed(recorded, edges_ms)
+    levels_w = [0.0] if isinf(site.export_limit_w) else [0.0, -site.export_limit_w]
+    return _curtailed(site, _uncurtailed(recorded, _with_crossings(recorded, edges_ms, levels_w)))
+
+
+def _with_crossings(recorded: Recorded, edges_ms: Integers, levels_w: Sequence[float]) -> Integers:
+    """The edges, the events between them, and where the grid's power crosses one of these levels on its way."""
+    events = np.floor(_events(recorded)).astype(np.int64)
+    edges = np.union1d(edges_ms, events[(events > edges_ms[0]) & (events < edges_ms[-1])])
+    at = edges.astype(np.float64)
+    begins_w, ends_w = _grid_at_w(recorded, at[:-1], False), _grid_at_w(recorded, at[1:], True)
+    found = [edges]
+    for level_w in levels_w:
+        turns = (begins_w > level_w) != (ends_w > level_w)
+        low, high, falls = at[:-1][turns], at[1:][turns], begins_w[turns] > level_w
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2.0
+            first_half = (_grid_at_w(recorded, middle, False) > level_w) != falls
+            low, high = np.where(first_half, low, middle), np.where(first_half, middle, high)
+        found.append(np.rint(low).astype(np.int64))
+    return np.unique(np.concatenate(found))
+
+
+_BISECTIONS = 24
+"""Enough to find a millisecond in four hours."""
 
 
 def _uncurtailed(recorded: Recorded, edges_ms: Integers) -> Flows:
@@ -114,12 +147,17 @@ def peak_import_w(recorded: Recorded) -> float:
 
     Between two events power is a sum of exponentials and constants, which is convex: it is largest at an event.
     """
+    events = _events(recorded)
+    return max(float(_grid_at_w(recorded, events, before).max(initial=0.0)) for before in (False, True))
+
+
+def _events(recorded: Recorded) -> Floats:
+    """The instants at which any power at the site takes another course, in ms."""
     scenario = recorded.scenario
     steps = [np.array([at for at, _ in s.steps()]) for s in (scenario.site.load_w, scenario.site.generation_w)]
     known = [c for s in (recorded.vehicles, recorded.storage) for c in (s.start_ms, s.end_ms)]
     events = np.unique(np.concatenate([*known, *steps, [scenario.starts_at, scenario.ends_at]]))
-    events = events[(events >= scenario.starts_at) & (events <= scenario.ends_at)]
-    return max(float(_grid_at_w(recorded, events, before).max(initial=0.0)) for before in (False, True))
+    return events[(events >= scenario.starts_at) & (events <= scenario.ends_at)]
 
 
 def _grid_at_w(recorded: Recorded, instants_ms: Floats, before: bool) -> Floats:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from voltbench.charging.reported import ReportedSession
-from voltbench.energy.claim import UNBOUND
-from voltbench.quantities import POWER_TOLERANCE_W, Instant
+from voltbench.quantities import Instant
 from voltbench.running.bay import Bay
 from voltbench.running.operation import Operation
 from voltbench.running.site_plan import Place
@@ -58,7 +57,7 @@ def session_view(now: Instant, operation: Operation, bay: Bay, place: Place, boo
         connector=connector_id(place),
         vehicle_max_w=reported.maximum_w if reported is not None else session.ceiling_w,
         allocated_w=session.limit_w,
-        binding=_binding(operation, bay, place),
+        binding=operation.binding_of(bay),
         consumed_w=reading.power_w if reading is not None else None,
         power_w=session.power_w(now),
         boosted_w=session.power_w(now) * boosted,
@@ -104,16 +103,3 @@ def _battery(now: Instant, storage: Storage) -> BatteryView:
         capacity_wh=storage.model.capacity_wh,
         max_power_w=storage.model.discharge_max_w,
     )
-
-
-def _binding(operation: Operation, bay: Bay, place: Place) -> str:
-    """What holds a session back; where no shared limit does, that is its charger's rating or the vehicle."""
-    session = bay.session
-    if bay.commitment.is_silent:
-        return "silence"
-    if bay.binding != UNBOUND or not isinstance(session, ReportedSession):
-        return operation.binding_of(bay)
-    if session.maximum_w <= session.path.rating_w + POWER_TOLERANCE_W:
-        return operation.binding_of(bay)
-    is_stations = place.station_model.max_power_w <= place.connector_model.max_power_w
-    return place.station if is_stations else place.connector

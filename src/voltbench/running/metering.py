@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from voltbench.engine import METERS
-from voltbench.quantities import MS_PER_MINUTE, DurationMs, Instant
+from voltbench.quantities import MS_PER_MINUTE, DurationMs, Instant, earliest
 from voltbench.running.operation import Operation
 
 
@@ -24,8 +24,8 @@ class SiteReading(msgspec.Struct, frozen=True):
 class SiteMeter:
     """The twin that reads a site's meters. It only looks: a site lives the same with it and without.
 
-    Tell it with `touch` that something has happened. While vehicles are there or the battery works, it also reads at
-    every whole interval.
+    Tell it with `touch` that something has happened. It also reads when the load or the generation changes, and at
+    every whole interval while vehicles are there or the battery works.
     """
 
     def __init__(
@@ -53,7 +53,8 @@ class SiteMeter:
     def wake(self, now: Instant) -> None:
         """Read."""
         self._on_reading(self._read(now))
-        self._due = now - now % self._interval_ms + self._interval_ms if self._goes_on() else None
+        interval = now - now % self._interval_ms + self._interval_ms if self._goes_on() else None
+        self._due = earliest(interval, self._operation.balance.next_change(now))
 
     def _read(self, now: Instant) -> SiteReading:
         balance, storage = self._operation.balance, self._operation.storage

@@ -12,6 +12,7 @@ from math import inf
 
 import msgspec
 
+from voltbench.charging.reported import ReportedSession
 from voltbench.energy.allocate import BY_TURN
 from voltbench.energy.claim import UNBOUND, Claim, certainly_fit, room_after, row_name
 from voltbench.energy.commit import Aim
@@ -21,7 +22,7 @@ from voltbench.energy.steps import settable, step_above
 from voltbench.engine import CONTROL, PHYSICS, World
 from voltbench.errors import Conflict, NotFound
 from voltbench.events import Fact, LimitSet, SessionEnded, SessionSatisfied, SessionStarted, StorageSet
-from voltbench.quantities import MS_PER_HOUR, Instant, earliest
+from voltbench.quantities import MS_PER_HOUR, POWER_TOLERANCE_W, Instant, earliest
 from voltbench.running.balance import Balance
 from voltbench.running.bay import Bay, BayState, Session
 from voltbench.site.limits import LimitTree
@@ -42,7 +43,11 @@ class OperationState(msgspec.Struct, frozen=True):
 
 
 class Operation:
-    """The twin that runs a site: plug in, unplug, and everything between follows."""
+    """The twin that runs a site: plug in, unplug, and everything between follows.
+
+    `raters` names what each connector's rating is due to. `on_fact` hears everything but limits, which are many and
+    which `on_limit` hears.
+    """
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class Operation:
         generation_w: StepSeries | None = None,
         export_limit_w: float = inf,
         *,
+        raters: Mapping[str, str] | None = None,
         on_fact: Callable[[Fact], None] | None = None,
         on_limit: Callable[[LimitSet], None] | None = None,
     ) -> None:
@@ -69,6 +75,7 @@ class Operation:
         self._wanting: dict[str, Bay] = {}
         self._done: list[Bay] = []
         self._storage_told_w = storage.setpoint_w if storage is not None else 0.0
+        self._raters = raters or {}
         self._on_fact = on_fact
         self._on_limit = on_limit
         self._acted_at = world.now
@@ -185,7 +192,15 @@ class Operation:
     # --- what it measures --------------------------------------------------------------------------------------------
 
     def binding_of(self, bay: Bay) -> str:
-        """The name of the limit that holds a session back, or `vehicle`; with its source where several limit it."""
+        """What holds a session back: a limit (with its source where there are several), what its charger is rated for,
+        the vehicle, its turn, or that nothing is heard of it.
+        """
+        if bay.commitment.is_silent:
+            return "silence"
+        session = bay.session
+        reported_w = session.maximum_w if isinstance(session, ReportedSession) else 0.0
+        if bay.binding == UNBOUND and reported_w > session.path.rating_w + POWER_TOLERANCE_W:
+            return self._raters.get(bay.connector, bay.connector)
         name, source = row_name(self.tree, bay.binding), self.tree.deciding_source(bay.binding, self._acted_at)
         return f"{name} ({source})" if source else name
 
@@ -219,6 +234,7 @@ class Operation:
         self._acted_at = now
         for order in self.controller.commitments.fallen_back(now):
             self.bays[order.id].session.fall_back(now, order.power_w)
+            self.controller.gate.forget(order.id)
             self._limited(now, self.bays[order.id], order.power_w)
         bays = [bay for bay in self._wanting.values() if not bay.commitment.is_silent]
         target = self._aim(now, bays)
@@ -272,7 +288,10 @@ class Operation:
             self._limit(now, self.bays[order.id], order.power_w)
         if self.storage is not None and self.storage.setpoint_w > 0.0:
             self._take_less(now, self.storage, aims, target)
-        for order in commitments.raised(now, aims, target.bounds):
+        raised = commitments.raised(now, aims, target.bounds)
+        for id, row in commitments.held_back.items():
+            self.bays[id].binding = row
+        for order in raised:
             self._limit(now, self.bays[order.id], order.power_w)
         if self.storage is not None:
             self._set_storage(now, self.storage, target)

@@ -25,6 +25,12 @@ class Place:
     station_model: StationModel
     connector_model: ConnectorModel
 
+    @property
+    def rated_by(self) -> str:
+        """The name of what its rating is due to: the station, or the connector where that can do less."""
+        is_stations = self.station_model.max_power_w <= self.connector_model.max_power_w
+        return self.station if is_stations else self.connector
+
 
 @dataclass(frozen=True, slots=True)
 class SitePlan:
@@ -60,6 +66,7 @@ class SitePlan:
             self.load_w,
             self.generation_w,
             self.export_limit_w,
+            raters={place.connector: place.rated_by for place in self.places},
             on_fact=on_fact,
             on_limit=on_limit,
         )

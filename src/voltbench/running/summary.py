@@ -1,7 +1,7 @@
 """A scenario's outcome in figures: what was asked and delivered, who waited, what the grid and the battery saw, costs.
 
-Peaks, import and export are means over whole minutes (and quarter hours, as networks bill); energies of sessions and
-of the battery are exact. Units are in the names.
+Peaks are means over whole minutes (and quarter hours, as networks bill); energies are exact: import and export do not
+net out within an interval. Units are in the names.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ import msgspec
 import numpy as np
 
 from voltbench.quantities import MS_PER_MINUTE, MS_PER_SECOND, Instant
-from voltbench.running.flows import Flows, Recorded, flows, grid_limit_steps, peak_import_w, storage_gain_wh, stored_wh
+from voltbench.running.flows import (
+    Flows,
+    Recorded,
+    exact_flows,
+    grid_limit_steps,
+    peak_import_w,
+    storage_gain_wh,
+    stored_wh,
+)
 from voltbench.running.scenario import Outcome
 from voltbench.running.visits import Ending, VisitRecord
 from voltbench.site.meter import Floats
@@ -141,8 +149,9 @@ class Summary(msgspec.Struct, frozen=True):
 def summarize(outcome: Outcome) -> Summary:
     """The figures of an outcome."""
     scenario, recorded = outcome.scenario, Recorded.of(outcome)
-    minutes = flows(recorded, sample_edges(scenario.starts_at, scenario.ends_at, MS_PER_MINUTE))
-    grid = _grid(outcome, recorded, minutes)
+    minutes_ms = sample_edges(scenario.starts_at, scenario.ends_at, MS_PER_MINUTE)
+    exact = exact_flows(recorded, minutes_ms)
+    grid = _grid(outcome, recorded, exact, exact.over(minutes_ms))
     connectors = _connectors(outcome, recorded)
     connector_s = len(connectors) * (scenario.ends_at - scenario.starts_at) / MS_PER_SECOND
     return Summary(
@@ -156,8 +165,8 @@ def summarize(outcome: Outcome) -> Summary:
         waiting=_waiting(outcome.ledger),
         grid=grid,
         storage=_storage(recorded),
-        cost=_cost(outcome, minutes, grid.peak_quarter_hour_w),
-        co2_g=_priced(minutes, minutes.grid_w.clip(min=0.0), scenario.tariff.co2_g_per_kwh),
+        cost=_cost(outcome, exact, grid.peak_quarter_hour_w),
+        co2_g=_priced(exact, exact.grid_w.clip(min=0.0), scenario.tariff.co2_g_per_kwh),
         occupied=sum(use.occupied_s for use in connectors) / connector_s,
         charging=sum(use.charging_s for use in connectors) / connector_s,
         connectors=connectors,
@@ -210,17 +219,17 @@ def _mean_and_p95(seconds: list[float]) -> tuple[float, float]:
     return float(np.mean(seconds)), float(np.percentile(seconds, 95))
 
 
-def _grid(outcome: Outcome, recorded: Recorded, minutes: Flows) -> Grid:
-    scenario, grid_w = outcome.scenario, minutes.grid_w
+def _grid(outcome: Outcome, recorded: Recorded, exact: Flows, minutes: Flows) -> Grid:
+    scenario, grid_w = outcome.scenario, exact.grid_w
     quarters = minutes.over(sample_edges(scenario.starts_at, scenario.ends_at, 15 * MS_PER_MINUTE))
     limit_w = min(w for _, w in grid_limit_steps(scenario))
     return Grid(
-        import_wh=_energy_wh(minutes, grid_w.clip(min=0.0)),
-        export_wh=_energy_wh(minutes, (-grid_w).clip(min=0.0)),
-        load_wh=_energy_wh(minutes, minutes.load_w),
-        generation_wh=_energy_wh(minutes, minutes.generation_w),
-        curtailed_wh=_energy_wh(minutes, minutes.curtailed_w),
-        peak_minute_w=float(grid_w.max(initial=0.0)),
+        import_wh=_energy_wh(exact, grid_w.clip(min=0.0)),
+        export_wh=_energy_wh(exact, (-grid_w).clip(min=0.0)),
+        load_wh=_energy_wh(exact, exact.load_w),
+        generation_wh=_energy_wh(exact, exact.generation_w),
+        curtailed_wh=_energy_wh(exact, exact.curtailed_w),
+        peak_minute_w=float(minutes.grid_w.max(initial=0.0)),
         peak_quarter_hour_w=float(quarters.grid_w.max(initial=0.0)),
         peak_instant_w=peak_import_w(recorded),
         limit_w=limit_w if isfinite(limit_w) else None,
@@ -228,8 +237,8 @@ def _grid(outcome: Outcome, recorded: Recorded, minutes: Flows) -> Grid:
     )
 
 
-def _energy_wh(minutes: Flows, power_w: Floats) -> float:
-    return float(np.dot(power_w, minutes.hours))
+def _energy_wh(flow: Flows, power_w: Floats) -> float:
+    return float(np.dot(power_w, flow.hours))
 
 
 def _storage(recorded: Recorded) -> StorageUse | None:
@@ -248,21 +257,21 @@ def _storage(recorded: Recorded) -> StorageUse | None:
     )
 
 
-def _cost(outcome: Outcome, minutes: Flows, peak_w: float) -> Cost | None:
-    tariff, grid_w = outcome.scenario.tariff, minutes.grid_w
-    bought = _priced(minutes, grid_w.clip(min=0.0), tariff.import_price_per_kwh)
+def _cost(outcome: Outcome, exact: Flows, peak_w: float) -> Cost | None:
+    tariff, grid_w = outcome.scenario.tariff, exact.grid_w
+    bought = _priced(exact, grid_w.clip(min=0.0), tariff.import_price_per_kwh)
     if bought is None:
         return None
-    sold = _priced(minutes, (-grid_w).clip(min=0.0), tariff.export_price_per_kwh) or 0.0
+    sold = _priced(exact, (-grid_w).clip(min=0.0), tariff.export_price_per_kwh) or 0.0
     demand = peak_w / 1_000.0 * tariff.demand_price_per_kw
     return Cost(tariff.currency, bought, sold, demand, bought - sold + demand)
 
 
-def _priced(minutes: Flows, power_w: Floats, per_kwh: StepSeries | None) -> float | None:
-    """Sum over the minutes of energy times its mean price (or carbon) per kWh; None where that is not known."""
+def _priced(exact: Flows, power_w: Floats, per_kwh: StepSeries | None) -> float | None:
+    """Sum over the pieces of energy times its mean price (or carbon) per kWh; None where that is not known."""
     if per_kwh is None:
         return None
-    return float(np.dot(power_w * minutes.hours, sampled_mean(per_kwh, minutes.edges_ms)) / 1_000.0)
+    return float(np.dot(power_w * exact.hours, sampled_mean(per_kwh, exact.edges_ms)) / 1_000.0)
 
 
 def _connectors(outcome: Outcome, recorded: Recorded) -> tuple[ConnectorUse, ...]:

@@ -10,12 +10,13 @@ from voltbench.adapters import strict
 from voltbench.adapters.catalog import Catalog, UnknownModel
 from voltbench.adapters.scenario_files.tables import NodeTable, StationTable
 from voltbench.charging.station import StationModel
+from voltbench.energy.claim import BINDING_WORDS
 from voltbench.errors import InvalidInput
 from voltbench.running.site_plan import Place
 from voltbench.site.limits import PHASES
 
 GRID = "grid"
-_TAKEN = (GRID, "vehicle")
+_TAKEN = (GRID, *BINDING_WORDS)
 
 Model = TypeVar("Model")
 

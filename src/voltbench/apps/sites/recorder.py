@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import numpy as np
 
@@ -60,6 +60,15 @@ class Recorder:
             await _tried(lambda: self._telemetry.prune(now - self._retention_ms))
         await _tried(self._prune)
 
+    async def forget_others(self, known: Collection[str]) -> None:
+        """Forget what was recorded of sites that are no more: a site and its series go one after the other."""
+        await _tried(lambda: self._forget_others(known))
+
+    async def _forget_others(self, known: Collection[str]) -> None:
+        for site_id in await self._telemetry.sites():
+            if site_id not in known:
+                await self._telemetry.forget(site_id)
+
     async def forget(self, site_id: str) -> None:
         """Forget a site."""
         self._latest.pop(site_id, None)
@@ -92,3 +101,5 @@ async def _tried(activity: Callable[[], Awaitable[object]]) -> None:
         await activity()
     except Unavailable as error:
         _log.warning("telemetry waits: %s", error)
+    except Exception:  # the outermost edge of a task that has to go on
+        _log.exception("telemetry has lost some readings")

@@ -120,9 +120,10 @@ class Sites:
         if DEFAULT not in sites._sites:
             await sites.create(DEFAULT, BASE_EXAMPLE)
         if recorder is not None:
-            await recorder.forget(DEMO)
+            await recorder.forget_others(set(sites._sites))
             await recorder.prune(sites._clock.now())
             sites._recording = asyncio.create_task(recorder.run(), name="recorder")
+            sites._recording.add_done_callback(_note_end)
         if demo_speed is not None:
             sites._let_live(DemoSite(DEMO, demo_speed, sites._clock.now(), sites._meter_of(DEMO)))
         return sites
@@ -232,6 +233,8 @@ class Sites:
 
     async def _create(self, site_id: str, config: StationConfig) -> None:
         try:
+            if self._recorder is not None:
+                await self._recorder.forget(site_id)  # of an earlier one of this name, that nobody was there to forget
             site = StoredSite(site_id, self._store, self._clock, self._meter_of(site_id))
             await site.create(config)
         finally:

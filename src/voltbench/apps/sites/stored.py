@@ -87,11 +87,12 @@ class StoredSite:
             await self._begin_anew(config, plan, self._aside.sequence)
             return
         site, now = await self._present()
-        ended = site.end(now, "configuration replaced")
         limits = [limit for limit in site.limits if plan.can_take(limit)]
         for limit in site.limits:
             if limit not in limits:
                 _log.warning("site %r: no place in the new configuration for the limit %s", self.id, limit)
+        HostedSite(plan, now, limits)  # what cannot be built ends nobody's session
+        ended = site.end(now, "configuration replaced")
         new = HostedSite(plan, now, limits, site.recent)
         self._attach(new)
         self._site, self._config = new, config

@@ -222,7 +222,9 @@ class Station:
             for act in acts:
                 act(now)
             for fact in happened:
-                self._hears[type(fact)](now, fact)
+                hears = self._hears.get(type(fact))
+                if hears is not None:
+                    hears(now, fact)
                 if self.on_fact is not None:
                     self.on_fact(now, fact)
         self.registration.hang_up(now, all_told=not self.transactions.outbox)

@@ -73,9 +73,11 @@ class Transactions:
         life = self._desk.life
 
         def decided(at: Instant, info: TokenInfo) -> None:
-            if info.accepted:
-                self._profiles.pop(fact.evse, None)
-                life.grant(at, fact.evse, fact.token, info.group)
+            self._profiles.pop(fact.evse, None)
+            if not info.accepted:
+                life.refuse(at, fact.evse, fact.token, info.status)
+            elif not life.grant(at, fact.evse, fact.token, info.group):
+                life.refuse(at, fact.evse, fact.token, life.evse(fact.evse).status())
 
         self._authorizing.decide(now, fact.token, decided)
 
