@@ -61,6 +61,8 @@ QUICK = (Run(SYNTHETIC, "edf", 5), Run(REAL, "edf", 5), Run(REAL, "rr", 5, hours
 
 def figures(quick: bool = False) -> list[Figure]:
     """EDF and round robin at 5 and 1 minutes on both files."""
+    if not SESSIONS.is_dir():
+        return [Figure("not run: the session files are not here", f"VOLTBENCH_BENCH_SESSIONS={SESSIONS}")]
     network = peer("--network")
     with tempfile.TemporaryDirectory(prefix="voltbench-") as directory:
         return [compared(asked, network, Path(directory)) for asked in (QUICK if quick else RUNS)]

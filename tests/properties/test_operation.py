@@ -190,8 +190,26 @@ class SiteLife(RuleBasedStateMachine):
         assert 0.0 <= fact.power_w < math.inf
         known = self.operation.controller.commitments.of(fact.session)
         unconfirmed = self.operation.options.confirmation is Confirmation.REPORTED and fact.power_w <= known.confirmed_w
+        assert fact.power_w == 0.0 or fact.power_w >= known.claim.minimum_w - TOLERANCE_W
         if fact.power_w > before_w and not unconfirmed:
             assert self.operation.excess(fact.at, fact.session)[0] <= TOLERANCE_W
+            self.check_rows(fact)
+
+    def check_rows(self, fact: LimitSet) -> None:
+        """The same, added up here: what everybody may draw at worst, the silent too, and the load, less the battery."""
+        operation, now = self.operation, fact.at
+        storage = operation.storage
+        help_w = storage.dischargeable_w(now) if storage is not None else 0.0
+        others = dict(self.tree.root_rows)
+        for row, _ in operation.bays[fact.session].claim.rows.linear:
+            draws = (
+                known.worst_w(now) * per_w
+                for known in (bay.commitment for bay in operation.bays.values())
+                for loaded, per_w in known.claim.rows.linear
+                if loaded == row
+            )
+            beside_w = (operation.balance.background_w(now) - help_w) * others.get(row, 0.0)
+            assert sum(draws) + beside_w <= self.tree.bounds(now)[row] + TOLERANCE_W
 
     @invariant()
     def no_limit_is_broken_unless_it_was_lowered_and_nobody_has_confirmed(self) -> None:
