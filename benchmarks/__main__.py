@@ -14,13 +14,14 @@ from importlib import import_module
 
 from benchmarks.figures import ROOT, Figure, loop_s, machine
 
-NAMES = ("acn", "allocation", "site_year", "api", "store", "soak")
+NAMES = ("acn", "allocation", "site_year", "api", "store", "ocpp", "soak")
 TITLES = {
     "acn": "A simulated day, beside ACN-Sim",
     "allocation": "Sharing a limit",
     "site_year": "A year of a site",
     "api": "The API",
     "store": "The store",
+    "ocpp": "OCPP 1.6, on both sides",
     "soak": "Endurance",
 }
 

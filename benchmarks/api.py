@@ -44,7 +44,7 @@ MIX = {"power-update": 50, "read session": 15, "status": 15, "start": 10, "stop"
 @contextmanager
 def a_bench(directory: Path) -> Iterator[tuple[psutil.Process, int]]:
     """A `voltbench up` with its demo: its process, and the port where it listens."""
-    command = [str(Path(sys.executable).with_name("voltbench")), "up", "--port", "0"]
+    command = [str(Path(sys.executable).with_name("voltbench")), "up", "--port", "0", "--no-csms"]
     with subprocess.Popen(
         command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

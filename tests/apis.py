@@ -60,7 +60,8 @@ class Up:
     def __init__(self, directory: Path, *arguments: str, port: int = 0) -> None:
         self._log = directory.parent / f"{directory.name}.log"
         self._log_start = self._log.stat().st_size if self._log.exists() else 0
-        self.command = [str(Path(sys.executable).with_name("voltbench")), "up", "--port", str(port), *arguments]
+        self.command = [str(Path(sys.executable).with_name("voltbench")), "up", "--port", str(port)]
+        self.command += ["--csms-port", "0", *arguments]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(self.command, cwd=directory, stdout=log, stderr=log)
 

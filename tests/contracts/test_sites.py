@@ -608,10 +608,10 @@ async def test_what_is_too_old_is_forgotten_at_the_start(tmp_path: Path):
     store = await Store.open(f"sqlite:///{tmp_path}/live.db")
     telemetry, clock = await Telemetry.open(f"sqlite:///{tmp_path}/telemetry.db"), StandingClock()
     for days in (1, 40):
-        telemetry.append("quiet", "grid_w", np.array([MIDNIGHT - days * MS_PER_DAY]), np.array([1.0]))
+        telemetry.append("default", "grid_w", np.array([MIDNIGHT - days * MS_PER_DAY]), np.array([1.0]))
     await telemetry.flush()
     sites = await Sites.open(store, telemetry, clock=clock, retention_days=30.0)
     await sites.close()
-    assert (await telemetry.read("quiet", "grid_w", 0, clock.at)).instants.tolist() == [MIDNIGHT - MS_PER_DAY]
+    assert (await telemetry.read("default", "grid_w", 0, clock.at)).instants.tolist() == [MIDNIGHT - MS_PER_DAY]
     await telemetry.close()
     await store.close()

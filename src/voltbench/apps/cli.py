@@ -22,6 +22,9 @@ LONGEST_REFUSAL = 500
 COMMANDS = {
     "simulate": "Live through a scenario and report what came of it.",
     "up": "Let charging sites live, with their API on http://HOST:PORT.",
+    "csms": "Serve a CSMS: stations on ws://HOST:PORT/ID, its API on http://HOST:HTTP_PORT.",
+    "fleet": "Let many stations live at a CSMS, and tell how it does.",
+    "station": "Be the driver at one station: plug in, tap a tag, unplug, break something.",
     "catalog": "List the models and scenarios there are.",
 }
 """Each command, a function of that name in the module of that name here, and what it does."""

@@ -6,9 +6,12 @@ from fastapi import Depends
 
 from voltbench import __version__
 from voltbench.adapters.telemetry import Telemetry
+from voltbench.apps.api import csms as csms_routes
 from voltbench.apps.api import events, health, history, problems, sites, ui
 from voltbench.apps.api.addressing import named_site
 from voltbench.apps.api.contracts import seed_station, station
+from voltbench.apps.api.csms.addressing import CsmsService
+from voltbench.apps.api.csms.files import FileDoor
 from voltbench.apps.api.docs import DescribedAPI
 from voltbench.apps.api.trust import Gate, Trust
 from voltbench.apps.sites import Sites
@@ -20,8 +23,8 @@ the epoch. Power is positive when it flows into a device. Every error of a route
 """
 
 
-def make_app(service: Sites, telemetry: Telemetry, trust: Trust) -> DescribedAPI:
-    """The application over these sites, open to whom is trusted."""
+def make_app(service: Sites, telemetry: Telemetry, trust: Trust, csms: CsmsService | None = None) -> DescribedAPI:
+    """The application over these sites, and a CSMS where there is one, open to whom is trusted."""
     app = DescribedAPI(
         title="voltbench",
         version=__version__,
@@ -34,10 +37,15 @@ def make_app(service: Sites, telemetry: Telemetry, trust: Trust) -> DescribedAPI
     )
     app.has_token = trust.token is not None
     app.state.sites, app.state.telemetry, app.state.streams = service, telemetry, set()
+    app.state.csms = csms
     problems.install(app)
     _include_routes(app)
+    for router in csms_routes.ROUTERS if csms is not None else ():
+        app.include_router(router)
     app.serve_docs()
     app.add_middleware(Gate, trust=trust)
+    if csms is not None:
+        app.add_middleware(FileDoor, service=csms, trust=trust)  # stands before the gate: stations show no token
     return app
 
 

@@ -1,0 +1,307 @@
+"""The CSMS at work: who is connected, what is kept of what they say, and what they are asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import uuid4
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from voltbench.adapters.ocpp_csms.payloads import request_of
+from voltbench.adapters.ocpp_csms.store import CsmsStore
+from voltbench.adapters.ocpp_csms.wire_log import WireLog
+from voltbench.clock import wall_instant
+from voltbench.errors import Conflict, Unavailable
+from voltbench.ocpp.v16.csms.central import Authority, Central, Policy
+from voltbench.ocpp.v16.csms.dossier import Dossier
+from voltbench.ocpp.v16.csms.records import Command, NamedProfile, Record, Token, Transaction
+from voltbench.ocpp.v16.csms.visit import Visit
+from voltbench.ocpp.v16.messages import RegistrationStatus
+from voltbench.quantities import MS_PER_SECOND, Instant
+
+_log = logging.getLogger(__name__)
+
+ANSWER_WITHIN_S = 30.0
+
+
+class Line(Protocol):
+    """A connection to a station."""
+
+    async def send(self, frame: bytes) -> None:
+        """Send a text frame. Nothing happens where the connection is gone."""
+
+    async def close(self, reason: str) -> None:
+        """Close it."""
+
+
+@dataclass(eq=False, slots=True)
+class Guest:
+    """A station that is connected. It `is_over` when its connection is gone, or another has taken its place."""
+
+    id: str
+    line: Line
+    visit: Visit
+    is_over: bool = False
+    due: Instant | None = None
+    alarm: asyncio.TimerHandle | None = None
+
+
+@dataclass(eq=False)
+class Csms:
+    """A CSMS. Made by `open`."""
+
+    central: Central
+    store: CsmsStore
+    now: Callable[[], Instant]
+    answer_within_s: float = ANSWER_WITHIN_S
+    wire: WireLog = field(default_factory=WireLog)
+    _guests: dict[str, Guest] = field(default_factory=dict)
+    _watchers: list[Callable[[Record], None]] = field(default_factory=list)
+    _awaited: dict[str, set[asyncio.Event]] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        policy: Policy,
+        *,
+        authority: Authority | None = None,
+        full_sync: bool = False,
+        now: Callable[[], Instant] = wall_instant,
+        answer_within_s: float = ANSWER_WITHIN_S,
+    ) -> Csms:
+        """A CSMS that goes on where it stopped, with what is kept at `sqlite:///FILE` or `postgresql://...`."""
+        store = await CsmsStore.open(url, full_sync=full_sync)
+        try:
+            memory = await store.memory(now())
+        except BaseException:
+            await store.close()
+            raise
+        return cls(Central(policy, lambda: uuid4().hex, memory, authority), store, now, answer_within_s)
+
+    async def close(self) -> None:
+        """Say that everybody is gone, and keep what is to be kept. No frame may come any more."""
+        for guest in list(self._guests.values()):
+            self.leave(guest)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=ANSWER_WITHIN_S)
+        await self.store.close()
+
+    # --- who is there -----------------------------------------------------------------------------------------------
+
+    def enter(self, station_id: str, subprotocol: str, line: Line) -> Guest:
+        """A station has connected. If it was connected already, this connection takes the place of the other."""
+        now = self.now()
+        dossier, records = self.central.welcome(now, station_id, subprotocol)
+        visit = Visit(self.central, dossier, _new_id, round(self.answer_within_s * MS_PER_SECOND))
+        guest, before = Guest(station_id, line, visit), self._guests.get(station_id)
+        if before is not None:
+            self.leave(before)
+            self._soon(before.line.close("another connection has taken this one's place"))
+        self._guests[station_id] = guest
+        self._keep_soon(records)
+        return guest
+
+    def leave(self, guest: Guest) -> None:
+        """A connection is gone."""
+        if guest.is_over:
+            return
+        guest.is_over = True
+        if self._guests.get(guest.id) is guest:
+            del self._guests[guest.id]
+        if guest.alarm is not None:
+            guest.alarm.cancel()
+        self._keep_soon(guest.visit.end(self.now()))
+
+    def is_connected(self, station_id: str) -> bool:
+        """Whether a station is there."""
+        return station_id in self._guests
+
+    @property
+    def connected(self) -> int:
+        """How many stations are there."""
+        return len(self._guests)
+
+    # --- what they say ----------------------------------------------------------------------------------------------
+
+    async def hear(self, guest: Guest, frame: bytes) -> None:
+        """A frame has come. It is answered when what it says is durable. Nothing that it says does harm."""
+        if guest.is_over:
+            return
+        try:
+            await self._hear(guest, frame)
+        except Exception:  # the outermost edge: one frame must not end a connection
+            _log.exception("%s: a frame could not be handled: %r", guest.id, frame[:500])
+            guest.visit.stumble()
+        await self._send(guest)
+        self._set_alarm(guest)
+
+    async def _hear(self, guest: Guest, frame: bytes) -> None:
+        now = self.now()
+        self.wire.note(guest.id, now, "in", frame)
+        turn = guest.visit.receive(now, frame)
+        if turn.ignored is not None:
+            _log.info("%s: ignored: %s", guest.id, turn.ignored)
+        kept = await self._kept(turn.records) if turn.records else True
+        guest.visit.settle(now, turn, kept=kept)
+
+    async def _kept(self, records: Sequence[Record]) -> bool:
+        try:
+            await self.store.keep(records)
+        except Unavailable as error:
+            _log.error("records could not be kept: %s", error)
+            return False
+        self._tell(records)
+        return True
+
+    async def _send(self, guest: Guest) -> None:
+        for frame in guest.visit.frames():
+            self.wire.note(guest.id, self.now(), "out", frame)
+            await guest.line.send(frame)
+
+    # --- what they are asked ----------------------------------------------------------------------------------------
+
+    async def command(self, station_id: str, action: str, payload: Any) -> Command:
+        """Ask a station to do something; return as soon as that is kept, and on its way or waiting for its turn.
+
+        Raises NotFound for a station or an action that nobody knows, Conflict for a station that is not there or may
+        not be asked now, InvalidInput for a payload that is none.
+        """
+        self.central.dossier(station_id)
+        request = request_of(action, payload, self.central.named_profiles)
+        guest = self._guests.get(station_id)
+        if guest is None:
+            raise Conflict("station", station_id, "is not connected")
+        return await self._ask(guest, request)
+
+    async def _ask(self, guest: Guest, request: Struct) -> Command:
+        command = guest.visit.propose(self.now(), request)
+        await self.store.keep([command])
+        if guest.is_over:
+            command = replace(command, state="lost", ended_at=self.now())
+            await self.store.keep([command])
+            return command
+        guest.visit.ask(self.now(), command, request)
+        self._soon(self._send(guest))
+        self._set_alarm(guest)
+        return command
+
+    async def outcome(self, command_id: str, within_s: float = 0.0) -> Command | None:
+        """A command when it is over, or after so long; None where there is no such command."""
+        over = asyncio.Event()
+        self._awaited.setdefault(command_id, set()).add(over)
+        try:
+            found = await self.store.command(command_id)
+            if within_s <= 0.0 or found is None or found.state != "pending":
+                return found
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), within_s)
+            return await self.store.command(command_id)
+        finally:
+            self._await_no_more(command_id, over)
+
+    def _await_no_more(self, command_id: str, over: asyncio.Event) -> None:
+        waiting = self._awaited.get(command_id, set())
+        waiting.discard(over)
+        if not waiting:
+            self._awaited.pop(command_id, None)
+
+    def _set_alarm(self, guest: Guest) -> None:
+        """Look again when an answer is overdue."""
+        due = guest.visit.next_wakeup()
+        if due == guest.due or guest.is_over:
+            return
+        if guest.alarm is not None:
+            guest.alarm.cancel()
+        guest.due, guest.alarm = due, None
+        if due is not None:
+            wait_s = max(0, due - self.now()) / MS_PER_SECOND
+            guest.alarm = asyncio.get_running_loop().call_later(wait_s, self._wake, guest)
+
+    def _wake(self, guest: Guest) -> None:
+        guest.due = guest.alarm = None
+        self._keep_soon(guest.visit.wake(self.now()))
+        self._soon(self._send(guest))
+        self._set_alarm(guest)
+
+    # --- what operators do ------------------------------------------------------------------------------------------
+
+    async def close_transaction(self, id: int) -> Transaction:
+        """Close a transaction that nobody will stop. Raises NotFound or Conflict."""
+        closed = self.central.transactions.closed(self.now(), id)
+        await self.store.keep([closed])
+        self.central.transactions.close(closed)
+        return closed
+
+    async def put_token(self, token: Token) -> Token:
+        """Let a token be known so."""
+        known = self.central.tokens.get(token.id_token)
+        if known is not None:  # a name in other letters is the same name
+            token = replace(token, id_token=known.id_token)
+        await self.store.keep([self.central.put_token(token)])
+        return token
+
+    async def put_profile(self, name: str, profile: str) -> NamedProfile:
+        """Store a charging profile under a name."""
+        named = self.central.put_named_profile(NamedProfile(name=name, profile=profile, at=self.now()))
+        await self.store.keep([named])
+        return named
+
+    async def admit(self, station_id: str, registration: RegistrationStatus | None, password: str | None) -> Dossier:
+        """Let a station take part or not, and say what its password is; it may not have been here yet."""
+        wanted = registration or self._registration(station_id)
+        dossier, records = self.central.admit(self.now(), station_id, wanted)
+        if password is not None:
+            records = [*records, self.central.set_password(dossier, password)]
+        await self.store.keep(records)
+        return dossier
+
+    def _registration(self, station_id: str) -> RegistrationStatus:
+        known = self.central.known(station_id)
+        return known.station.registration if known is not None else "Accepted"
+
+    # --- what others hear ---------------------------------------------------------------------------------------------
+
+    def watch(self, watcher: Callable[[Record], None]) -> Callable[[], None]:
+        """Let somebody hear of every record of a station that is durable; return what ends that. It may not raise."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def _tell(self, records: Sequence[Record]) -> None:
+        for watcher in self._watchers:
+            for record in records:
+                watcher(record)
+        for record in records if self._awaited else ():
+            if isinstance(record, Command) and record.state != "pending":
+                for over in self._awaited.get(record.id, ()):
+                    over.set()
+
+    # --- in the background ------------------------------------------------------------------------------------------
+
+    def _keep_soon(self, records: Sequence[Record]) -> None:
+        """Keep what nobody waits for, after what was to be kept before."""
+        if records:
+            self.store.keep(records).add_done_callback(lambda kept: self._kept_or_lost(kept, records))
+
+    def _kept_or_lost(self, kept: asyncio.Future[None], records: Sequence[Record]) -> None:
+        error = kept.exception() if not kept.cancelled() else None
+        if error is not None:
+            _log.error("records could not be kept: %s", error)
+        else:
+            self._tell(records)
+
+    def _soon(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _new_id() -> str:
+    return uuid4().hex

@@ -1,0 +1,198 @@
+"""The durable store of a CSMS: records are kept, and found again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, Table, case, func, select, update
+from sqlalchemy.sql.base import Executable
+
+from voltbench.adapters.ocpp_csms import schema
+from voltbench.adapters.ocpp_csms.custody import Custody
+from voltbench.adapters.ocpp_csms.pruning import prune
+from voltbench.adapters.ocpp_csms.writer import RecordWriter
+from voltbench.adapters.store.database import Database, database_at, upsert
+from voltbench.ocpp.v16.csms import records
+from voltbench.ocpp.v16.csms.central import Memory
+from voltbench.ocpp.v16.csms.records import Record
+from voltbench.ocpp.v16.csms.transactions import RECENT
+from voltbench.quantities import Instant
+
+R = TypeVar("R", bound=Record)
+
+_ADDED = (records.Event, records.MetersRead)
+_BELONGINGS = (
+    records.ConnectorState,
+    records.Setting,
+    records.Reservation,
+    records.InstalledProfile,
+    records.Note,
+    records.LocalList,
+)
+
+
+class CsmsStore:
+    """Keeps records; one process holds it at a time. Made by `open`."""
+
+    def __init__(self, database: Database, custody: Custody) -> None:
+        self._database = database
+        self._custody = custody
+        self._statements = {kind: _statement(database, kind) for kind in schema.TABLES}
+        self._writer = RecordWriter(lambda group: custody.run(lambda connection: self._write(connection, group)))
+
+    @classmethod
+    async def open(cls, url: str, *, full_sync: bool = False, patience_s: float = 5.0) -> CsmsStore:
+        """Open the store at `sqlite:///FILE` or `postgresql://...`, made or migrated as needed.
+
+        `full_sync` makes SQLite survive a power cut, not only a kill. Unavailable when it cannot be reached or
+        another CSMS holds it, Conflict when it is too new or something else.
+        """
+        database = database_at(url, full_sync=full_sync, patience_s=patience_s)
+        custody = Custody(database)
+        try:
+            await custody.take()
+        except BaseException:
+            await custody.lay_down()
+            await database.close()
+            raise
+        return cls(database, custody)
+
+    async def close(self) -> None:
+        """Write what is queued, then let go of the database."""
+        try:
+            await self._writer.close()
+        finally:
+            await self._custody.lay_down()
+            await self._database.close()
+
+    # --- keeping ----------------------------------------------------------------------------------------------------
+
+    def keep(self, group: Sequence[Record]) -> asyncio.Future[None]:
+        """Keep records, all of them or none; the future is done when they are durable, else fails: Unavailable."""
+        return self._writer.put(group)
+
+    def _write(self, connection: Connection, group: Sequence[Record]) -> None:
+        """Records of different kinds do not depend on each other; of one kind, the last of a key counts."""
+        rows: dict[type[Record], list[dict[str, Any]]] = {}
+        for record in group:
+            rows.setdefault(type(record), []).append(_row(record))
+        for kind, alike in rows.items():
+            connection.execute(self._statements[kind], alike)
+
+    async def prune(self, before: Instant) -> None:
+        """Forget the meter values, events and commands from before an instant."""
+        while await self._custody.run(lambda connection: prune(connection, before)):
+            pass
+
+    # --- going on ---------------------------------------------------------------------------------------------------
+
+    async def memory(self, now: Instant) -> Memory:
+        """What a CSMS goes on with. Commands that nobody will hear the answer of any more are lost from now on."""
+        return await self._custody.run(lambda connection: _memory(connection, now))
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    async def transactions(
+        self, *, is_open: bool | None, station_id: str | None, before: int | None, limit: int
+    ) -> list[records.Transaction]:
+        """Transactions, the newest first, from below an id."""
+        table = schema.transactions.c
+        query = select(schema.transactions).order_by(table.id.desc()).limit(limit)
+        if is_open is not None:
+            query = query.where(table.closed_by.is_(None) if is_open else table.closed_by.is_not(None))
+        if station_id is not None:
+            query = query.where(table.station_id == station_id)
+        if before is not None:
+            query = query.where(table.id < before)
+        return await self._read(records.Transaction, query)
+
+    async def transaction(self, id: int) -> records.Transaction | None:
+        """A transaction."""
+        return await self._first(records.Transaction, select(schema.transactions).where(schema.transactions.c.id == id))
+
+    async def readings(self, transaction_id: int, limit: int) -> list[records.MetersRead]:
+        """The messages with meter values of a transaction, the oldest first."""
+        table = schema.meter_values
+        columns = [column for column in table.c if column.name != "id"]
+        query = select(*columns).where(table.c.transaction_id == transaction_id).order_by(table.c.id).limit(limit)
+        return await self._read(records.MetersRead, query)
+
+    async def stop_readings(self, transaction_id: int) -> records.StopReadings | None:
+        """What the stop of a transaction brought along."""
+        table = schema.stop_readings
+        return await self._first(records.StopReadings, select(table).where(table.c.transaction_id == transaction_id))
+
+    async def command(self, id: str) -> records.Command | None:
+        """A command."""
+        return await self._first(records.Command, select(schema.commands).where(schema.commands.c.id == id))
+
+    async def commands(self, station_id: str, limit: int) -> list[records.Command]:
+        """The last commands to a station, the newest first."""
+        table = schema.commands.c
+        query = select(schema.commands).where(table.station_id == station_id)
+        return await self._read(records.Command, query.order_by(table.asked_at.desc(), table.id).limit(limit))
+
+    async def events(self, station_id: str, kind: str | None, limit: int) -> list[records.Event]:
+        """What a station told last, the newest first."""
+        table = schema.events
+        columns = [column for column in table.c if column.name != "id"]
+        query = select(*columns).where(table.c.station_id == station_id).order_by(table.c.id.desc()).limit(limit)
+        return await self._read(records.Event, query if kind is None else query.where(table.c.kind == kind))
+
+    async def _read(self, kind: type[R], query: Select[Any]) -> list[R]:
+        return await self._database.run(lambda connection: list(_found(connection, kind, query)))
+
+    async def _first(self, kind: type[R], query: Select[Any]) -> R | None:
+        found = await self._read(kind, query)
+        return found[0] if found else None
+
+
+def _statement(database: Database, kind: type[Record]) -> Executable:
+    table = schema.TABLES[kind]
+    added: Executable = database.insert(table)
+    return added if kind in _ADDED else upsert(database, table)
+
+
+def _row(record: Record) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+def _found(connection: Connection, kind: type[R], query: Select[Any]) -> Iterator[R]:
+    for row in connection.execute(query).mappings():
+        yield kind(**row)
+
+
+def _memory(connection: Connection, now: Instant) -> Memory:
+    lost = update(schema.commands).where(schema.commands.c.state == "pending")
+    connection.execute(lost.values(state="lost", ended_at=now))
+    last_id = connection.scalar(select(func.max(schema.transactions.c.id)))
+    memory = Memory(
+        stations=_all(connection, records.KnownStation),
+        tokens=_all(connection, records.Token),
+        transactions=list(_found(connection, records.Transaction, _remembered())),
+        named_profiles=_all(connection, records.NamedProfile),
+        last_transaction_id=last_id or 0,
+    )
+    for kind in _BELONGINGS:
+        memory.belongings += _all(connection, kind)
+    return memory
+
+
+def _all(connection: Connection, kind: type[R]) -> list[R]:
+    table: Table = schema.TABLES[kind]  # type: ignore[index]
+    return list(_found(connection, kind, select(*table.c)))
+
+
+def _remembered() -> Select[Any]:
+    """Every open transaction, and the last closed ones of each station, in the order of their ids."""
+    table = schema.transactions
+    is_open = table.c.closed_by.is_(None)
+    rank = func.row_number().over(
+        partition_by=[table.c.station_id, case((is_open, 1), else_=0)], order_by=table.c.id.desc()
+    )
+    ranked = select(table, rank.label("rank")).subquery()
+    columns = [ranked.c[column.name] for column in table.c]
+    wanted = ranked.c.closed_by.is_(None) | (ranked.c.rank <= RECENT)
+    return select(*columns).where(wanted).order_by(ranked.c.id)

@@ -1,0 +1,49 @@
+"""A line from a station to its CSMS: the promise. Two WebSocket libraries keep it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+NORMAL_CLOSURE = 1000
+ABNORMAL_CLOSURE = 1006
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a line leads, and how to ask for it. `ping_s` 0 is no pings."""
+
+    url: str
+    subprotocol: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None
+    ping_s: float = 60.0
+
+
+class Listener(Protocol):
+    """Whoever is at the near end of a line."""
+
+    def on_frame(self, frame: bytes) -> None:
+        """A text frame has arrived."""
+
+    def on_closed(self) -> None:
+        """The line is gone. It is told once, and not before `connect` has returned."""
+
+
+class Line(Protocol):
+    """A line that stands."""
+
+    def send(self, frame: bytes) -> None:
+        """Send a text frame, as soon as the other side takes it. Nothing happens where the line is gone."""
+
+    def close(self) -> None:
+        """Close it, after what was to be sent."""
+
+
+class Dialler(Protocol):
+    """Makes lines."""
+
+    async def connect(self, address: Address, listener: Listener) -> Line:
+        """A line that stands. Raises Unavailable where none can be had."""

@@ -1,0 +1,59 @@
+"""The application of a CSMS that is served alone."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from voltbench import __version__
+from voltbench.apps.api import problems
+from voltbench.apps.api.csms import ROUTERS
+from voltbench.apps.api.csms.addressing import Central, CsmsService
+from voltbench.apps.api.csms.files import FileDoor
+from voltbench.apps.api.docs import DescribedAPI
+from voltbench.apps.api.trust import Gate, Trust
+
+_DESCRIPTION = """\
+The CSMS beside the wire: stations, commands to them, transactions, reservations, tokens, charging profiles, files, wire
+logs. Instants are milliseconds since the epoch, energy is in Wh; payloads of OCPP are in its own words. Every error is
+a problem detail (RFC 9457).
+"""
+
+router = APIRouter(tags=["health"])
+
+
+class CsmsHealth(BaseModel):
+    """How many stations are there."""
+
+    status: str
+    version: str
+    connected: int
+
+
+@router.get("/health")
+async def read_health(csms: Central) -> CsmsHealth:
+    """Whether the CSMS is there."""
+    return CsmsHealth(status="ok", version=__version__, connected=csms.connected)
+
+
+def make_csms_app(service: CsmsService, trust: Trust) -> DescribedAPI:
+    """The application over a CSMS, open to whom is trusted."""
+    app = DescribedAPI(
+        title="voltbench csms",
+        version=__version__,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        strict_content_type=False,
+        responses=problems.problems(400, 413, 422) | (problems.problems(401) if trust.token is not None else {}),
+    )
+    app.has_token = trust.token is not None
+    app.state.csms, app.state.streams = service, set()
+    problems.install(app)
+    for routes in (*ROUTERS, router):
+        app.include_router(routes)
+    app.serve_docs()
+    app.add_middleware(Gate, trust=trust)
+    app.add_middleware(FileDoor, service=service, trust=trust)
+    return app

@@ -1,0 +1,71 @@
+"""A station's wire log: its last frames as JSON, or all of them from now on as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from voltbench.adapters.ocpp_csms.wire_log import Follower, Frame
+from voltbench.apps.api.addressing import struct_answer
+from voltbench.apps.api.csms import views
+from voltbench.apps.api.csms.addressing import Central, StationId
+from voltbench.apps.api.docs import says
+from voltbench.apps.api.events import HEARTBEAT_S
+from voltbench.apps.api.problems import problems
+
+router = APIRouter(prefix="/csms", tags=["csms: wire log"])
+
+_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    told = says(views.Wire)
+    told[200]["content"]["text/event-stream"] = {}
+    return told | problems(404)
+
+
+@router.get("/stations/{station_id}/wire", responses=_responses())
+async def read_wire(station_id: StationId, request: Request, csms: Central) -> Response:
+    """The last frames of a station. With `Accept: text/event-stream`: these, and each from now on, as it goes."""
+    csms.central.dossier(station_id)
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        return struct_answer(views.Wire(csms.wire.last(station_id)))
+    follower = csms.wire.follow(station_id)
+    told = _stream(request.app.state.streams, follower, csms.wire.last(station_id))
+    return StreamingResponse(told, media_type="text/event-stream", headers=_HEADERS)
+
+
+async def _stream(streams: set[Any], follower: Follower, last: list[Frame]) -> AsyncIterator[bytes]:
+    streams.add(follower)
+    try:
+        for frame in last:
+            yield _event(frame)
+        async for told in _with_heartbeats(follower):
+            yield b": still here\n\n" if told is None else _event(told)
+    finally:
+        streams.discard(follower)
+        follower.close()
+
+
+async def _with_heartbeats(follower: Follower) -> AsyncIterator[Frame | None]:
+    """The frames as they come, and None whenever nothing came for a while."""
+    while True:
+        try:
+            async with asyncio.timeout(HEARTBEAT_S):
+                frame = await anext(follower)
+        except TimeoutError:
+            yield None
+        except StopAsyncIteration:
+            return
+        else:
+            yield frame
+
+
+def _event(frame: Frame) -> bytes:
+    return b"id: %d\nevent: Frame\ndata: %s\n\n" % (frame.number, msgspec.json.encode(frame))

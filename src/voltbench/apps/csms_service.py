@@ -1,0 +1,157 @@
+"""A CSMS with its doors: made of choices, for `voltbench csms` and `voltbench up` alike."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from voltbench.adapters.ocpp_csms.authority import OwnAuthority
+from voltbench.adapters.ocpp_csms.csms import ANSWER_WITHIN_S, Csms
+from voltbench.adapters.ocpp_csms.door import Rules, open_door, tls_context
+from voltbench.adapters.ocpp_csms.files import Files
+from voltbench.apps.api.csms.addressing import CsmsService
+from voltbench.apps.steered_site import SteeredChoices, SteeredSite
+from voltbench.clock import wall_instant
+from voltbench.errors import InvalidInput, Unavailable
+from voltbench.ocpp.v16.csms.central import Policy
+from voltbench.quantities import MS_PER_DAY
+
+_log = logging.getLogger("voltbench")
+
+CSMS_FILE, CSMS_DIRECTORY, FILES_DIRECTORY = "csms.db", "csms", "files"
+
+
+PRUNE_EVERY_S = 3_600.0
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """TLS, by PEM files. Stations may show a certificate of `authorities`, and always one of our own authority."""
+
+    certificate: Path
+    key: Path | None = None
+    authorities: Path | None = None
+
+
+@dataclass(frozen=True)
+class CsmsChoices:
+    """What a CSMS is made of. Without `store` it is kept in `data`.
+
+    Meter values, events and commands are kept for `retention_days`, or for good; transactions always are.
+    """
+
+    data: Path
+    store: str | None = None
+    policy: Policy = field(default_factory=Policy)
+    rules: Rules = field(default_factory=Rules)
+    full_sync: bool = False
+    answer_within_s: float = ANSWER_WITHIN_S
+    retention_days: float | None = None
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Sockets that listen for stations: a plain one, and one with TLS, each where there is one."""
+
+    plain: socket.socket | None = None
+    tls: socket.socket | None = None
+    certificates: Certificates | None = None
+
+
+@asynccontextmanager
+async def csms_opened(
+    choices: CsmsChoices, doors: Doors, steered: SteeredChoices | None = None
+) -> AsyncIterator[CsmsService]:
+    """A CSMS that goes on where it stopped, and lets stations in for as long as this lasts; it may steer a site."""
+    directory = choices.data / CSMS_DIRECTORY
+    authority = OwnAuthority(directory, wall_instant())
+    context = tls_of(doors.certificates, authority.root_file) if doors.certificates is not None else None
+    csms = await Csms.open(
+        csms_url(choices),
+        choices.policy,
+        authority=authority,
+        full_sync=choices.full_sync,
+        answer_within_s=choices.answer_within_s,
+    )
+    async with AsyncExitStack() as open_things:
+        open_things.push_async_callback(csms.close)
+        site = SteeredSite(csms, steered) if steered is not None else None
+        if site is not None:
+            await open_things.enter_async_context(_alive(site))
+        if choices.retention_days is not None:
+            pruning = asyncio.create_task(_prune(csms, choices.retention_days), name="csms pruning")
+            open_things.push_async_callback(_cancelled, pruning)
+        if doors.plain is not None:
+            await open_things.enter_async_context(open_door(csms, doors.plain, choices.rules))
+        if doors.tls is not None:
+            await open_things.enter_async_context(open_door(csms, doors.tls, choices.rules, context))
+        yield CsmsService(csms, Files(directory / FILES_DIRECTORY), site.status if site is not None else None)
+
+
+@asynccontextmanager
+async def _alive(site: SteeredSite) -> AsyncIterator[None]:
+    """Let a site be steered for as long as this lasts."""
+    life = asyncio.create_task(site.live(), name="steered site")
+    life.add_done_callback(_note_end)
+    try:
+        yield
+    finally:
+        life.cancel()
+        with suppress(asyncio.CancelledError):
+            await life
+
+
+def _note_end(life: asyncio.Task[None]) -> None:
+    if not life.cancelled() and life.exception() is not None:
+        _log.error("the site is steered no more; its stations fall back", exc_info=life.exception())
+
+
+async def _prune(csms: Csms, days: float) -> None:
+    while True:
+        try:
+            await csms.store.prune(csms.now() - round(days * MS_PER_DAY))
+        except Unavailable as error:
+            _log.warning("what is old could not be forgotten: %s", error)
+        await asyncio.sleep(PRUNE_EVERY_S)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def csms_url(choices: CsmsChoices) -> str:
+    """Where the CSMS is kept: a SQLite file of its own, or a PostgreSQL database that others may share."""
+    url = choices.store
+    if url is None:
+        return f"sqlite:///{choices.data.absolute() / CSMS_FILE}"
+    if url.startswith("sqlite:///"):
+        file = Path(url.removeprefix("sqlite:///"))
+        return f"sqlite:///{file.with_name(f'{file.stem}-csms{file.suffix}')}"
+    return url
+
+
+def tls_of(certificates: Certificates, own_root: Path) -> ssl.SSLContext:
+    """TLS as chosen. Raises InvalidInput where a file is no good."""
+    key = str(certificates.key) if certificates.key is not None else None
+    authorities = str(certificates.authorities) if certificates.authorities is not None else None
+    try:
+        context = tls_context(str(certificates.certificate), key, authorities or str(own_root))
+        context.load_verify_locations(str(own_root))
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidInput("tls-cert", f"cannot be used with its key: {error}", allowed="PEM files") from error
+    return context
+
+
+def announce(doors: Doors) -> None:
+    """Say where stations may connect."""
+    for door, scheme in ((doors.plain, "ws"), (doors.tls, "wss")):
+        if door is not None:
+            host, port = door.getsockname()[:2]
+            _log.info("stations connect to %s://%s:%d/STATION-ID", scheme, f"[{host}]" if ":" in host else host, port)

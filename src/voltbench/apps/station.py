@@ -1,0 +1,171 @@
+"""`voltbench station`: one station twin, whose driver sits at the keyboard."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from voltbench.adapters.catalog import Catalog
+from voltbench.adapters.ocpp_station.host import HostedStation
+from voltbench.apps.station_choices import StationChoices, Stations, keys_of
+from voltbench.charging.happenings import Happening, StatusChanged, TokenRefused, TransactionEnded, TransactionStarted
+from voltbench.charging.path import can_plug_in
+from voltbench.charging.vehicle import Vehicle, VehicleModel
+from voltbench.errors import InvalidInput, VoltbenchError
+from voltbench.ocpp.v16.station.keys import KEYS
+from voltbench.ocpp.v16.station.station import Station
+from voltbench.quantities import Instant, utc
+
+HELP = """plug [EVSE] [VEHICLE] [PERCENT]   plug a car in (of the catalog, with so much in its battery)
+tap TAG [EVSE]                    show an id tag to the reader
+unplug [EVSE]                     pull the plug
+fault [EVSE] [ERROR]              let something break (an error code of OCPP, as GroundFailure); EVSE 0: the station
+repair [EVSE]                     mend it
+status                            what every EVSE does, and why no more
+keys [KEY]                        configuration keys
+quit                              hang up and go"""
+
+
+def station(
+    csms: Annotated[str, typer.Option(help="Where the CSMS is, without the station's id: ws://HOST:PORT/PATH.")],
+    id: Annotated[str, typer.Option(help="The station's id.")] = "VB-00001",
+    model: Annotated[str, typer.Option(help="Its model, from the catalog.")] = "alfen-eve-double-pro",
+    speed: Annotated[float, typer.Option(help="Virtual seconds a second.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Makes a run repeatable.")] = 0,
+    key: Annotated[list[str] | None, typer.Option(help="A configuration key, as KEY=VALUE; may be repeated.")] = None,
+    ca: Annotated[Path | None, typer.Option(dir_okay=False, help="Certificates to trust, for wss.")] = None,
+    data: Annotated[Path | None, typer.Option(file_okay=False, help="Let it survive a kill, in here.")] = None,
+) -> None:
+    """Be the driver at one station: plug in, tap a tag, unplug, break something."""
+    choices = StationChoices(csms, model, speed, seed, data, "websockets", ca, keys=keys_of(key or []))
+    asyncio.run(_at(choices, id))
+
+
+async def _at(choices: StationChoices, id: str) -> None:
+    made = Stations(choices, Catalog(None if choices.data is None else choices.data / "catalog"))
+    hosted = made.add(id)
+    driver = _Driver(hosted, Catalog(None if choices.data is None else choices.data / "catalog"))
+    print(HELP, flush=True)
+    await _accepted(hosted)
+    try:
+        while (line := await asyncio.to_thread(sys.stdin.readline)) and line.strip() != "quit":
+            driver.obey(line)
+    finally:
+        await made.host.close()
+
+
+async def _accepted(hosted: HostedStation) -> None:
+    """Wait a little until the CSMS has accepted the station; then go on all the same."""
+    for _ in range(50):
+        if hosted.station.is_accepted:
+            break
+        await asyncio.sleep(0.1)
+    where = "accepted by" if hosted.station.is_accepted else "has not reached"
+    print(f"{hosted.station.id} {where} its CSMS", flush=True)
+
+
+class _Driver:
+    """Does what is typed, and prints what happens."""
+
+    def __init__(self, hosted: HostedStation, catalog: Catalog) -> None:
+        self._hosted = hosted
+        self._catalog = catalog
+        self._console = Console()
+        hosted.station.on_fact = self._tell
+        self._words: dict[str, Callable[[list[str]], None]] = {
+            "plug": self._plug,
+            "tap": self._tap,
+            "unplug": self._unplug,
+            "fault": self._fault,
+            "repair": self._repair,
+            "status": lambda _: self._hosted.do(self._status),
+            "keys": self._keys,
+            "help": lambda _: print(HELP, flush=True),
+        }
+
+    def obey(self, line: str) -> None:
+        """Do what a line says; what is wrong with it is told."""
+        words = line.split()
+        if not words:
+            return
+        try:
+            if words[0] not in self._words:
+                raise InvalidInput("command", "is unknown", found=words[0], allowed=", ".join(self._words))
+            self._words[words[0]](words[1:])
+        except VoltbenchError as error:
+            print(f"! {error}", flush=True)
+
+    def _plug(self, words: list[str]) -> None:
+        evse = _evse(words)
+        named = next((word for word in words if not word.rstrip("%").isdigit()), None)
+        model = self._catalog.vehicle(named) if named is not None else self._usual(evse)
+        percents = [float(word.rstrip("%")) for word in words[1:] if word.rstrip("%").isdigit()]
+        vehicle = Vehicle("car", model, (percents[0] if percents else 30.0) / 100.0)
+        self._hosted.do(lambda one, now: one.plug_in(now, evse, vehicle))
+
+    def _usual(self, evse: int) -> VehicleModel:
+        connector = self._hosted.station.life.evse(evse).feed.model
+        for model in self._catalog.vehicles():
+            if can_plug_in(Vehicle("", model, 0.5), connector):
+                return model
+        raise InvalidInput("vehicle", "is needed: no car of the catalog fits", found=connector.type)
+
+    def _tap(self, words: list[str]) -> None:
+        if not words:
+            raise InvalidInput("tap", "needs an id tag")
+        evse = int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+        self._hosted.do(lambda one, now: one.present(now, words[0], evse))
+
+    def _unplug(self, words: list[str]) -> None:
+        self._hosted.do(lambda one, now: one.unplug(now, _evse(words)))
+
+    def _fault(self, words: list[str]) -> None:
+        error = next((word for word in words if not word.isdigit()), "OtherError")
+        self._hosted.do(lambda one, now: one.fail(now, _evse(words), error))
+
+    def _repair(self, words: list[str]) -> None:
+        self._hosted.do(lambda one, now: one.repair(now, _evse(words)))
+
+    def _keys(self, words: list[str]) -> None:
+        keys = self._hosted.station.configuration
+        for key in KEYS:
+            if not words or key.name.lower() == words[0].lower():
+                print(f"{key.name} = {keys.text(key.name)}", flush=True)
+
+    def _status(self, one: Station, now: Instant) -> None:
+        table = Table("EVSE", "status", "kW", "allowed kW", "because of", "kWh", "car")
+        for evse in one.life.evses:
+            reading, why = evse.feed.reading(now), one.life.powering.why.get(evse.id, "")
+            car = "" if evse.feed.vehicle is None else evse.feed.vehicle.model.id
+            charge = "" if reading.soc is None else f" {reading.soc:.0%}"
+            figures = (f"{w / 1e3:.2f}" for w in (reading.power_w, reading.offered_w))
+            table.add_row(
+                str(evse.id), evse.status(), *figures, why, f"{reading.register_wh / 1e3:.2f}", f"{car}{charge}"
+            )
+        line = "accepted" if one.is_accepted else "connected" if one.is_connected else "offline"
+        self._console.print(table)
+        print(f"{one.id}: {line}, {len(one.transactions.outbox)} messages wait", flush=True)
+
+    def _tell(self, now: Instant, fact: Happening) -> None:
+        clock = f"{utc(now):%H:%M:%S}"
+        if isinstance(fact, StatusChanged):
+            print(f"{clock}  EVSE {fact.evse}: {fact.status}{f' ({fact.error})' if fact.error else ''}", flush=True)
+        elif isinstance(fact, TokenRefused):
+            offline = "" if self._hosted.station.is_accepted else ", offline"
+            print(f"{clock}  EVSE {fact.evse}: {fact.token} is refused ({fact.why}{offline})", flush=True)
+        elif isinstance(fact, TransactionStarted):
+            print(f"{clock}  EVSE {fact.transaction.evse}: transaction of {fact.transaction.token}", flush=True)
+        elif isinstance(fact, TransactionEnded):
+            energy_wh = fact.reading.register_wh - fact.transaction.register_start_wh
+            print(f"{clock}  EVSE {fact.transaction.evse}: ended, {energy_wh:.0f} Wh, {fact.reason}", flush=True)
+
+
+def _evse(words: list[str]) -> int:
+    return int(words[0]) if words and words[0].isdigit() else 1

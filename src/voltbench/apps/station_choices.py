@@ -1,0 +1,156 @@
+"""Stations as they are asked for on the command line: how many, which model, where their CSMS is, who comes to them."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from voltbench.adapters.catalog import Catalog
+from voltbench.adapters.ocpp_station.host import HostedStation, StationHost
+from voltbench.adapters.ocpp_station.line import Address, Dialler
+from voltbench.adapters.ocpp_station.memory import Memory, ProcessMemory, SQLiteMemory
+from voltbench.adapters.ocpp_station.notary import StationNotary
+from voltbench.adapters.ocpp_station.picows_line import PicowsDialler
+from voltbench.adapters.ocpp_station.transfers import Transfers
+from voltbench.adapters.ocpp_station.websockets_line import WebSocketsDialler
+from voltbench.chance import stream
+from voltbench.charging.station import StationModel
+from voltbench.charging.vehicle import VehicleModel
+from voltbench.clock import ScaledClock, wall_instant
+from voltbench.errors import InvalidInput
+from voltbench.ocpp.v16.station.keys import BY_NAME
+from voltbench.ocpp.v16.station.registration import Identity
+from voltbench.ocpp.v16.station.station import Station
+from voltbench.quantities import MS_PER_SECOND, Instant
+from voltbench.running.comings import comings
+from voltbench.running.drivers import Drivers
+
+DIALLERS: dict[str, Callable[[], Dialler]] = {"picows": PicowsDialler, "websockets": WebSocketsDialler}
+MEMORY_FILE, KEYS_FOLDER, FILES_FOLDER = "stations.db", "keys", "files"
+
+
+@dataclass(frozen=True)
+class StationChoices:
+    """Stations to be made. Without `data` nothing outlives the process."""
+
+    csms: str
+    model: str
+    speed: float = 1.0
+    seed: int = 0
+    data: Path | None = None
+    transport: str = "picows"
+    ca: Path | None = None
+    vendor: str = "voltbench"
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        scheme = urlsplit(self.csms).scheme
+        if scheme not in ("ws", "wss") or not urlsplit(self.csms).hostname:
+            raise InvalidInput("csms", "is no address of a CSMS", found=self.csms, allowed="ws://HOST or wss://HOST")
+        if self.transport not in DIALLERS:
+            raise InvalidInput("transport", "is unknown", found=self.transport, allowed=", ".join(DIALLERS))
+        if not 0.0 < self.speed <= 100_000.0:
+            raise InvalidInput("speed", "is out of range", found=self.speed, allowed="above 0, up to 100000")
+
+
+class Stations:
+    """Makes stations on a host. Everything that is drawn comes from named streams of one seed."""
+
+    def __init__(self, choices: StationChoices, catalog: Catalog) -> None:
+        self.choices = choices
+        self.model: StationModel = catalog.station(choices.model)
+        self._vehicles: list[VehicleModel] = list(catalog.vehicles())
+        self._shared_tls = self._with_ca(ssl.create_default_context()) if choices.ca is not None else None
+        self.started_at: Instant = wall_instant()
+        clock = ScaledClock(self.started_at, choices.speed)
+        memory, files = _memory(choices), None if choices.data is None else choices.data / FILES_FOLDER
+        self.host = StationHost(clock, DIALLERS[choices.transport](), memory, Transfers(files))
+        self._ids = count(1)
+
+    def add(self, id: str, begins_at: Instant | None = None) -> HostedStation:
+        """A station, which connects when it begins."""
+        chances = stream(self.choices.seed, "station", id)
+        data = self.choices.data
+        notary = StationNotary(None if data is None else data / KEYS_FOLDER / quote(id, safe=""))
+        station = Station(
+            self.started_at if begins_at is None else begins_at,
+            Identity(id, self.choices.vendor, self.model.id),
+            self.model,
+            notary,
+            new_id=self._new_id,
+            chance=chances.random,
+            fixed=self.choices.keys,
+            memory=self.host.memory.load(id),
+        )
+        return self.host.add(station, lambda one: self._address(one, notary))
+
+    def let_drive(
+        self, hosted: HostedStation, profile: str, per_day: float, token: Callable[[], str], begins_at: Instant
+    ) -> Drivers:
+        """Let drivers come to a station."""
+        id = hosted.station.id
+        chances = stream(self.choices.seed, "drivers", id)
+        seed = int(chances.integers(2**31))
+        mix = [(model, 1.0) for model in self._vehicles]
+        coming = comings(profile, per_day, begins_at, self.model, mix, seed, chances.random)
+        drivers = Drivers(hosted, coming, token, chances.random)
+        self.host.let_drive(hosted, drivers)
+        return drivers
+
+    def _new_id(self) -> str:
+        return f"{self.started_at:x}-{next(self._ids):x}"
+
+    def _tls(self, profile: int, notary: StationNotary) -> ssl.SSLContext | None:
+        """What secures a station's line. Who asks for more than its URL gives is refused by its line."""
+        if profile < 2 and not self.choices.csms.startswith("wss://"):
+            return None
+        if self._shared_tls is not None and profile < 3:
+            return self._shared_tls
+        own = notary.tls(max(2, profile))
+        return self._with_ca(own) if own is not None and self.choices.ca is not None else own
+
+    def _with_ca(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        try:
+            context.load_verify_locations(self.choices.ca)
+        except OSError as error:
+            allowed = "a file with certificates in PEM"
+            raise InvalidInput("ca", f"cannot be read: {error}", found=str(self.choices.ca), allowed=allowed) from error
+        return context
+
+    def _address(self, station: Station, notary: StationNotary) -> Address:
+        keys = station.configuration
+        key, profile = keys.text("AuthorizationKey"), keys.whole("SecurityProfile")
+        headers = {}
+        if key and profile < 3:
+            pair = base64.b64encode(f"{station.id}:{key}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
+        url = f"{self.choices.csms.rstrip('/')}/{quote(station.id, safe='')}"
+        return Address(url, "ocpp1.6", headers, self._tls(profile, notary), float(keys.whole("WebSocketPingInterval")))
+
+
+def _memory(choices: StationChoices) -> Memory:
+    return ProcessMemory() if choices.data is None else SQLiteMemory(choices.data / MEMORY_FILE)
+
+
+def keys_of(settings: list[str]) -> dict[str, str]:
+    """Configuration keys as they are written on the command line: `Key=Value`. Raises InvalidInput."""
+    keys = {}
+    for setting in settings:
+        name, mark, value = setting.partition("=")
+        key = BY_NAME.get(name.lower())
+        if not mark or key is None:
+            raise InvalidInput("key", "is no configuration key of OCPP 1.6", found=setting, allowed="KEY=VALUE")
+        if not key.is_allowed(value):
+            raise InvalidInput(key.name, "cannot be set to that", found=value)
+        keys[key.name] = value
+    return keys
+
+
+def first_connection(started_at: Instant, number: int, per_second: float, speed: float) -> Instant:
+    """When a station of a fleet first connects: so many a second on the wall."""
+    return started_at + round(number / per_second * speed * MS_PER_SECOND)

@@ -1,0 +1,182 @@
+"""A site whose stations are at the CSMS: the energy manager hears what they measure and sets what they may draw.
+
+Nothing of it is kept: after a restart stations fall back to their failsafe until they are heard of again, and the open
+transactions that the CSMS remembers are taken up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from voltbench.adapters.ocpp_csms.csms import Csms
+from voltbench.adapters.station_json import StationConfig, control_options, site_plan
+from voltbench.energy.commit import Confirmation
+from voltbench.errors import VoltbenchError
+from voltbench.ocpp.v16.csms.records import KnownStation, MetersRead, Record, Transaction
+from voltbench.ocpp.v16.csms_profiles import failsafe_profile, power_profile
+from voltbench.ocpp.v16.messages import MeterValues
+from voltbench.ocpp.wire_types import instant, read
+from voltbench.quantities import MS_PER_SECOND, Instant
+from voltbench.running.hosted import HostedPlan, HostedSite
+from voltbench.running.steering import Command, ReadMeter, SetFailsafe, Steering
+from voltbench.running.views import SiteView
+
+ANSWER_WITHIN_S = 30.0
+LOOK_S = 1.0
+"""How often is looked after limits that would end soon."""
+
+KEYS = {"MeterValueSampleInterval": "10", "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import"}
+"""What stations have to be set to, so that they tell often enough what they draw."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SteeredChoices:
+    """A site to steer: what each EVSE may draw when nothing is heard, and for how long a limit holds."""
+
+    config: StationConfig
+    failsafe_w: float
+    validity_s: float
+
+
+class SteeredSite:
+    """A site by its configuration, whose chargers are called as their stations are. Lives while `live` runs."""
+
+    def __init__(self, csms: Csms, choices: SteeredChoices) -> None:
+        options = replace(control_options(choices.config), confirmation=Confirmation.REPORTED)
+        validity_ms = round(choices.validity_s * MS_PER_SECOND)
+        plan = HostedPlan(site_plan(choices.config), options, validity_ms=validity_ms, failsafe_w=choices.failsafe_w)
+        self._csms = csms
+        self._site = HostedSite(plan, csms.now())
+        self._ratings = {place.station: place.station_model.max_power_w for place in plan.site.places}
+        self._steering = Steering(self._site, {station: station for station in self._ratings})
+        self._there: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def status(self) -> SiteView:
+        """The site as it is now."""
+        return self._site.status(self._now())
+
+    async def live(self) -> None:
+        """Steer until cancelled."""
+        unwatch = self._csms.watch(self._hear)
+        try:
+            while True:
+                self._site.advance(self._now())
+                self._steering.renew(self._now())
+                self._send()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            unwatch()
+            for task in self._tasks:
+                task.cancel()
+
+    def _now(self) -> Instant:
+        return max(self._csms.now(), self._site.now)
+
+    # --- what stations tell -----------------------------------------------------------------------------------------
+
+    def _hear(self, record: Record) -> None:
+        try:
+            self._look(record.id if isinstance(record, KnownStation) else getattr(record, "station_id", ""))
+            match record:
+                case Transaction():
+                    self._transaction(record)
+                case MetersRead():
+                    self._measured(record)
+        except VoltbenchError as error:
+            _log.warning("the site cannot go by %r: %s", record, error)
+        self._send()
+
+    def _look(self, station: str) -> None:
+        """See whether a station of the site has come or gone; who is back says something, sooner or later."""
+        known = self._csms.central.known(station) if station in self._ratings else None
+        if known is None:
+            return
+        is_there = self._csms.is_connected(station) and known.station.registration == "Accepted"
+        if is_there == (station in self._there):
+            return
+        if not is_there:
+            self._there.discard(station)
+            self._steering.left(station)
+            return
+        self._there.add(station)
+        for key, setting in KEYS.items():
+            self._spawn(self._ask(station, "ChangeConfiguration", {"key": key, "value": setting}))
+        self._steering.arrived(self._now(), station)
+        for transaction in self._csms.central.transactions.open_of(station):
+            self._transaction(transaction)
+
+    def _transaction(self, transaction: Transaction) -> None:
+        station, id = transaction.station_id, str(transaction.id)
+        if station not in self._ratings:
+            return
+        if transaction.closed_by is None:
+            self._steering.started(self._now(), station, transaction.connector_id, id, self._ratings[station])
+            return
+        meter_stop_wh = transaction.meter_stop_wh
+        energy_wh = None if meter_stop_wh is None else max(0.0, float(meter_stop_wh - transaction.meter_start_wh))
+        self._steering.ended(self._now(), station, id, energy_wh)
+
+    def _measured(self, told: MetersRead) -> None:
+        if told.station_id not in self._ratings or told.transaction_id is None:
+            return
+        for power_w, read_at in powers_w(read(MeterValues, told.payload.encode())):
+            self._steering.measured(
+                self._now(), told.station_id, told.connector_id, str(told.transaction_id), power_w, read_at
+            )
+
+    # --- what they are told -----------------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        for command in self._steering.commands():
+            self._spawn(self._carry_out(command))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry_out(self, command: Command) -> None:
+        if isinstance(command, ReadMeter):
+            payload: dict[str, Any] = {"requestedMessage": "MeterValues", "connectorId": command.evse}
+            await self._ask(command.station, "TriggerMessage", payload)
+            return
+        profile = failsafe_profile(command) if isinstance(command, SetFailsafe) else power_profile(command)
+        accepted = await self._ask(command.station, "SetChargingProfile", msgspec.to_builtins(profile))
+        self._steering.answered(self._now(), command, accepted)
+        self._send()
+
+    async def _ask(self, station: str, action: str, payload: Any) -> bool:
+        """Whether a station has accepted what it was asked."""
+        try:
+            asked = await self._csms.command(station, action, payload)
+            over = await self._csms.outcome(asked.id, ANSWER_WITHIN_S)
+        except VoltbenchError as error:
+            _log.info("%s: %s: %s", station, action, error)
+            return False
+        if over is None or over.answer is None:
+            return False
+        accepted = bool(msgspec.json.decode(over.answer).get("status") == "Accepted")
+        if not accepted:
+            _log.warning("%s does not accept %s: %s", station, action, over.answer)
+        return accepted
+
+
+def powers_w(values: MeterValues) -> list[tuple[float, Instant]]:
+    """What a message says of the power that is drawn, with when it was measured; phases are added up."""
+    found = []
+    for value in values.meter_value:
+        told = [s for s in value.sampled_value if s.measurand == "Power.Active.Import"]
+        whole = [s for s in told if not s.phase]
+        used = whole[:1] or told
+        if used:
+            power_w = sum(float(s.value) * (1_000.0 if s.unit == "kW" else 1.0) for s in used)
+            found.append((power_w, instant(value.timestamp)))
+    return found

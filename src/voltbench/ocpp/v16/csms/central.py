@@ -1,0 +1,143 @@
+"""What all stations share: who is known, which tokens, which transactions, and by which rules strangers are met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from voltbench.errors import NotFound
+from voltbench.ocpp.v16.csms.dossier import Dossier
+from voltbench.ocpp.v16.csms.records import (
+    ConnectorState,
+    InstalledProfile,
+    KnownStation,
+    LocalList,
+    NamedProfile,
+    Note,
+    Record,
+    Reservation,
+    Setting,
+    Token,
+    Transaction,
+)
+from voltbench.ocpp.v16.csms.secrets_kept import hashed
+from voltbench.ocpp.v16.csms.tokens import Tokens
+from voltbench.ocpp.v16.csms.transactions import Transactions
+from voltbench.ocpp.v16.messages import AuthorizationStatus, RegistrationStatus
+from voltbench.quantities import Instant
+
+OWN_VENDOR = "org.voltbench"
+"""A vendor id whose data transfers we understand: `Echo` gives back what it got."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules: strangers among stations and tokens, intervals in seconds, vendors whose data we take."""
+
+    unknown_stations: RegistrationStatus = "Accepted"
+    unknown_tokens: AuthorizationStatus = "Invalid"
+    heartbeat_s: int = 300
+    retry_boot_s: int = 30
+    vendors: frozenset[str] = frozenset()
+
+
+class Authority(Protocol):
+    """Whoever signs the certificates of stations."""
+
+    def sign(self, now: Instant, station_id: str, request: str) -> str | None:
+        """A chain of certificates (PEM) for a request (CSR, PEM) of this station, or None where that is no good."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What was kept, for a CSMS that goes on: the newest record of each key, and the last transaction's id."""
+
+    stations: list[KnownStation] = field(default_factory=list)
+    belongings: list[ConnectorState | Setting | Reservation | InstalledProfile | Note | LocalList] = field(
+        default_factory=list
+    )
+    tokens: list[Token] = field(default_factory=list)
+    transactions: list[Transaction] = field(default_factory=list)
+    named_profiles: list[NamedProfile] = field(default_factory=list)
+    last_transaction_id: int = 0
+
+
+class Central:
+    """The knowledge of a CSMS. `new_salt` gives chance for the hashes of passwords."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        new_salt: Callable[[], str],
+        memory: Memory | None = None,
+        authority: Authority | None = None,
+    ) -> None:
+        memory = memory or Memory()
+        self.policy = policy
+        self.authority = authority
+        self._new_salt = new_salt
+        self.tokens = Tokens(policy.unknown_tokens, memory.tokens)
+        self.transactions = Transactions(memory.transactions, memory.last_transaction_id)
+        self.named_profiles = {profile.name: profile for profile in memory.named_profiles}
+        self._dossiers = {station.id: Dossier(station) for station in memory.stations}
+        for record in memory.belongings:
+            self._dossiers[record.station_id].put(record)
+
+    # --- stations ---------------------------------------------------------------------------------------------------
+
+    def known(self, station_id: str) -> Dossier | None:
+        """A station that is known."""
+        return self._dossiers.get(station_id)
+
+    def dossier(self, station_id: str) -> Dossier:
+        """A station. Raises NotFound where it is not known."""
+        found = self._dossiers.get(station_id)
+        if found is None:
+            raise NotFound("station", station_id)
+        return found
+
+    def dossiers(self) -> Iterable[Dossier]:
+        """Every station, by its id."""
+        return [self._dossiers[id] for id in sorted(self._dossiers)]
+
+    def welcome(self, now: Instant, station_id: str, subprotocol: str) -> tuple[Dossier, list[Record]]:
+        """A station connects; who was not known is from now on, and may do what the policy says."""
+        known = self._dossiers.get(station_id)
+        if known is None:
+            return self.admit(now, station_id, self.policy.unknown_stations, subprotocol)
+        known.seen_at = now
+        if known.station.subprotocol != subprotocol:
+            return known, [known.put(replace(known.station, subprotocol=subprotocol))]
+        return known, []
+
+    def admit(
+        self, now: Instant, station_id: str, registration: RegistrationStatus, subprotocol: str = ""
+    ) -> tuple[Dossier, list[Record]]:
+        """Let a station take part, or not; it hears of it when it boots next."""
+        dossier = self._dossiers.get(station_id)
+        if dossier is not None:
+            return dossier, [dossier.put(replace(dossier.station, registration=registration))]
+        station = KnownStation(
+            id=station_id, registration=registration, subprotocol=subprotocol, first_seen_at=now, seen_at=now
+        )
+        self._dossiers[station_id] = dossier = Dossier(station)
+        return dossier, [station]
+
+    def set_password(self, dossier: Dossier, password: str | bytes) -> KnownStation:
+        """The password that a station has to show from now on."""
+        return dossier.put(replace(dossier.station, secret=hashed(password, self._new_salt())))
+
+    # --- tokens and profiles ----------------------------------------------------------------------------------------
+
+    def put_token(self, token: Token) -> Token:
+        """A token is known, or known otherwise."""
+        self.tokens.put(token)
+        return token
+
+    def put_named_profile(self, profile: NamedProfile) -> NamedProfile:
+        """Store a charging profile under its name."""
+        self.named_profiles[profile.name] = profile
+        return profile

@@ -1,0 +1,93 @@
+"""What the CSMS knows of one station: the newest record of each thing."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from voltbench.errors import LocalProtocolError
+from voltbench.ocpp.v16.csms.records import (
+    ConnectorState,
+    Event,
+    InstalledProfile,
+    KnownStation,
+    LocalList,
+    Note,
+    Record,
+    Reservation,
+    Setting,
+)
+from voltbench.ocpp.v16.messages import MeterValues
+from voltbench.quantities import Instant
+
+R = TypeVar("R", bound=Record)
+
+
+class Dossier:
+    """One station, as it is known. `seen_at` is when it was heard last, `latest` what each connector measured last."""
+
+    __slots__ = (
+        "connectors",
+        "latest",
+        "local_list",
+        "notes",
+        "profiles",
+        "reservations",
+        "seen_at",
+        "settings",
+        "station",
+    )
+
+    def __init__(self, station: KnownStation) -> None:
+        self.station = station
+        self.seen_at = station.seen_at
+        self.connectors: dict[int, ConnectorState] = {}
+        self.settings: dict[str, Setting] = {}
+        self.reservations: dict[int, Reservation] = {}
+        self.profiles: dict[int, InstalledProfile] = {}
+        self.notes: dict[str, Note] = {}
+        self.local_list: LocalList | None = None
+        self.latest: dict[int, MeterValues] = {}
+
+    @property
+    def id(self) -> str:
+        """The station's id."""
+        return self.station.id
+
+    def put(self, record: R) -> R:
+        """Remember a record, and return it to be kept."""
+        match record:
+            case KnownStation():
+                self.station = record
+            case ConnectorState():
+                self.connectors[record.connector_id] = record
+            case Setting():
+                self.settings[record.key] = record
+            case Reservation():
+                self.reservations[record.reservation_id] = record
+            case InstalledProfile():
+                self.profiles[record.profile_id] = record
+            case Note():
+                self.notes[record.topic] = record
+            case LocalList():
+                self.local_list = record
+            case _:
+                raise LocalProtocolError(f"a {type(record).__name__} does not belong to a station alone")
+        return record
+
+    def connector(self, connector_id: int) -> ConnectorState:
+        """A connector, even one that has not told anything yet."""
+        return self.connectors.get(connector_id) or ConnectorState(station_id=self.id, connector_id=connector_id)
+
+    def note(self, now: Instant, topic: str, content: str) -> Note:
+        """Remember the newest on a topic."""
+        return self.put(Note(station_id=self.id, topic=topic, content=content, at=now))
+
+    def event(self, now: Instant, kind: str, content: str) -> Event:
+        """Something that the station told."""
+        return Event(station_id=self.id, kind=kind, content=content, at=now)
+
+    def leave(self) -> KnownStation:
+        """The station is gone: when it was heard last is worth keeping."""
+        return self.put(replace(self.station, seen_at=max(self.seen_at, self.station.seen_at)))

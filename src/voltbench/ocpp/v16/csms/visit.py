@@ -1,0 +1,231 @@
+"""A station's visit: one connection, from its first frame to its last.
+
+Frames come in; out come records to keep, and frames to send. The answer to a station is not among these before the
+records that it confirms are known to be durable: until then it waits in a `Turn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from voltbench.errors import Conflict, InvalidInput, VoltbenchError
+from voltbench.ocpp.dialect import Fault
+from voltbench.ocpp.rpc import Answered, Called, Ignored, Overdue, Peer, Refused
+from voltbench.ocpp.v16 import messages as m
+from voltbench.ocpp.v16.csms import charging, maintaining, registering
+from voltbench.ocpp.v16.csms.central import Central
+from voltbench.ocpp.v16.csms.dossier import Dossier
+from voltbench.ocpp.v16.csms.effects import WRITE_ONLY, effects
+from voltbench.ocpp.v16.csms.records import Command, CommandState, Record
+from voltbench.ocpp.v16.csms.reply import Handler, Reply, json_of
+from voltbench.ocpp.versions import OCPP_16
+from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
+
+HANDLERS: Mapping[str, Handler] = {
+    "Authorize": charging.authorize,
+    "BootNotification": registering.boot,
+    "DataTransfer": maintaining.data_transfer,
+    "DiagnosticsStatusNotification": maintaining.diagnostics_status,
+    "FirmwareStatusNotification": maintaining.firmware_status,
+    "Heartbeat": registering.heartbeat,
+    "LogStatusNotification": maintaining.log_status,
+    "MeterValues": charging.meter_values,
+    "SecurityEventNotification": maintaining.security_event,
+    "SignCertificate": maintaining.sign_certificate,
+    "SignedFirmwareStatusNotification": maintaining.signed_firmware_status,
+    "StartTransaction": charging.start,
+    "StatusNotification": registering.status,
+    "StopTransaction": charging.stop,
+}
+
+NOT_WHILE_PENDING = frozenset({"Authorize", "StartTransaction", "RemoteStartTransaction", "RemoteStopTransaction"})
+"""What neither side may ask while a station is pending (section 4.2); stops of what began before are welcome."""
+
+LARGEST_WHOLE = 1 << 63
+LARGEST_CONNECTOR = 1_000
+
+
+@dataclass(slots=True)
+class Turn:
+    """What came of a frame, or of time that went by: keep the records, then `Visit.settle` it."""
+
+    records: tuple[Record, ...] = ()
+    call_id: str | None = None
+    response: Struct | None = None
+    requests: tuple[tuple[str, Struct], ...] = ()
+    ignored: str | None = None
+
+
+class Visit:
+    """One connection of a station. `new_id` gives ids for the commands that follow from what it says."""
+
+    __slots__ = ("_asked", "_central", "_in_hand", "_is_over", "_new_id", "_peer", "dossier")
+
+    def __init__(
+        self,
+        central: Central,
+        dossier: Dossier,
+        new_id: Callable[[], str],
+        timeout_ms: DurationMs = 30 * MS_PER_SECOND,
+    ) -> None:
+        self.dossier = dossier
+        self._central = central
+        self._new_id = new_id
+        self._peer = Peer(OCPP_16, "csms", new_id, timeout_ms)
+        self._asked: dict[str, Command] = {}
+        self._in_hand: str | None = None
+        self._is_over = False
+
+    # --- what the station says --------------------------------------------------------------------------------------
+
+    def receive(self, now: Instant, frame: bytes | str) -> Turn:
+        """A frame has arrived. Whatever it is, it does not raise."""
+        self.dossier.seen_at = now
+        for happening in self._peer.receive(now, frame):
+            if isinstance(happening, Called):
+                return self._called(now, happening, frame)
+            if isinstance(happening, Ignored):
+                return Turn(ignored=happening.why)
+            return self._ended(now, happening)
+        return Turn()
+
+    def _called(self, now: Instant, called: Called, frame: bytes | str) -> Turn:
+        self._in_hand = called.id
+        try:
+            self._require_admission(called.action)
+            _require_storable(called.request, frame)
+            reply = HANDLERS[called.action](self._central, now, self.dossier, called.request)
+        except InvalidInput as error:
+            return self._refused(called, Fault.PROPERTY, error)
+        except Conflict as error:
+            return self._refused(called, Fault.SECURITY, error)
+        return self._turn(now, called, reply)
+
+    def _refused(self, called: Called, fault: Fault, error: VoltbenchError) -> Turn:
+        self._in_hand = None
+        self._peer.refuse(called.id, fault, str(error))
+        return Turn(ignored=f"call {called.id!r}: {error}")
+
+    def _require_admission(self, action: str) -> None:
+        registration = self.dossier.station.registration
+        if registration == "Rejected" and action != "BootNotification":
+            raise Conflict("station", self.dossier.id, "is rejected")
+        if registration == "Pending" and action in NOT_WHILE_PENDING:
+            raise Conflict("station", self.dossier.id, "is not accepted yet")
+
+    def _turn(self, now: Instant, called: Called, reply: Reply) -> Turn:
+        if not reply.requests:
+            return Turn(reply.records, called.id, reply.response)
+        commands = [self._command_of(now, self._new_id(), request) for request in reply.requests]
+        for command in commands:
+            self._asked[command.id] = command
+        requests = zip((command.id for command in commands), reply.requests, strict=True)
+        return Turn((*reply.records, *commands), called.id, reply.response, tuple(requests))
+
+    def settle(self, now: Instant, turn: Turn, *, kept: bool = True) -> None:
+        """The records of a turn are durable, or could not be kept: answer the station."""
+        if self._is_over or turn.call_id is None or turn.response is None:
+            return
+        self._in_hand = None
+        if not kept:
+            self._peer.refuse(turn.call_id, Fault.INTERNAL, "this could not be stored; send it again")
+            return
+        self._peer.answer(turn.call_id, turn.response)
+        for id, request in turn.requests:
+            self._peer.call(now, request, id)
+
+    def stumble(self) -> None:
+        """What was being handled could not be, by a fault of ours: its sender is told so."""
+        id, self._in_hand = self._in_hand, None
+        if id is not None and not self._is_over:
+            self._peer.refuse(id, Fault.INTERNAL, "this is a fault of the CSMS; its log says more")
+
+    def frames(self) -> list[bytes]:
+        """The frames to send now, in order; each is told once."""
+        return self._peer.frames()
+
+    # --- what the station is asked ----------------------------------------------------------------------------------
+
+    def propose(self, now: Instant, request: Struct) -> Command:
+        """What the station is to be asked, to be kept before. Raises Conflict where it may not be asked now."""
+        action = type(request).__name__
+        registration = self.dossier.station.registration
+        if registration == "Rejected" or (registration == "Pending" and action in NOT_WHILE_PENDING):
+            raise Conflict("station", self.dossier.id, f"is {registration.lower()}, and not to be asked for that")
+        return self._command_of(now, self._new_id(), request)
+
+    def ask(self, now: Instant, command: Command, request: Struct) -> None:
+        """Ask the station what was proposed."""
+        self._asked[command.id] = command
+        self._peer.call(now, request, command.id)
+
+    def _command_of(self, now: Instant, id: str, request: Struct) -> Command:
+        shown = request
+        if isinstance(request, m.ChangeConfiguration) and request.key in WRITE_ONLY:
+            shown = replace(request, value="***")
+        return Command(
+            id=id, station_id=self.dossier.id, action=type(request).__name__, payload=json_of(shown), asked_at=now
+        )
+
+    def _ended(self, now: Instant, happening: Answered | Refused | Overdue) -> Turn:
+        command = self._asked.pop(happening.call.id)
+        if isinstance(happening, Overdue):
+            return Turn((_over(command, now, "overdue"),))
+        if isinstance(happening, Refused):
+            refusal = {"code": happening.code, "description": happening.description, "details": happening.details}
+            return Turn((_over(command, now, "refused", refusal=json_of(refusal)),))
+        over = _over(command, now, "answered", answer=json_of(happening.response))
+        return Turn((over, *self._effects(now, happening)))
+
+    def _effects(self, now: Instant, happening: Answered) -> Iterable[Record]:
+        return effects(self._central, now, self.dossier, happening.call.request, happening.response)
+
+    # --- time and the end -------------------------------------------------------------------------------------------
+
+    def next_wakeup(self) -> Instant | None:
+        """When an answer is overdue."""
+        return self._peer.next_wakeup()
+
+    def wake(self, now: Instant) -> list[Record]:
+        """Give up what is overdue."""
+        ended = [self._ended(now, one) for one in self._peer.wake(now) if isinstance(one, Overdue)]
+        return [record for turn in ended for record in turn.records]
+
+    def end(self, now: Instant) -> list[Record]:
+        """The connection is gone: what was asked and not answered is lost."""
+        self._is_over = True
+        self._peer.lose()
+        lost = [_over(command, now, "lost") for command in self._asked.values()]
+        self._asked.clear()
+        return [*lost, self.dossier.leave()]
+
+
+def _over(
+    command: Command, now: Instant, state: CommandState, answer: str | None = None, refusal: str | None = None
+) -> Command:
+    return replace(command, state=state, answer=answer, refusal=refusal, ended_at=now)
+
+
+def _require_storable(request: Struct, frame: bytes | str) -> None:
+    """No database keeps a NUL in a text, or a number of more than 64 bits."""
+    if (b"\\u0000" if isinstance(frame, bytes) else "\\u0000") in frame:  # type: ignore[operator]
+        raise InvalidInput("payload", "has a NUL in a text", allowed="any other character")
+    for name in _WHOLES.get(type(request), ()):
+        found = getattr(request, name)
+        most = LARGEST_CONNECTOR if name == "connector_id" else LARGEST_WHOLE - 1
+        least = 0 if name == "connector_id" else -LARGEST_WHOLE
+        if found is not msgspec.UNSET and not least <= found <= most:
+            raise InvalidInput(name, "is out of range", found=found, allowed=f"{least} to {most}")
+
+
+_WHOLES: Mapping[type[Struct], tuple[str, ...]] = {
+    m.MeterValues: ("connector_id", "transaction_id"),
+    m.StartTransaction: ("connector_id", "meter_start", "reservation_id"),
+    m.StatusNotification: ("connector_id",),
+    m.StopTransaction: ("meter_stop", "transaction_id"),
+}

@@ -1,0 +1,52 @@
+"""What became of a fleet of stations at a CSMS."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """A fleet at one instant; messages are those of the second before."""
+
+    number: int
+    after_s: float
+    connected: int
+    accepted: int
+    charging: int
+    power_w: float
+    messages_per_s: float
+
+    def line(self) -> str:
+        """The same in words."""
+        return (
+            f"{self.after_s:7.1f} s  {self.connected} connected, {self.accepted} accepted, {self.charging} charging, "
+            f"{self.power_w / 1e3:.1f} kW, {self.messages_per_s:.0f} messages/s"
+        )
+
+
+class FleetReport(msgspec.Struct, frozen=True):
+    """What became of a fleet, to be written down. Latencies in s, by quantile; energy in Wh at the connectors."""
+
+    csms: str
+    model: str
+    arrivals: str
+    speed: float
+    seed: int
+    stations: int
+    lasted_s: float
+    all_accepted_after_s: float | None
+    calls: int
+    frames_sent: int
+    frames_received: int
+    latency_s: dict[str, float | None]
+    errors_received: int
+    errors_sent: int
+    connections_failed: int
+    connections_lost: int
+    transactions: int
+    turned_away: int
+    energy_wh: float
+    waiting_messages: int
+    cpu_s: float
+    moments: list[Moment]
+    figures: dict[str, str]

@@ -1,0 +1,224 @@
+"""The CSMS's REST API: what an operator or a test harness does beside the wire."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from ocpp.v16 import call, call_result
+
+from tests.csms16 import NOON_TEXT, a_profile
+from tests.csms_live import LiveCsms, a_csms, a_station, connected
+from voltbench.apps.api.csms.app import make_csms_app
+from voltbench.apps.api.trust import trust_for
+from voltbench.ocpp.v16.csms.central import Policy
+
+
+@pytest.fixture
+async def csms(tmp_path: Path) -> AsyncIterator[LiveCsms]:
+    async with a_csms(tmp_path) as csms:
+        yield csms
+
+
+def problem(answer: httpx.Response, status: int) -> Any:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.json()
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_command_says_where_its_answer_will_be(csms: LiveCsms):
+    async with connected(csms.url) as connection:
+        sent = await csms.client.post("/csms/stations/CP1/commands/ClearCache")
+        assert (sent.status_code, sent.headers["location"]) == (202, f"/csms/commands/{sent.json()['id']}")
+        assert json.loads(await connection.recv()) == [2, sent.json()["id"], "ClearCache", {}]
+        found = await csms.get(sent.headers["location"])
+        assert (found["state"], found["answer"], found["refusal"]) == ("pending", None, None)
+
+
+async def test_who_watches_hears_of_what_is_durable(csms: LiveCsms):
+    heard: list[str] = []
+    end = csms.service.csms.watch(lambda record: heard.append(type(record).__name__))
+    async with a_station(csms.url) as station:
+        start = call.StartTransaction(connector_id=1, id_tag="ADA", meter_start=1, timestamp=NOON_TEXT)
+        await station.tells(start)
+        end()
+        await station.tells(call.FirmwareStatusNotification(status="Idle"))
+    assert heard == ["KnownStation", "Transaction"]
+
+
+async def test_a_command_is_overdue_when_the_station_is_silent(tmp_path: Path):
+    async with a_csms(tmp_path, answer_within_s=0.1) as csms, connected(csms.url):
+        assert (await csms.command("CP1", "ClearCache", {}))["state"] == "overdue"
+
+
+async def test_a_command_is_lost_with_the_connection(csms: LiveCsms):
+    async with connected(csms.url) as connection:
+        sent = await csms.client.post("/csms/stations/CP1/commands/ClearCache")
+        await connection.recv()
+    await csms.gone()
+    again = await csms.client.post("/csms/stations/CP1/commands/ClearCache")
+    assert "is not connected" in problem(again, 409)["detail"]
+    assert (await csms.get(sent.headers["location"]))["state"] == "lost"
+
+
+async def test_what_cannot_be_sent_is_refused_where_it_is_wrong(csms: LiveCsms):
+    async with connected(csms.url):
+        path = "/csms/stations/CP1/commands"
+        wrong = problem(await csms.client.post(f"{path}/Reset", json={"type": "Gentle"}), 422)
+        assert (wrong["field"], wrong["found"], wrong["allowed"]) == ("type", "Gentle", "Hard, Soft")
+        assert problem(await csms.client.post(f"{path}/Reset", json=[1]), 422)["field"] == "body"
+        problem(await csms.client.post(f"{path}/Reset", content=b"{"), 400)
+        problem(await csms.client.post(f"{path}/Reset", content=b'{"type":"Soft","type":"Hard"}'), 400)
+        problem(await csms.client.post(f"{path}/Reset", content=b'{"type":"\\ud800"}'), 422)
+        problem(await csms.client.post(f"{path}/Heartbeat", json={}), 404)
+    problem(await csms.client.post("/csms/stations/CP2/commands/Reset", json={"type": "Soft"}), 404)
+    for path in ("/csms/stations/CP2", "/csms/commands/x", "/csms/transactions/7", "/csms/tokens/x"):
+        problem(await csms.client.get(path), 404)
+
+
+# --- stations -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_station_that_is_held_is_let_in(tmp_path: Path):
+    boot = call.BootNotification(charge_point_vendor="Acme", charge_point_model="One")
+    async with a_csms(tmp_path, policy=Policy(unknown_stations="Pending")) as csms, a_station(csms.url) as station:
+        assert (await station.tells(boot)).status == "Pending"
+        (known,) = (await csms.get("/csms/stations"))["stations"]
+        assert (known["id"], known["registration"], known["is_connected"]) == ("CP1", "Pending", True)
+        await csms.put("/csms/stations/CP1", registration="Accepted")
+        assert (await station.tells(boot)).status == "Accepted"
+
+
+async def test_a_station_may_be_known_before_it_comes(csms: LiveCsms):
+    await csms.put("/csms/stations/CP9", registration="Rejected")
+    async with a_station(csms.url, "CP9") as station:
+        booted = await station.tells(call.BootNotification(charge_point_vendor="Acme", charge_point_model="One"))
+        assert booted.status == "Rejected"
+
+
+# --- transactions and tokens ----------------------------------------------------------------------------------------
+
+
+async def test_a_stale_transaction_is_closed(csms: LiveCsms):
+    async with a_station(csms.url) as station:
+        start = call.StartTransaction(connector_id=1, id_tag="ADA", meter_start=1, timestamp=NOON_TEXT)
+        id = (await station.tells(start)).transaction_id
+    assert [one["id"] for one in (await csms.get("/csms/transactions?state=open"))["transactions"]] == [id]
+    closed = await csms.client.post(f"/csms/transactions/{id}/close")
+    assert (closed.json()["closed_by"], closed.json()["energy_wh"]) == ("operator", None)
+    problem(await csms.client.post(f"/csms/transactions/{id}/close"), 409)
+    problem(await csms.client.post("/csms/transactions/99/close"), 404)
+    assert (await csms.get("/csms/transactions?state=open"))["transactions"] == []
+    assert len((await csms.get("/csms/transactions?state=closed"))["transactions"]) == 1
+
+
+async def test_transactions_come_in_pages(csms: LiveCsms):
+    async with a_station(csms.url) as station:
+        for meter in range(5):
+            await station.tells(
+                call.StartTransaction(connector_id=1, id_tag="ADA", meter_start=meter, timestamp=NOON_TEXT)
+            )
+    seen, path = [], "/csms/transactions?limit=2"
+    while path:
+        page = await csms.get(path)
+        seen += [one["id"] for one in page["transactions"]]
+        path = f"/csms/transactions?limit=2&before={page['next']}" if page["next"] is not None else ""
+    assert seen == [5, 4, 3, 2, 1]
+
+
+async def test_tokens_are_known_as_they_were_put(csms: LiveCsms):
+    await csms.put("/csms/tokens/ADA", status="Blocked", group="FAMILY", expires_at=5)
+    await csms.put("/csms/tokens/ada", concurrent_transactions=2)
+    assert (await csms.get("/csms/tokens"))["tokens"] == [
+        {"id_token": "ADA", "status": "Accepted", "group": None, "expires_at": None, "concurrent_transactions": 2}
+    ]
+    wrong = await csms.client.put("/csms/tokens/ADA", json={"status": "Perhaps"})
+    assert problem(wrong, 422)["field"] == "status"
+    problem(await csms.client.put(f"/csms/tokens/{'A' * 21}", json={}), 422)
+
+
+async def test_a_profile_is_stored_and_sent_by_its_name(csms: LiveCsms):
+    stored = await csms.put("/csms/profiles/night", **a_profile(8))
+    assert stored["profile"] == a_profile(8)
+    wrong = await csms.client.put("/csms/profiles/night", json=a_profile() | {"stackLevel": "high"})
+    assert problem(wrong, 422)["field"] == "stackLevel"
+    async with a_station(csms.url) as station:
+        station.answers["SetChargingProfile"] = call_result.SetChargingProfile("Accepted")
+        await csms.command("CP1", "SetChargingProfile", {"connectorId": 0, "csChargingProfiles": "night"})
+    found = await csms.get("/csms/profiles")
+    assert [one["name"] for one in found["stored"]] == ["night"]
+    assert [one["profile_id"] for one in found["installed"]] == [8]
+
+
+# --- the wire -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_wire_log_shows_both_directions_and_no_key(csms: LiveCsms):
+    async with a_station(csms.url) as station:
+        station.answers["ChangeConfiguration"] = call_result.ChangeConfiguration("Accepted")
+        await csms.command("CP1", "ChangeConfiguration", {"key": "AuthorizationKey", "value": "a-secret-of-ours"})
+        frames = (await csms.get("/csms/stations/CP1/wire"))["frames"]
+    assert [(one["number"], one["direction"]) for one in frames] == [(1, "out"), (2, "in")]
+    assert '"value":"***"' in frames[0]["frame"]
+    commands = (await csms.get("/csms/stations/CP1/commands"))["commands"]
+    assert commands[0]["payload"] == {"key": "AuthorizationKey", "value": "***"}
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_file_comes_and_goes(csms: LiveCsms, tmp_path: Path):
+    for method, content in (("PUT", b"one"), ("POST", b"two" * 1_000_000)):
+        sent = await csms.client.request(method, "/csms/files/CP1%20diagnostics.log", content=content)
+        assert sent.status_code == 201
+        assert (await csms.client.get("/csms/files/CP1%20diagnostics.log")).content == content
+    (file,) = (await csms.get("/csms/files"))["files"]
+    assert (file["name"], file["size"]) == ("CP1 diagnostics.log", 3_000_000)
+    problem(await csms.client.get("/csms/files/nothing"), 404)
+    problem(await csms.client.delete("/csms/files/CP1%20diagnostics.log"), 405)
+    assert [path.name for path in (tmp_path / "csms" / "files").iterdir()] == ["CP1 diagnostics.log"]
+
+
+@pytest.mark.parametrize(
+    "name", ["..%2f..%2fcsms.db", "%2e%2e%2fstations-ca.key", "a%5cb", ".hidden", "a/b", "x" * 201, "a%00"]
+)
+async def test_a_name_leads_nowhere_else(csms: LiveCsms, name):
+    problem(await csms.client.get(f"/csms/files/{name}"), 422)
+    problem(await csms.client.put(f"/csms/files/{name}", content=b"x"), 422)
+
+
+async def test_a_file_that_is_too_large_is_not_kept(csms: LiveCsms):
+    csms.service.files.largest = 1_000
+    problem(await csms.client.put("/csms/files/large", content=b"x" * 1_001), 413)
+    assert (await csms.get("/csms/files"))["files"] == []
+
+
+async def test_files_need_the_token_or_a_stations_password(csms: LiveCsms):
+    await csms.put("/csms/stations/CP1", password="a long password")
+    app = make_csms_app(csms.service, trust_for("127.0.0.1", "the token"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        problem(await client.put("/csms/files/a", content=b"x"), 401)
+        problem(await client.put("/csms/files/a", content=b"x", auth=("CP1", "wrong")), 401)
+        for auth in (("CP1", "a long password"), ("anybody", "the token")):
+            assert (await client.put("/csms/files/a", content=b"x", auth=auth)).status_code == 201
+        shown = {"Authorization": "Bearer the token"}
+        assert (await client.get("/csms/files/a", headers=shown)).content == b"x"
+        problem(await client.get("/csms/stations"), 401)
+        page = shown | {"Origin": "http://localhost"}
+        problem(await client.put("/csms/files/a", content=b"x", headers=page), 403)
+        problem(await client.get("/csms/files/a", headers=shown | {"Host": "evil.example"}), 400)
+
+
+async def test_the_description_names_every_route(csms: LiveCsms):
+    description = await csms.get("/openapi.json")
+    assert {"/csms/stations", "/csms/transactions/{transaction_id}/close", "/csms/tokens/{id_token}"} <= set(
+        description["paths"]
+    )
+    assert (await csms.get("/health"))["status"] == "ok"

@@ -1,0 +1,123 @@
+"""`voltbench fleet` and `voltbench station` at `voltbench csms`: programs of their own, killed and started again."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.apis import eventually
+
+VOLTBENCH = str(Path(sys.executable).with_name("voltbench"))
+
+
+class Csms:
+    """A CSMS in a process of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.log = directory / "csms.log"
+        command = [VOLTBENCH, "csms", "--port", "0", "--http-port", "0", "--unknown-tokens", "accepted"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
+        self.url = f"ws://127.0.0.1:{self._port('ws')}"
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self._port('http')}", timeout=30)
+
+    def _port(self, scheme: str) -> str:
+        return eventually(lambda: re.search(rf"{scheme}://[^:]+:(\d+)", self.log.read_text()))[1]
+
+    def transactions(self, state: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        before: dict[str, int] = {}
+        while True:
+            page = self.client.get("/csms/transactions", params={"state": state, "limit": 500, **before}).json()
+            found += page["transactions"]
+            if page["next"] is None:
+                return found
+            before = {"before": page["next"]}
+
+
+@pytest.fixture
+def csms(tmp_path: Path) -> Iterator[Csms]:
+    running = Csms(tmp_path)
+    yield running
+    running.client.close()
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(30) == 0
+    assert "Traceback" not in running.log.read_text()
+
+
+def fleet(csms: Csms, directory: Path, *options: str) -> subprocess.Popen[bytes]:
+    command = [VOLTBENCH, "fleet", "--csms", csms.url, "--speed", "20", "--ramp", "200/s", *options]
+    with (directory / "fleet.log").open("ab") as log:
+        return subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
+
+
+def some(found: list[dict[str, Any]], count: int) -> list[dict[str, Any]] | None:
+    return found if len(found) >= count else None
+
+
+def test_a_fleet_charges_and_reports(csms: Csms, tmp_path: Path) -> None:
+    options = ("--stations", "20", "--duration", "6s", "--out", "report")
+    assert fleet(csms, tmp_path, *options).wait(60) == 0, (tmp_path / "fleet.log").read_text()
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["errors_received"] == report["errors_sent"] == report["connections_failed"] == 0
+    assert report["transactions"] >= 20
+    assert report["energy_wh"] > 0.0
+    assert 0.0 < report["latency_s"]["0.5"] <= report["latency_s"]["0.99"]
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "20 stations" in page
+    assert 'src="http' not in page
+
+
+def test_a_killed_fleet_loses_and_doubles_no_transaction(csms: Csms, tmp_path: Path) -> None:
+    options = ("--stations", "100", "--duration", "10m", "--data", "kept")
+    running = fleet(csms, tmp_path, *options)
+    begun = eventually(lambda: some(csms.transactions("open"), 200))
+    running.kill()
+    running.wait()
+    again = fleet(csms, tmp_path, *options)
+    ids = {one["id"] for one in begun}
+    over = eventually(lambda: some([one for one in csms.transactions("closed") if one["id"] in ids], len(ids)))
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(60) == 0
+    assert {one["reason"] for one in over} == {"PowerLoss"}
+    everything = [*csms.transactions("open"), *csms.transactions("closed")]
+    keys = [(one["station_id"], one["connector_id"], one["started_at"]) for one in everything]
+    assert len(keys) == len(set(keys))
+
+
+def test_somebody_at_a_station(csms: Csms, tmp_path: Path) -> None:
+    command = [VOLTBENCH, "station", "--csms", csms.url, "--id", "MINE", "--data", "kept"]
+    typed = "plug 1 kia-ev6-77 40%\ntap TAG\nnonsense\nfault 2 GroundFailure\nstatus\ntap TAG\nunplug\nquit\n"
+    done = subprocess.run(command, cwd=tmp_path, input=typed, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    for words in ("MINE accepted by its CSMS", "EVSE 1: Preparing", "EVSE 2: Faulted (GroundFailure)", "! command"):
+        assert words in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--csms", "http://x"], "csms: is no address of a CSMS, found 'http://x'"),
+        (["--csms", "ws://x", "--duration", "soon"], "duration: is out of range"),
+        (["--csms", "ws://x", "--ramp", "fast"], "ramp: is out of range"),
+        (["--csms", "ws://x", "--arrivals", "never"], "arrivals: is out of range"),
+        (["--csms", "ws://x", "--key", "Nonsense=1"], "key: is no configuration key"),
+        (["--csms", "ws://x", "--model", "nothing"], "nothing"),
+    ],
+)
+def test_what_cannot_be_is_one_line(tmp_path: Path, options: list[str], words: str) -> None:
+    done = subprocess.run(
+        [VOLTBENCH, "fleet", *options], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert words in done.stderr, done.stderr
