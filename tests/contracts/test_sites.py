@@ -607,6 +607,7 @@ async def test_what_the_demos_meters_show_is_kept_however_fast_it_lives(tmp_path
 async def test_what_is_too_old_is_forgotten_at_the_start(tmp_path: Path):
     store = await Store.open(f"sqlite:///{tmp_path}/live.db")
     telemetry, clock = await Telemetry.open(f"sqlite:///{tmp_path}/telemetry.db"), StandingClock()
+    await (await Sites.open(store, telemetry, clock=clock)).close()
     for days in (1, 40):
         telemetry.append("default", "grid_w", np.array([MIDNIGHT - days * MS_PER_DAY]), np.array([1.0]))
     await telemetry.flush()
