@@ -1,10 +1,13 @@
 """Every benchmark, one after another: prints the table and writes it to docs/benchmarks.md.
 
-python -m benchmarks [--quick] [NAME ...]
+python -m benchmarks [--quick] [--write] [NAME ...]
+
+With `--write` what was asked for takes its place in the page again; else only a whole run is written down.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -27,6 +30,8 @@ TITLES = {
 
 AGAIN, MOST_TRIES, QUIET_S = ("allocation", "site_year", "api"), 4, 11e-3
 """Short benchmarks are run again, so often at most, until the additions take less than this before and after one."""
+
+PAGE = ROOT / "docs" / "benchmarks.md"
 
 INTRODUCTION = """# Benchmarks
 
@@ -67,18 +72,20 @@ class Table:
 
 
 def main() -> None:
-    """Run what was asked for; only a whole run is written down."""
+    """Run what was asked for; a whole run is written down."""
     options = {word for word in sys.argv[1:] if word.startswith("-")}
     named = [word for word in sys.argv[1:] if word not in options]
-    if unknown := sorted({*named} - {*NAMES} | options - {"--quick"}):
-        sys.exit(f"benchmarks: there is no {', '.join(unknown)}; there are: --quick, {', '.join(NAMES)}")
-    quick, begun = bool(options), time.perf_counter()
+    if unknown := sorted({*named} - {*NAMES} | options - {"--quick", "--write"}):
+        sys.exit(f"benchmarks: there is no {', '.join(unknown)}; there are: --quick, --write, {', '.join(NAMES)}")
+    quick, begun = "--quick" in options, time.perf_counter()
     print(machine(), flush=True)
     tables = {name: _measured(name, quick) for name in named or NAMES}
     if not named and not quick:
-        page = ROOT / "docs" / "benchmarks.md"
-        page.write_text(_page(tables, time.perf_counter() - begun))
-        print(f"written to {page}")
+        PAGE.write_text(_page(tables, time.perf_counter() - begun))
+        print(f"written to {PAGE}")
+    elif "--write" in options and not quick:
+        for name, table in tables.items():
+            _rewrite(name, table)
 
 
 def _measured(name: str, quick: bool) -> Table:
@@ -102,17 +109,27 @@ def _tried(name: str, quick: bool, tries: int) -> Iterator[Table]:
             return
 
 
+def _rewrite(name: str, table: Table) -> None:
+    """Put one table in its place on the page."""
+    again = f"Measured again on {datetime.now(UTC):%Y-%m-%d}. "
+    parts = re.split(r"(?m)^(?=## )", PAGE.read_text())
+    mine = f"## {TITLES[name]}\n"
+    PAGE.write_text("".join(_section(name, table, again) if part.startswith(mine) else part for part in parts))
+
+
+def _section(name: str, table: Table, words: str = "") -> str:
+    rows = [f"| {f.what} | {f.ours} | {f.peer} | {f.ratio} | {f.promise} |" for f in table.figures]
+    head = "| what | voltbench | peer | ratio | promised |\n|---|---|---|---|---|"
+    return "\n".join([f"## {TITLES[name]}\n\n{words}{table.pace.capitalize()}.\n", head, *rows, "", ""])
+
+
 def _page(tables: dict[str, Table], taken_s: float) -> str:
     parts = [
         INTRODUCTION.format(
             tries=MOST_TRIES, day=f"{datetime.now(UTC):%Y-%m-%d}", minutes=taken_s / 60, machine=machine()
         )
     ]
-    for name, table in tables.items():
-        parts.append(f"## {TITLES[name]}\n\n{table.pace.capitalize()}.\n")
-        parts.append("| what | voltbench | peer | ratio | promised |\n|---|---|---|---|---|")
-        parts += [f"| {f.what} | {f.ours} | {f.peer} | {f.ratio} | {f.promise} |" for f in table.figures]
-        parts.append("")
+    parts += [_section(name, table).removesuffix("\n") for name, table in tables.items()]
     return "\n".join(parts) + "\n"
 
 

@@ -28,6 +28,9 @@ LONGEST_SLEEP_S = 5.0
 GOODBYES_S = 3.0
 """How long lines may take to be closed in order at the end."""
 
+SLICE_S = 0.05
+"""What is due within so long happens together, each thing at its own instant: waking up costs more than a reading."""
+
 AGAIN_S = 1.0
 """Between two attempts to keep what a station wants kept."""
 
@@ -93,7 +96,7 @@ class StationHost:
             self._timer.cancel()
         left_s = LONGEST_SLEEP_S if due is None else self.clock.seconds_until(due)
         self._timer_due = due
-        self._timer = self._loop.call_later(min(max(0.0, left_s), LONGEST_SLEEP_S), self._wake)
+        self._timer = self._loop.call_later(min(max(SLICE_S, left_s), LONGEST_SLEEP_S), self._wake)
 
     def _wake(self) -> None:
         self._timer = self._timer_due = None

@@ -1,0 +1,86 @@
+"""Our station and our CSMS behind TLS: with a password, then with a certificate that the CSMS has signed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import trustme
+
+from voltbench.adapters.catalog import Catalog
+from voltbench.adapters.ocpp_station.host import HostedStation
+from voltbench.apps.station_choices import StationChoices, Stations
+
+PASSWORD = "0123456789abcdef"
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Return once something holds."""
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110  it holds in another program
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def a_secured_pair(folder: Path) -> AsyncIterator[tuple[HostedStation, httpx.AsyncClient, str]]:
+    """A CSMS with a certificate, a station that trusts it, and the authority's certificate."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    server = authority.issue_cert("localhost")
+    server.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    server.private_key_pem.write_to_path(folder / "key.pem")
+    command = [str(Path(sys.executable).with_name("voltbench")), "csms", "--host", "localhost", "--port", "0"]
+    command += ["--http-port", "0", "--tls-port", "0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220  at once
+    assert process.stdout is not None
+    said = [process.stdout.readline() for _ in range(3)]
+    ports = {m[1]: int(m[2]) for line in said if (m := re.search(r"(wss?|http)://[^:]+:(\d+)", line))}
+    keys = {"SecurityProfile": "2", "AuthorizationKey": PASSWORD}
+    url = f"wss://localhost:{ports['wss']}"
+    made = Stations(StationChoices(url, "alfen-eve-double-pro", ca=folder / "ca.pem", keys=keys), Catalog())
+    async with httpx.AsyncClient(base_url=f"http://localhost:{ports['http']}", timeout=30) as client:
+        (await client.put("/csms/stations/SAFE-1", json={"password": PASSWORD})).raise_for_status()
+        try:
+            yield made.add("SAFE-1"), client, (folder / "ca.pem").read_text()
+        finally:
+            await made.host.close()
+            process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(process.wait, 30)
+            process.stdout.close()
+
+
+async def ask(client: httpx.AsyncClient, action: str, payload: dict[str, Any]) -> Any:
+    """The answer of the station."""
+    asked = await client.post(f"/csms/stations/SAFE-1/commands/{action}", json=payload, params={"wait_s": 20})
+    return asked.json()["answer"]
+
+
+async def test_from_a_password_to_a_certificate(tmp_path: Path) -> None:
+    async with a_secured_pair(tmp_path) as (hosted, client, root):
+        station = hosted.station
+        await until(lambda: station.is_accepted)
+        installed = {"certificateType": "CentralSystemRootCertificate", "certificate": root}
+        assert await ask(client, "InstallCertificate", installed) == {"status": "Accepted"}
+        known = await ask(client, "GetInstalledCertificateIds", {"certificateType": "CentralSystemRootCertificate"})
+        assert len(known["certificateHashData"]) == 1
+        lines = hosted._host.tally.calls
+        wanted = {"requestedMessage": "SignChargePointCertificate"}
+        assert await ask(client, "ExtendedTriggerMessage", wanted) == {"status": "Accepted"}
+        await until(lambda: hosted._host.tally.calls > lines + 1 and station.is_accepted)
+        changed = {"key": "SecurityProfile", "value": "3"}
+        assert await ask(client, "ChangeConfiguration", changed) == {"status": "Accepted"}
+        await until(lambda: not station.is_connected)
+        await until(lambda: station.is_accepted)
+        told = await ask(client, "GetConfiguration", {"key": ["SecurityProfile", "AuthorizationKey"]})
+        assert told["configurationKey"][0]["value"] == "3"
+        assert PASSWORD not in str(told)
+        lower = {"key": "SecurityProfile", "value": "1"}
+        assert await ask(client, "ChangeConfiguration", lower) == {"status": "Rejected"}
