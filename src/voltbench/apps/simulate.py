@@ -56,6 +56,8 @@ def simulate(
 ) -> None:
     """Live through a scenario and report what came of it."""
     wanted = Wanted(_formats(format), _sample_ms(sample), connectors, plots)
+    if compare and strategy is not None:
+        raise InvalidInput("--compare", "compares all strategies", found=strategy, allowed="--compare or --strategy")
     asked = _strategies(strategy, compare)
     signal.signal(signal.SIGTERM, _end_in_order)
     story = load(

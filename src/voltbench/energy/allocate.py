@@ -123,8 +123,8 @@ def in_order(s: Situation, order: Sequence[int]) -> Shares:
     for i in order:
         claim = s.claims[i]
         power, row = room.headroom(claim, s.demand_w[i])
-        if power < claim.minimum_w - POWER_TOLERANCE_W:
-            power = 0.0
+        if power < claim.minimum_w - POWER_TOLERANCE_W or power <= POWER_TOLERANCE_W:
+            power = 0.0  # what rounding leaves over is no power
         if power > 0.0:
             room.take(claim, power)
         powers[i], binding[i] = power, row

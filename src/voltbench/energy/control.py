@@ -1,7 +1,8 @@
-"""The site controller: what sessions want goes in, limits come out.
+"""The site controller: what sessions want goes in, what each should have comes out.
 
-It aims: at everybody's ceiling where that fits; else at what each wants now, shared by the strategy, with the
-stationary battery covering no more than the shortfall. Then `commit` makes it so. It keeps no clock and no sessions.
+It knows what sessions may draw in all, with the battery's help and without, shares that by the strategy and its gate,
+and says what the battery does beside. `running.operation` asks it at every event and makes it so by its `commitments`.
+It keeps no clock and no sessions.
 """
 
 from __future__ import annotations
