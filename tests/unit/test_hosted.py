@@ -584,3 +584,18 @@ def test_who_comes_back_does_not_push_out_who_is_being_served():
     assert allocated(site, T1) == {"A": 0.0, "B": 4.83}
     site.take(T1, UpdatePower("A", 0.0, 22_080.0))
     assert allocated(site, T1) == {"A": 0.0, "B": 4.83}
+
+
+def test_who_is_silent_is_reckoned_with_after_a_restart_too():
+    station = a_station_model(50_000.0, connectors=1)
+    options = ControlOptions(confirmation=Confirmation.REPORTED)
+    plan = HostedPlan(a_site(50_000.0, 2, station), options, validity_ms=60_000, failsafe_w=10_000.0)
+    site = HostedSite(plan, T0)
+    for session, place in (("A", "1:1"), ("B", "2:1")):
+        start(site, T0, session, place, 50_000.0)
+    for now in range(T0, T2 + 1, 10_000):
+        site.take(now, UpdatePower("B", 0.0, 50_000.0))
+    assert allocated(site, T2) == {"A": 10.0, "B": 40.0}
+    again = HostedSite.restore(plan, site.snapshot())
+    again.take(T2, UpdatePower("B", 0.0, 50_000.0))
+    assert allocated(again, T2) == {"A": 10.0, "B": 40.0}
