@@ -77,6 +77,15 @@ def test_a_fleet_charges_and_reports(csms: Csms, tmp_path: Path) -> None:
     assert 'src="http' not in page
 
 
+def test_a_fleet_whose_tag_nobody_knows_is_told_so(csms: Csms, tmp_path: Path) -> None:
+    assert csms.client.put("/csms/tokens/BLOCKED", json={"status": "Blocked"}).is_success
+    options = ("--stations", "5", "--duration", "5s", "--tag", "BLOCKED", "--out", "report")
+    assert fleet(csms, tmp_path, *options).wait(60) == 0
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["transactions"] == 0
+    assert report["refused"] > 0
+
+
 def test_a_killed_fleet_loses_and_doubles_no_transaction(csms: Csms, tmp_path: Path) -> None:
     options = ("--stations", "100", "--duration", "10m", "--data", "kept")
     running = fleet(csms, tmp_path, *options)

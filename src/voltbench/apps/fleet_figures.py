@@ -68,7 +68,8 @@ class FleetFigures:
             "messages": f"{tally.frames_out} sent, {tally.frames_in} received; {tally.calls} calls",
             "errors": f"{tally.errors_in} received, {tally.errors_out} sent; "
             f"{tally.failures} connections failed, {tally.losses} lost",
-            "transactions": f"{self._transactions()} begun, {self._turned_away()} drivers turned away",
+            "transactions": f"{self._transactions()} begun; {self._refused()} drivers refused, "
+            f"{self._turned_away()} found nothing free",
             "energy": f"{self._energy_wh() / 1e3:.1f} kWh",
         }
 
@@ -94,6 +95,7 @@ class FleetFigures:
             connections_lost=tally.losses,
             transactions=self._transactions(),
             turned_away=self._turned_away(),
+            refused=self._refused(),
             energy_wh=round(self._energy_wh(), 1),
             waiting_messages=sum(len(hosted.station.transactions.outbox) for hosted, _ in self._watched),
             cpu_s=round(process_time() - self._began_cpu_s, 3),
@@ -103,6 +105,9 @@ class FleetFigures:
 
     def _transactions(self) -> int:
         return sum(hosted.station.life.last_number for hosted, _ in self._watched)
+
+    def _refused(self) -> int:
+        return sum(drivers.refused for _, drivers in self._watched)
 
     def _turned_away(self) -> int:
         return sum(drivers.turned_away for _, drivers in self._watched)

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import Protocol
 
 from voltbench.charging.evse import Evse
-from voltbench.charging.happenings import Happening, StatusChanged
+from voltbench.charging.happenings import Happening, StatusChanged, TokenRefused
 from voltbench.charging.path import can_plug_in
 from voltbench.charging.status import Status
 from voltbench.charging.vehicle import Vehicle
@@ -54,7 +54,18 @@ class Drivers:
     from 0 to 1.
     """
 
-    __slots__ = ("_chance", "_coming", "_due", "_here", "_number", "_station", "_token", "_visits", "turned_away")
+    __slots__ = (
+        "_chance",
+        "_coming",
+        "_due",
+        "_here",
+        "_number",
+        "_station",
+        "_token",
+        "_visits",
+        "refused",
+        "turned_away",
+    )
 
     def __init__(
         self, station: Driven, visits: Iterator[Visit], token: Callable[[], str], chance: Callable[[], float]
@@ -68,6 +79,7 @@ class Drivers:
         self._due: list[tuple[Instant, int, Callable[[Instant], None]]] = []
         self._number = 0
         self.turned_away = 0
+        self.refused = 0
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -130,11 +142,16 @@ class Drivers:
         self._station.unplug(now, stay.evse)
 
     def hear(self, now: Instant, fact: Happening) -> None:
-        """Something has happened at the station: who has what he came for may leave."""
-        if isinstance(fact, StatusChanged) and fact.status is Status.SUSPENDED_EV:
-            stay = self._here.get(fact.evse)
-            if stay is not None and stay.visit.leaves_satisfied:
-                self._at(now + self._walk_ms(), lambda at: self._leave(at, stay))
+        """Something has happened at the station: who has what he came for may leave, and who is refused."""
+        stay = self._here.get(fact.evse) if isinstance(fact, TokenRefused | StatusChanged) else None
+        if isinstance(fact, TokenRefused):
+            self.refused += 1
+            if stay is not None and stay.token == fact.token:
+                self._at(now + self._walk_ms(), lambda at: self._give_up(at, stay))
+            return
+        has_all = isinstance(fact, StatusChanged) and fact.status is Status.SUSPENDED_EV
+        if stay is not None and has_all and stay.visit.leaves_satisfied:
+            self._at(now + self._walk_ms(), lambda at: self._leave(at, stay))
 
     def _walk_ms(self) -> DurationMs:
         return int((0.5 + self._chance()) * 60 * MS_PER_SECOND)

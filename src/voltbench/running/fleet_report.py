@@ -45,6 +45,7 @@ class FleetReport(msgspec.Struct, frozen=True):
     connections_lost: int
     transactions: int
     turned_away: int
+    refused: int
     energy_wh: float
     waiting_messages: int
     cpu_s: float
