@@ -15,6 +15,7 @@ from voltbench.adapters.station_json import BASE_EXAMPLE, BatteryConfig, Charger
 from voltbench.adapters.store import InputTaken, SiteSaved, SnapshotTaken, Store, Write
 from voltbench.adapters.store.database import database_at
 from voltbench.adapters.telemetry import Telemetry
+from voltbench.apps.compose import Choices, store_urls
 from voltbench.apps.sites import (
     DEFAULT,
     DEMO,
@@ -616,3 +617,22 @@ async def test_what_is_too_old_is_forgotten_at_the_start(tmp_path: Path):
     assert (await telemetry.read("default", "grid_w", 0, clock.at)).instants.tolist() == [MIDNIGHT - MS_PER_DAY]
     await telemetry.close()
     await store.close()
+
+
+async def test_a_new_site_does_not_begin_with_the_series_of_one_that_was_deleted(tmp_path: Path):
+    store = await Store.open(f"sqlite:///{tmp_path}/live.db")
+    telemetry = await Telemetry.open(f"sqlite:///{tmp_path}/telemetry.db")
+    sites = await Sites.open(store, telemetry, clock=StandingClock())
+    telemetry.append("hub", "grid_w", np.array([MIDNIGHT]), np.array([1.0]))
+    await telemetry.flush()
+    await sites.create("hub", BASE_EXAMPLE)
+    assert (await telemetry.read("hub", "grid_w", 0, MIDNIGHT + 1)).instants.tolist() == []
+    await sites.close()
+    await telemetry.close()
+    await store.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///."])
+def test_a_store_without_a_name_is_refused(url: str, tmp_path: Path):
+    with pytest.raises(InvalidInput):
+        store_urls(Choices(tmp_path, url))
