@@ -179,3 +179,19 @@ def test_measured_power_never_breaks_the_limit_whoever_comes_goes_or_drops_off(d
         elif deed == "find":
             steered.find(id)
         steered.seconds(wait)
+
+
+def test_a_station_that_does_not_take_its_failsafe_is_asked_again_and_trusted_with_nothing_until_then():
+    steered = Steered(22_080.0, 1)
+    bench = steered.benches["CP-1"]
+    bench.advance(1.0)
+    steered.steering.arrived(steered.now, "CP-1")
+    (asked,) = steered.steering.commands()
+    steered.steering.answered(steered.now, asked, False)
+    steered.steering.started(steered.now, "CP-1", 1, "1001", 22_080.0)
+    steered.steering.renew(steered.now + 9_000)
+    assert steered.steering.commands() == []
+    steered.steering.renew(steered.now + 10_000)
+    assert steered.steering.commands() == [asked]
+    steered.steering.answered(steered.now + 10_000, asked, True)
+    assert [type(command).__name__ for command in steered.steering.commands()] == ["SetPower"]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -57,7 +59,7 @@ class SteeredSite:
         self._ratings = {place.station: place.station_model.max_power_w for place in plan.site.places}
         self._steering = Steering(self._site, {station: station for station in self._ratings})
         self._there: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     def status(self) -> SiteView:
         """The site as it is now."""
@@ -90,8 +92,8 @@ class SteeredSite:
                     self._transaction(record)
                 case MetersRead():
                     self._measured(record)
-        except VoltbenchError as error:
-            _log.warning("the site cannot go by %r: %s", record, error)
+        except Exception:  # the CSMS lets others hear, and must not be harmed by them
+            _log.exception("the site cannot go by %r", record)
         self._send()
 
     def _look(self, station: str) -> None:
@@ -138,7 +140,7 @@ class SteeredSite:
         for command in self._steering.commands():
             self._spawn(self._carry_out(command))
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -170,13 +172,23 @@ class SteeredSite:
 
 
 def powers_w(values: MeterValues) -> list[tuple[float, Instant]]:
-    """What a message says of the power that is drawn, with when it was measured; phases are added up."""
+    """What a message says of the power that is drawn, with when it was measured; phases are added up.
+
+    What is signed, or no number, says nothing.
+    """
     found = []
     for value in values.meter_value:
-        told = [s for s in value.sampled_value if s.measurand == "Power.Active.Import"]
+        told = [s for s in value.sampled_value if s.measurand == "Power.Active.Import" and _is_number(s.value)]
         whole = [s for s in told if not s.phase]
         used = whole[:1] or told
         if used:
             power_w = sum(float(s.value) * (1_000.0 if s.unit == "kW" else 1.0) for s in used)
             found.append((power_w, instant(value.timestamp)))
     return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False

@@ -21,6 +21,9 @@ from voltbench.running.inputs import StartSession, StopSession, UpdatePower
 MARGIN_MS = 2 * MS_PER_SECOND
 """How much sooner a profile ends than its validity: clocks differ, and messages take their time."""
 
+FAILSAFE_AGAIN_MS = 10 * MS_PER_SECOND
+"""Between two attempts to have a station take its failsafe."""
+
 STALE_MS = 15 * MS_PER_SECOND
 """A reading that is told so late is an old story."""
 
@@ -87,6 +90,7 @@ class _Station:
     charger: str
     is_there: bool = False
     is_safe: bool = False
+    failsafe_due: Instant | None = None
     sessions: dict[str, _Steered] = field(default_factory=dict)
 
 
@@ -120,7 +124,11 @@ class Steering:
             known.is_there, known.is_safe = True, False
             for steered in known.sessions.values():
                 steered.under_way = steered.told = None
-            self._commands.append(SetFailsafe(station, self._site.plan.failsafe_w))
+            self._secure(station, known)
+
+    def _secure(self, station: str, known: _Station) -> None:
+        known.failsafe_due = None
+        self._commands.append(SetFailsafe(station, self._site.plan.failsafe_w))
 
     def left(self, station: str) -> None:
         """A station's line is gone. What it holds goes on until it ends by itself."""
@@ -180,6 +188,7 @@ class Steering:
         known = self._stations[command.station]
         if isinstance(command, SetFailsafe):
             known.is_safe = known.is_safe or accepted
+            known.failsafe_due = None if known.is_safe else now + FAILSAFE_AGAIN_MS
             for session in known.sessions.values():
                 self._steer(now, session)
         elif isinstance(command, SetPower):
@@ -211,6 +220,9 @@ class Steering:
 
     def renew(self, now: Instant) -> None:
         """Renew what would end soon, and tell again what was not accepted."""
+        for station, known in self._stations.items():
+            if known.is_there and known.failsafe_due is not None and known.failsafe_due <= now:
+                self._secure(station, known)
         for steered in self._by_session.values():
             self._steer(now, steered)
 
