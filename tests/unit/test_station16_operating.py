@@ -302,6 +302,40 @@ def test_firmware_is_fetched_installed_and_there_after_the_boot():
     assert OnTheBench(memory=bench.memory).told("BootNotification")[0].firmware_version == "2.0.0"
 
 
+def test_firmware_that_was_promised_is_fetched_though_the_station_was_killed():
+    bench = OnTheBench()
+    when = rfc3339(bench.now + 60_000)
+    bench.ask(m.UpdateFirmware(location="http://127.0.0.1/fw.bin", retrieve_date=when), m.UpdateFirmwareResponse)
+    again = OnTheBench(memory=bench.memory, now=bench.now + 1_000)
+    again.advance(60)
+    again.station.transferred(again.now, again.transfers[0].id, b"2.0.0\n")
+    again.advance(5)
+    back = OnTheBench(memory=again.memory, now=again.now + 1_000)
+    assert back.told("BootNotification")[0].firmware_version == "2.0.0"
+    assert steps(back) == ["Installed"]
+    assert "firmware" not in back.memory
+
+
+def test_a_newer_wish_takes_the_place_of_an_update():
+    bench = OnTheBench()
+    for name in ("old", "new"):
+        when = rfc3339(bench.now + 60_000)
+        bench.ask(m.UpdateFirmware(location=f"http://127.0.0.1/{name}", retrieve_date=when), m.UpdateFirmwareResponse)
+    bench.advance(61)
+    assert [order.location for order in bench.transfers] == ["http://127.0.0.1/new"]
+
+
+def test_a_delivery_that_was_cut_off_has_failed():
+    bench = OnTheBench()
+    bench.ask(m.GetDiagnostics(location="http://127.0.0.1/up/"), m.GetDiagnosticsResponse)
+    log = m.LogParameters(remote_location="http://127.0.0.1/up/")
+    bench.ask(m.GetLog(log=log, log_type="SecurityLog", request_id=9), m.GetLogResponse)
+    again = OnTheBench(memory=bench.memory)
+    assert [told.status for told in again.told("DiagnosticsStatusNotification")] == ["UploadFailed"]
+    assert [(told.status, told.request_id) for told in again.told("LogStatusNotification")] == [("UploadFailure", 9)]
+    assert not any(key.startswith("upload/") for key in again.memory)
+
+
 def test_firmware_that_cannot_be_had_is_told_of():
     bench = OnTheBench()
     now = rfc3339(bench.now)

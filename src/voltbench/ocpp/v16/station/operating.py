@@ -13,8 +13,9 @@ from voltbench.charging.status import Status
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.station.certificates import Certificates
 from voltbench.ocpp.v16.station.desk import Desk
+from voltbench.ocpp.v16.station.diagnostics import Diagnostics
+from voltbench.ocpp.v16.station.firmware import Firmware
 from voltbench.ocpp.v16.station.keys import BY_NAME
-from voltbench.ocpp.v16.station.maintenance import Maintenance
 from voltbench.ocpp.v16.station.registration import Registration
 from voltbench.ocpp.v16.station.transactions import Transactions, status_notification
 from voltbench.ocpp.wire_types import instant
@@ -29,20 +30,22 @@ _REFUSALS: dict[Status, m.ReservationStatus] = {
 class Operating:
     """The operator's hand on a station."""
 
-    __slots__ = ("_certificates", "_desk", "_maintenance", "_registration", "_transactions")
+    __slots__ = ("_certificates", "_desk", "_diagnostics", "_firmware", "_registration", "_transactions")
 
     def __init__(
         self,
         desk: Desk,
         registration: Registration,
         transactions: Transactions,
-        maintenance: Maintenance,
+        firmware: Firmware,
+        diagnostics: Diagnostics,
         certificates: Certificates,
     ) -> None:
         self._desk = desk
         self._registration = registration
         self._transactions = transactions
-        self._maintenance = maintenance
+        self._firmware = firmware
+        self._diagnostics = diagnostics
         self._certificates = certificates
 
     # --- availability and locks -------------------------------------------------------------------------------------
@@ -165,9 +168,9 @@ class Operating:
         if message == "SignChargePointCertificate":
             act = self._certificates.sign
         elif message == "LogStatusNotification":
-            act = self._maintenance.tell_log
+            act = self._diagnostics.tell_log
         elif message == "FirmwareStatusNotification":
-            act = _signed(self._maintenance)
+            act = self._firmware.tell_signed
         return m.ExtendedTriggerMessageResponse(status=self._soon(act))
 
     def _soon(self, act: Callable[[Instant], object] | None) -> m.TriggerMessageStatus:
@@ -186,8 +189,8 @@ class Operating:
             "Heartbeat": lambda now: self._desk.call(now, m.Heartbeat()),
             "MeterValues": lambda now: self._read(now, evses if wanted == [0] else wanted),
             "StatusNotification": lambda now: self._status(now, [0, *evses] if connector_id is UNSET else wanted),
-            "FirmwareStatusNotification": lambda now: self._maintenance.tell_firmware(now, signed=False),
-            "DiagnosticsStatusNotification": self._maintenance.tell_diagnostics,
+            "FirmwareStatusNotification": self._firmware.tell,
+            "DiagnosticsStatusNotification": self._diagnostics.tell,
         }
         return acts.get(message)
 
@@ -225,10 +228,6 @@ class Operating:
             self._desk.life.operative = False
         else:
             self._desk.life.evse(evse).operative = False
-
-
-def _signed(maintenance: Maintenance) -> Callable[[Instant], object]:
-    return lambda now: maintenance.tell_firmware(now, signed=True)
 
 
 _ADOPTED_AT_BOOT = (

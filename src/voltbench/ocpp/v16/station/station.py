@@ -31,7 +31,9 @@ from voltbench.ocpp.v16.station.authorizing import Authorizing
 from voltbench.ocpp.v16.station.certificates import Certificates
 from voltbench.ocpp.v16.station.configuration import Configuration
 from voltbench.ocpp.v16.station.desk import Desk
-from voltbench.ocpp.v16.station.maintenance import Maintenance
+from voltbench.ocpp.v16.station.diagnostics import Diagnostics
+from voltbench.ocpp.v16.station.errands import Errands
+from voltbench.ocpp.v16.station.firmware import Firmware
 from voltbench.ocpp.v16.station.notary import Notary
 from voltbench.ocpp.v16.station.operating import Operating
 from voltbench.ocpp.v16.station.profiles import Profiles
@@ -70,9 +72,13 @@ class Station:
         self.authorizing = Authorizing(desk)
         self.transactions = Transactions(desk, self.authorizing)
         self._profiles = Profiles(desk, self.transactions.outbox)
-        self.maintenance = Maintenance(desk, self.registration, notary)
+        self._errands = Errands(desk)
+        self._firmware = Firmware(desk, self.registration, notary, self._errands)
+        self._diagnostics = Diagnostics(desk, identity.id, self._errands)
         self.certificates = Certificates(desk, notary, identity.id, self.registration.reconnect)
-        self._operating = Operating(desk, self.registration, self.transactions, self.maintenance, self.certificates)
+        self._operating = Operating(
+            desk, self.registration, self.transactions, self._firmware, self._diagnostics, self.certificates
+        )
         self._hears = self._hearers()
         self.on_fact: Callable[[Instant, Happening], None] | None = None
         self._told: dict[int, tuple[str, str]] = {}
@@ -158,7 +164,7 @@ class Station:
 
     def transferred(self, now: Instant, id: int, content: bytes | None) -> None:
         """A transfer has come to its end: what it brought, or None where it failed."""
-        self.maintenance.transferred(now, id, content)
+        self._errands.transferred(now, id, content)
         self._follow(now)
 
     # --- drivers ----------------------------------------------------------------------------------------------------
@@ -195,7 +201,7 @@ class Station:
         """When something is due."""
         peer = self._desk.peer
         line = None if peer is None else peer.next_wakeup()
-        due = earliest(self.life.next_wakeup(), self.registration.next_wakeup(), self.maintenance.next_wakeup(), line)
+        due = earliest(self.life.next_wakeup(), self.registration.next_wakeup(), self._errands.next_wakeup(), line)
         if line is None and self._desk.may_call:
             return earliest(due, self.transactions.outbox.next_wakeup())
         return due
@@ -206,7 +212,7 @@ class Station:
         for happening in peer.wake(now) if peer is not None else ():
             self._heard(now, happening)
         self.life.wake(now)
-        self.maintenance.wake(now)
+        self._errands.wake(now)
         if self.registration.wake(now):
             self._rebooted(now)
         self._follow(now)
@@ -251,16 +257,15 @@ class Station:
         """The CSMS listens: tell it of each EVSE, after a boot of all, else of those that are something else now."""
         if has_booted:
             self._told.clear()
-            self.maintenance.booted(now)
+            self._firmware.booted(now)
+            self._diagnostics.booted(now)
             self._operating.tell_startup(now)
         for evse in range(len(self.life.evses) + 1):
             error = self.life.evse(evse).fault if evse else self.life.fault
             self._tell_status(now, StatusChanged(now, evse, self.life.status(evse), error))
 
     def _rebooted(self, now: Instant) -> None:
-        version = self.maintenance.new_version()
-        if version is not None:
-            self.registration.firmware_version = version
+        self._firmware.start()
         self.life.restart(now, StopReason.REBOOT)
         self._operating.adopt_all(now)
 
@@ -277,7 +282,8 @@ class Station:
             "roots": self.certificates.restore,
             "reservation": self._operating.restore_reservation,
             "operative": self._operating.restore_availability,
-            "firmware": lambda _, kept: self.maintenance.restore(kept),
+            "firmware": lambda _, kept: self._firmware.restore(now, kept),
+            "upload": self._diagnostics.restore,
         }
         for key in sorted(memory):
             restore = rooms.get(key.partition("/")[0])
@@ -285,6 +291,7 @@ class Station:
                 restore(key, memory[key])
         if "version" in memory:
             self.registration.firmware_version = memory["version"].decode()
+        self._firmware.start()
         for key in sorted(key for key in memory if key.startswith("running/")):
             over = self.transactions.restore(memory[key], memory)
             self.life.evse(over.transaction.evse).feed.register_wh = over.register_wh
@@ -302,10 +309,10 @@ HANDLERS: dict[str, tuple[str, str]] = {
     "ExtendedTriggerMessage": ("_operating", "trigger_extended"),
     "GetCompositeSchedule": ("_profiles", "composite"),
     "GetConfiguration": ("_operating", "get_configuration"),
-    "GetDiagnostics": ("maintenance", "get_diagnostics"),
+    "GetDiagnostics": ("_diagnostics", "get"),
     "GetInstalledCertificateIds": ("certificates", "tell"),
     "GetLocalListVersion": ("authorizing", "list_version"),
-    "GetLog": ("maintenance", "get_log"),
+    "GetLog": ("_diagnostics", "get_log"),
     "InstallCertificate": ("certificates", "install"),
     "RemoteStartTransaction": ("transactions", "remote_start"),
     "RemoteStopTransaction": ("transactions", "remote_stop"),
@@ -313,9 +320,9 @@ HANDLERS: dict[str, tuple[str, str]] = {
     "Reset": ("registration", "reset"),
     "SendLocalList": ("authorizing", "take_list"),
     "SetChargingProfile": ("_profiles", "install"),
-    "SignedUpdateFirmware": ("maintenance", "update_signed_firmware"),
+    "SignedUpdateFirmware": ("_firmware", "update_signed"),
     "TriggerMessage": ("_operating", "trigger"),
     "UnlockConnector": ("_operating", "unlock"),
-    "UpdateFirmware": ("maintenance", "update_firmware"),
+    "UpdateFirmware": ("_firmware", "update"),
 }
 """Which part does what the CSMS asks for."""
