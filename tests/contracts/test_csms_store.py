@@ -1,4 +1,4 @@
-"""What the CSMS's store promises, on each database; and that databases of any age come to the tables of today."""
+"""What the CSMS's store promises, on each database."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from msgspec.structs import replace
-from sqlalchemy import Connection
 
 from tests.csms16 import NOON, NOON_TEXT, a_profile
 from tests.csms_live import a_csms, connected
 from voltbench.adapters.ocpp_csms import schema
-from voltbench.adapters.ocpp_csms.migrate import REVISION, migrate
 from voltbench.adapters.ocpp_csms.store import CsmsStore
 from voltbench.adapters.store import Store
-from voltbench.adapters.store.database import database_at
 from voltbench.errors import Conflict, Unavailable
 from voltbench.ocpp.v16.csms import records
 from voltbench.ocpp.v16.csms.records import Record
@@ -117,7 +111,7 @@ async def test_what_cannot_be_kept_fails_alone(url: str):
 
 async def test_a_store_is_held_by_one_csms(url: str):
     store = await CsmsStore.open(url)
-    with pytest.raises(Unavailable, match="used by another CSMS"):
+    with pytest.raises(Unavailable, match="used by another voltbench process"):
         await CsmsStore.open(url, patience_s=0.1)
     await store.close()
     await (await CsmsStore.open(url)).close()
@@ -148,26 +142,6 @@ async def test_a_file_of_another_program_is_left_alone(tmp_path: Path):
         program.execute("CREATE TABLE theirs (id)")
     with pytest.raises(Conflict, match="belongs to something else"):
         await CsmsStore.open(f"sqlite:///{tmp_path}/bench.db")
-
-
-async def test_a_database_comes_to_the_tables_of_today(url: str):
-    database = database_at(url)
-    for _ in range(2):
-        await database.run(lambda connection: migrate(connection, database.name))
-    assert await database.run(differences) == []
-    await database.close()
-
-
-def differences(connection: Connection) -> list[Any]:
-    """What `alembic check` would complain of, with types and defaults."""
-    ours = {*schema.csms.tables, REVISION}
-    options = {
-        "version_table": REVISION,
-        "compare_type": True,
-        "compare_server_default": True,
-        "include_name": lambda name, kind, _: kind != "table" or name in ours,
-    }
-    return list(compare_metadata(MigrationContext.configure(connection, opts=options), schema.csms))
 
 
 async def test_nothing_is_answered_that_is_not_durable(tmp_path: Path):

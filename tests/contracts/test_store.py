@@ -403,7 +403,7 @@ async def test_a_file_of_another_program_is_left_alone(tmp_path: Path):
     with closing(sqlite3.connect(file)) as program:
         program.execute("CREATE TABLE sites (id TEXT)")
     for open_at in (Store.open, Telemetry.open):
-        with pytest.raises(Conflict, match=r"accounts.db.*belongs to another program") as caught:
+        with pytest.raises(Conflict, match=r"accounts.db.*belongs to something else") as caught:
             await open_at(f"sqlite:///{file}")
         assert "\n" not in str(caught.value)
     with closing(sqlite3.connect(file)) as program:
@@ -449,12 +449,12 @@ WRITES: list[Write] = [a_site(), an_input(1), a_snapshot(1), a_session(1, NOON),
 async def test_every_write_can_be_written_again_as_after_a_commit_that_nobody_heard_of(url: str, write: Write):
     async with opened(url) as store:
         await store.put(a_site(), an_input(1))
-        await store._pen.write([write])
-        await store._pen.write([write])
+        await store._writer._transaction([write])
+        await store._writer._transaction([write])
 
 
 async def test_an_input_that_its_snapshot_covers_already_is_not_replayed(url: str):
     async with opened(url) as store:
         await store.put(a_site(), an_input(1), an_input(2), a_snapshot(2), an_input(3))
-        await store._pen.write([an_input(2)])
+        await store._writer._transaction([an_input(2)])
         assert sequences((await store.restore("depot")).inputs) == [3]

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Select, Table, case, func, select, update
 from sqlalchemy.sql.base import Executable
 
 from voltbench.adapters.ocpp_csms import schema
-from voltbench.adapters.ocpp_csms.custody import Custody
 from voltbench.adapters.ocpp_csms.pruning import prune
 from voltbench.adapters.ocpp_csms.writer import RecordWriter
+from voltbench.adapters.store.custody import Custody
 from voltbench.adapters.store.database import Database, database_at, upsert
+from voltbench.adapters.store.migrate import CSMS
 from voltbench.ocpp.v16.csms import records
 from voltbench.ocpp.v16.csms.central import Memory
 from voltbench.ocpp.v16.csms.records import Record
@@ -47,10 +48,10 @@ class CsmsStore:
         """Open the store at `sqlite:///FILE` or `postgresql://...`, made or migrated as needed.
 
         `full_sync` makes SQLite survive a power cut, not only a kill. Unavailable when it cannot be reached or
-        another CSMS holds it, Conflict when it is too new or something else.
+        another process holds it, Conflict when it is too new or something else.
         """
         database = database_at(url, full_sync=full_sync, patience_s=patience_s)
-        custody = Custody(database)
+        custody = Custody(database, CSMS, schema.tenures)
         try:
             await custody.take()
         except BaseException:

@@ -5,38 +5,33 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Table, func, select, update
 from sqlalchemy.exc import DBAPIError
 
 from voltbench.adapters.store.database import Database, Session
-from voltbench.adapters.store.migrate import LIVE, migrate
+from voltbench.adapters.store.migrate import CSMS, LIVE, migrate
 from voltbench.adapters.store.reach import LONGEST_TRANSACTION_S, reaching
-from voltbench.adapters.store.schema import tenures
-from voltbench.adapters.store.statements import Statements
-from voltbench.adapters.store.writes import Write
 from voltbench.errors import Unavailable
 
 T = TypeVar("T")
 
-_ADVISORY_LOCK = int.from_bytes(b"voltbnch")
-"""PostgreSQL's number for our lock; its locks are counted per database."""
 
-
-class Pen:
-    """The one connection that writes, held by one process at a time.
+class Custody:
+    """The one connection that writes to a store of a history, held by one process at a time.
 
     On SQLite the right to write is an advisory lock on a file beside the database. On PostgreSQL it is an advisory
     lock of this very connection, so that whoever loses the connection loses the right with it; when it is taken up
-    again, the tenure's number tells whether another process has held the store in between.
+    again, the tenure's number tells whether another process has held the store in between; `tenures` keeps it.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, history: str, tenures: Table) -> None:
         self._database = database
-        self._statements = Statements(database)
+        self._history = history
+        self._tenures = tenures
         self._session: Session | None = None
         self._lock_file: int | None = None
         self._tenure: int | None = None
@@ -48,13 +43,9 @@ class Pen:
             self._lock_file = _locked_file(self._database.file)
         await self._held()
 
-    async def write(self, writes: Iterable[Write]) -> None:
-        """Write everything in one transaction; it is durable on return. Unavailable when it was not, or may not be."""
-        await self.run(lambda connection: self._statements.write(connection, writes))
-
     async def write_nothing_new(self) -> None:
         """Write something and take it back, to see whether that can be done. Unavailable when it cannot."""
-        await self.run(_write_and_take_back)
+        await self.run(self._write_and_take_back)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Do work in a transaction, after all earlier ones have come to their end, even those nobody waited for.
@@ -89,18 +80,24 @@ class Pen:
 
     def _begin(self, connection: Connection) -> int:
         if self._database.file is None:
-            _lock_database(connection, self._database.name)
+            _lock_database(connection, self._history, self._database.name)
         if self._tenure is None:
-            migrate(connection, LIVE, self._database.name)
+            migrate(connection, self._history, self._database.name)
             return self._next_tenure(connection)
-        if connection.scalar(select(tenures.c.number)) != self._tenure:
+        if connection.scalar(select(self._tenures.c.number)) != self._tenure:
             raise Unavailable(f"{self._database.name}: another voltbench process has used it since; start again")
         return self._tenure
 
     def _next_tenure(self, connection: Connection) -> int:
-        first = self._database.insert(tenures).values(id=1, number=1)
-        next_number = first.on_conflict_do_update(index_elements=["id"], set_={"number": tenures.c.number + 1})
-        return int(connection.execute(next_number.returning(tenures.c.number)).scalar_one())
+        number = self._tenures.c.number
+        first = self._database.insert(self._tenures).values(id=1, number=1)
+        next_number = first.on_conflict_do_update(index_elements=["id"], set_={"number": number + 1})
+        return int(connection.execute(next_number.returning(number)).scalar_one())
+
+    def _write_and_take_back(self, connection: Connection) -> None:
+        """Two changes: SQLite writes no page whose content stays the same, and would find a full disk good enough."""
+        for step in (1, -1):
+            connection.execute(update(self._tenures).values(number=self._tenures.c.number + step))
 
     async def _let_go(self) -> None:
         session, self._session = self._session, None
@@ -126,17 +123,15 @@ def _locked_file(database: Path) -> int:
     return descriptor
 
 
-def _lock_database(connection: Connection, name: str) -> None:
+ADVISORY_LOCKS = {LIVE: int.from_bytes(b"voltbnch"), CSMS: int.from_bytes(b"voltcsms")}
+"""PostgreSQL's numbers for our locks; its locks are counted per database."""
+
+
+def _lock_database(connection: Connection, history: str, name: str) -> None:
     """Take PostgreSQL's lock, or wait a little for a process that is just ending to let it go."""
     try:
-        connection.execute(select(func.pg_advisory_lock(_ADVISORY_LOCK)))
+        connection.execute(select(func.pg_advisory_lock(ADVISORY_LOCKS[history])))
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == "55P03":  # lock_not_available
             raise Unavailable(f"{name} is used by another voltbench process") from error
         raise
-
-
-def _write_and_take_back(connection: Connection) -> None:
-    """Two changes: SQLite writes no page whose content stays the same, and would find a full disk good enough."""
-    for step in (1, -1):
-        connection.execute(update(tenures).values(number=tenures.c.number + step))

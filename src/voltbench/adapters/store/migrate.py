@@ -9,8 +9,11 @@ from sqlalchemy import Connection, inspect
 
 from voltbench.errors import Conflict
 
-LIVE, TELEMETRY = "live", "telemetry"
-"""Two histories of their own, because on PostgreSQL both live in one database."""
+LIVE, TELEMETRY, CSMS = "live", "telemetry", "csms"
+"""Histories of their own, because on PostgreSQL all live in one database."""
+
+_IN_ONE_FILE = {LIVE: (LIVE, TELEMETRY), TELEMETRY: (LIVE, TELEMETRY), CSMS: (CSMS,)}
+"""Which of them may share a SQLite file."""
 
 _SCRIPTS = "voltbench.adapters.store:migrations"
 
@@ -20,18 +23,18 @@ def migrate(connection: Connection, history: str, database: str, revision: str =
 
     Conflict when it was made by a newer voltbench, or as a SQLite file by another program.
     """
-    _refuse_foreign(connection, database)
+    _refuse_foreign(connection, history, database)
     try:
         command.upgrade(configuration(connection, history), revision)
     except CommandError as error:
         raise Conflict("database", database, f"was made by another version of voltbench ({error})") from error
 
 
-def _refuse_foreign(connection: Connection, database: str) -> None:
+def _refuse_foreign(connection: Connection, history: str, database: str) -> None:
     """A file is ours or it is not; a database of PostgreSQL may be shared with other programs."""
     tables = inspect(connection).get_table_names() if connection.dialect.name == "sqlite" else []
-    if tables and not {_revision_of(LIVE), _revision_of(TELEMETRY)} & set(tables):
-        raise Conflict("database", database, "belongs to another program; give voltbench a file of its own")
+    if tables and not {_revision_of(one) for one in _IN_ONE_FILE[history]} & set(tables):
+        raise Conflict("database", database, "belongs to something else; give it a file of its own")
 
 
 def configuration(connection: Connection, history: str) -> Config:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import msgspec
 from sqlalchemy import BigInteger, Connection, Text, func, literal, null, select, tuple_, union_all
 
-from voltbench.adapters.store.custody import Pen
+from voltbench.adapters.store.custody import Custody
 from voltbench.adapters.store.database import Database, database_at
 from voltbench.adapters.store.journal import Position, Positions, place, require_whole
-from voltbench.adapters.store.schema import journal, sessions, sites, snapshots
-from voltbench.adapters.store.statements import session_of
+from voltbench.adapters.store.migrate import LIVE
+from voltbench.adapters.store.schema import journal, sessions, sites, snapshots, tenures
+from voltbench.adapters.store.statements import Statements, session_of
 from voltbench.adapters.store.writer import GroupWriter
 from voltbench.adapters.store.writes import InputTaken, SessionEnded, SnapshotTaken, Write
 from voltbench.errors import LocalProtocolError, NotFound, Unavailable
@@ -36,9 +38,9 @@ class Restored(msgspec.Struct, frozen=True):
 class Store:
     """Keeps sites over restarts. One process holds it at a time; made by `open`."""
 
-    def __init__(self, database: Database, pen: Pen, writer: GroupWriter) -> None:
+    def __init__(self, database: Database, custody: Custody, writer: GroupWriter) -> None:
         self._database = database
-        self._pen = pen
+        self._custody = custody
         self._writer = writer
         self._trying = asyncio.Lock()
 
@@ -50,15 +52,19 @@ class Store:
         Unavailable when it cannot be reached or another voltbench process holds it, Conflict when it is too new.
         """
         database = database_at(url, full_sync=full_sync, patience_s=patience_s)
-        pen = Pen(database)
+        custody, statements = Custody(database, LIVE, tenures), Statements(database)
         try:
-            await pen.take()
-            positions = await pen.run(_positions)
+            await custody.take()
+            positions = await custody.run(_positions)
         except BaseException:
-            await pen.lay_down()
+            await custody.lay_down()
             await database.close()
             raise
-        return cls(database, pen, GroupWriter(pen.write, positions, patience_s))
+
+        async def write(writes: Iterable[Write]) -> None:
+            await custody.run(lambda connection: statements.write(connection, writes))
+
+        return cls(database, custody, GroupWriter(write, positions, patience_s))
 
     def put(self, *group: Write) -> asyncio.Future[None]:
         """Write a group as a whole or not at all; the future is done when it is durable.
@@ -87,7 +93,7 @@ class Store:
         if self._trying.locked():  # whoever asks meanwhile need not wait for the same answer
             raise Unavailable(f"nothing can be stored: {trouble}") from trouble
         async with self._trying:
-            await self._pen.write_nothing_new()
+            await self._custody.write_nothing_new()
             self._writer.trouble = None
 
     async def sites(self) -> list[Site]:
@@ -101,7 +107,7 @@ class Store:
         Nothing of the site may be put meanwhile.
         """
         await self._writer.settled()
-        restored = await self._pen.run(lambda connection: _restored(connection, site_id))
+        restored = await self._custody.run(lambda connection: _restored(connection, site_id))
         place(self._writer.positions, site_id, _position(restored) if restored is not None else None)
         if restored is None:
             raise NotFound("site", site_id)
@@ -135,7 +141,7 @@ class Store:
         try:
             await self._writer.close()
         finally:
-            await self._pen.lay_down()
+            await self._custody.lay_down()
             await self._database.close()
 
 
