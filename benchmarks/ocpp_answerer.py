@@ -1,11 +1,15 @@
 """The other side of a fleet that is measured: accepts everything at once, at next to no cost.
 
-python -m benchmarks.ocpp_answerer        prints its port
+    python -m benchmarks.ocpp_answerer [CERTIFICATE KEY]
+
+Prints its port; with a certificate (PEM) and its key it answers behind TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+import sys
 
 import msgspec
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, WSUpgradeResponse, ws_create_server
@@ -37,7 +41,11 @@ def _listener(request: WSUpgradeRequest) -> Upgraded:
 
 async def main() -> None:
     """Answer until killed."""
-    server = await ws_create_server(_listener, "127.0.0.1", 0, read_buffer_init_size=2_048)
+    tls = None
+    if len(sys.argv) > 1:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(*sys.argv[1:])
+    server = await ws_create_server(_listener, "127.0.0.1", 0, ssl=tls, read_buffer_init_size=2_048)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
