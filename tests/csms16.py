@@ -10,8 +10,10 @@ from typing import Any
 from voltbench.adapters.ocpp_csms.payloads import request_of
 from voltbench.ocpp.v16.csms.central import Central, Memory, Policy
 from voltbench.ocpp.v16.csms.dossier import Dossier
-from voltbench.ocpp.v16.csms.records import Command, Record
+from voltbench.ocpp.v16.csms.records import Command, Record, Transaction
 from voltbench.ocpp.v16.csms.visit import Turn, Visit
+from voltbench.ocpp.v16.messages import StartTransaction
+from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant
 
 NOON = 1_790_000_000_000
@@ -49,8 +51,16 @@ class Talk:
         """What is to be kept before anything is answered."""
         frame = message if isinstance(message, bytes | str) else json.dumps(message)
         turn = self.visit.receive(self.now, frame)
+        if turn.in_doubt is not None:
+            turn = self.visit.recall(self.now, turn, self.kept_of(turn.in_doubt))
         self.kept += turn.records
         return turn
+
+    def kept_of(self, start: StartTransaction) -> Transaction | None:
+        """The transaction that was kept of a start, of those that this station has kept here."""
+        wanted = (start.id_tag, start.meter_start, instant(start.timestamp))
+        found = (one for one in reversed(self.kept) if isinstance(one, Transaction))
+        return next((one for one in found if (one.id_token, one.meter_start_wh, one.started_at) == wanted), None)
 
     def heard(self) -> list[Any]:
         return [json.loads(frame) for frame in self.visit.frames()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -13,6 +13,7 @@ from ocpp.v16 import call, call_result
 
 from tests.csms16 import NOON_TEXT, a_profile
 from tests.csms_live import LiveCsms, a_csms, a_station, connected
+from voltbench.apps.api.app import make_app
 from voltbench.apps.api.csms.app import make_csms_app
 from voltbench.apps.api.trust import trust_for
 from voltbench.ocpp.v16.csms.central import Policy
@@ -222,3 +223,20 @@ async def test_the_description_names_every_route(csms: LiveCsms):
         description["paths"]
     )
     assert (await csms.get("/health"))["status"] == "ok"
+
+
+# --- alone and beside sites -----------------------------------------------------------------------------------------
+
+
+async def test_it_is_served_the_same_alone_and_beside_sites(csms: LiveCsms):
+    trust = trust_for("127.0.0.1", None)
+    alone, beside = make_csms_app(csms.service, trust), make_app(cast(Any, None), cast(Any, None), trust, csms.service)
+    asked = [("GET", "/csms/stations/NOBODY"), ("PUT", "/csms/stations"), ("GET", "/csms/files/x"), ("GET", "/nothing")]
+    answers = []
+    for app in (alone, beside):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            answers.append([problem(found := await client.request(*one), found.status_code) for one in asked])
+    assert answers[0] == answers[1]
+    assert [one["status"] for one in answers[0]] == [404, 405, 404, 404]
+    routes = [{path for path in app.openapi()["paths"] if path.startswith("/csms")} for app in (alone, beside)]
+    assert routes[0] == routes[1] != set()

@@ -35,7 +35,7 @@ INSTALLED = records.InstalledProfile(
     profile=json.dumps(a_profile()), installed_at=NOON,
 )  # fmt: skip
 COMMAND = records.Command(id="c", station_id="CP1", action="Reset", payload="{}", asked_at=NOON)
-READ = records.MetersRead(station_id="CP1", connector_id=1, transaction_id=1, at=NOON, payload="{}")
+READ = records.MetersRead(id=1, station_id="CP1", connector_id=1, transaction_id=1, at=NOON, payload="{}")
 ONE_OF_EACH: list[Record] = [
     STATION,
     records.ConnectorState(station_id="CP1", connector_id=1, is_scheduled=True),
@@ -57,7 +57,7 @@ ONE_OF_EACH: list[Record] = [
 async def test_whatever_is_kept_is_found_again(url: str):
     assert {type(record) for record in ONE_OF_EACH} == set(schema.TABLES)
     store = await CsmsStore.open(url)
-    for _ in range(2):  # what is kept again does no harm, but for what is added
+    for _ in range(2):  # what is kept again does no harm, but for events
         await store.keep(ONE_OF_EACH)
     await store.close()
     store = await CsmsStore.open(url)
@@ -69,7 +69,7 @@ async def test_whatever_is_kept_is_found_again(url: str):
     )
     assert memory.last_transaction_id == 1
     assert [one.name for one in memory.named_profiles] == ["night"]
-    assert await store.readings(1, 10) == [READ, READ]
+    assert await store.readings(1, 10) == memory.readings == [READ]
     assert await store.events("CP1", "BootNotification", 10) == [ONE_OF_EACH[-1]] * 2
     lost = await store.command("c")
     assert lost is not None
@@ -119,7 +119,8 @@ async def test_a_store_is_held_by_one_csms(url: str):
 
 async def test_what_is_old_is_forgotten_but_transactions(url: str):
     store = await CsmsStore.open(url)
-    day = [replace(one, at=NOON + number) for number in range(4) for one in (READ, ONE_OF_EACH[-1])]
+    events = [replace(ONE_OF_EACH[-1], at=NOON + number) for number in range(4)]
+    day = [*events, *(replace(READ, id=number + 1, at=NOON + number) for number in range(4))]
     commands = [replace(COMMAND, id=state, state=state) for state in ("pending", "answered")]
     await store.keep([STARTED, *day, *commands])
     await store.prune(NOON + 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from voltbench.ocpp.v16.csms_profiles import failsafe_profile, power_profile
 from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant
 from voltbench.running.hosted import HostedPlan, HostedSite
-from voltbench.running.steering import Command, ReadMeter, SetFailsafe, Steering
+from voltbench.running.steering import Command, ReadMeter, SetFailsafe, SetPower, Steering
 
 ONE = StationModel("one", "one", 22_080.0, (ConnectorModel("sType2", 22_080.0),), "made up", step_a=0.1)
 KEYS = {"MeterValueSampleInterval": "10", "MeterValuesSampledData": "Power.Active.Import"}
@@ -30,15 +31,33 @@ class Steered:
 
     def __init__(self, grid_w: float, stations: int = 3, failsafe_w: float = 0.0) -> None:
         options = ControlOptions(confirmation=Confirmation.REPORTED)
-        plan = HostedPlan(a_site(grid_w, stations, ONE), options, validity_ms=VALIDITY_MS, failsafe_w=failsafe_w)
+        self.plan = HostedPlan(a_site(grid_w, stations, ONE), options, validity_ms=VALIDITY_MS, failsafe_w=failsafe_w)
         self.now: Instant = MIDNIGHT
         self.grid_w = grid_w
-        self.site = HostedSite(plan, self.now)
         self.benches = {f"CP-{i}": OnTheBench(ONE, fixed=KEYS, boots=False) for i in range(1, stations + 1)}
-        self.steering = Steering(self.site, {id: f"station-{i}" for i, id in enumerate(self.benches, 1)})
         self._heard = dict.fromkeys(self.benches, 0)
+        self._transactions = {id: count(1001) for id in self.benches}
+        self._limits: dict[str, list[SetPower]] = {id: [] for id in self.benches}
+        self._begin()
+
+    def _begin(self) -> None:
+        self.site = HostedSite(self.plan, self.now)
+        self.steering = Steering(self.site, {id: f"station-{i}" for i, id in enumerate(self.benches, 1)})
         self._there = set[str]()
         self._sent: list[Command] = []
+
+    def restart(self) -> None:
+        """Whoever steers is killed, and starts again: what was under way arrives, but nobody hears the answer."""
+        for command in self._sent:
+            if isinstance(command, SetPower) and self.benches[command.station].station.is_accepted:
+                self._ask(command)
+                self._limits[command.station].append(command)
+        self._begin()
+        for id, limits in self._limits.items():
+            until = max((limit.until for limit in limits), default=self.now)
+            if until > self.now:
+                held_w = max(limit.power_w for limit in limits)
+                self.steering.take_up(self.now, id, 1, limits[0].transaction, 22_080.0, held_w, until)
 
     def power_w(self) -> list[float]:
         return [bench.station.life.evse(1).feed.power_w(bench.now) for bench in self.benches.values()]
@@ -67,13 +86,15 @@ class Steered:
 
     def _tell(self, id: str, action: str, request: Any) -> None:
         if action == "StartTransaction":
-            self.steering.started(self.now, id, request.connector_id, "1001", 22_080.0)
+            self._limits[id] = []
+            self.steering.started(self.now, id, request.connector_id, str(next(self._transactions[id])), 22_080.0)
         elif action == "MeterValues":
             power_w = float(request.meter_value[0].sampled_value[0].value)
             read_at = instant(request.meter_value[0].timestamp)
-            self.steering.measured(self.now, id, request.connector_id, "1001", power_w, read_at)
+            self.steering.measured(self.now, id, request.connector_id, str(request.transaction_id), power_w, read_at)
         elif action == "StopTransaction":
-            self.steering.ended(self.now, id, "1001")
+            self._limits[id] = []
+            self.steering.ended(self.now, id, str(request.transaction_id))
 
     def _carry_out(self, command: Command) -> None:
         bench = self.benches[command.station]
@@ -82,9 +103,15 @@ class Steered:
         elif isinstance(command, ReadMeter):
             bench.ask(m.TriggerMessage(requested_message="MeterValues"), m.TriggerMessageResponse)
         else:
-            profile = failsafe_profile(command) if isinstance(command, SetFailsafe) else power_profile(command)
-            answer = bench.ask(profile, m.SetChargingProfileResponse)
-            self.steering.answered(self.now, command, answer.status == "Accepted")
+            accepted = self._ask(command)
+            if isinstance(command, SetPower) and accepted:
+                self._limits[command.station] = [command]
+            self.steering.answered(self.now, command, accepted)
+
+    def _ask(self, command: SetFailsafe | SetPower) -> bool:
+        profile = failsafe_profile(command) if isinstance(command, SetFailsafe) else power_profile(command)
+        answer = self.benches[command.station].ask(profile, m.SetChargingProfileResponse)
+        return bool(answer.status == "Accepted")
 
     def charge(self, id: str) -> None:
         bench = self.benches[id]
@@ -156,10 +183,41 @@ def test_a_failsafe_is_kept_free_for_everybody():
     assert steered.power_w()[:2] == pytest.approx([22_080.0 - 2 * 4_140.0, 4_140.0], abs=70.0)
 
 
+def test_after_a_restart_everybody_keeps_his_share():
+    steered = Steered(22_080.0)
+    steered.seconds(10)
+    for id in steered.benches:
+        steered.charge(id)
+    steered.seconds(90)
+    steered.restart()
+    for _ in range(120):
+        steered.second()
+        assert steered.power_w() == pytest.approx([22_080.0 / 3] * 3, abs=70.0)
+
+
+def test_after_a_restart_nobody_is_given_what_one_who_is_not_heard_of_may_still_draw():
+    steered = Steered(22_080.0, 2)
+    steered.seconds(10)
+    for id in steered.benches:
+        steered.charge(id)
+    steered.seconds(90)
+    steered.lose("CP-1")
+    steered.restart()
+    steered.seconds(30)
+    assert steered.power_w() == pytest.approx([11_040.0] * 2, abs=70.0)
+    steered.seconds(60)
+    assert steered.power_w() == pytest.approx([0.0, 22_080.0], abs=70.0)
+    steered.find("CP-1")
+    steered.seconds(300)
+    assert steered.power_w() == pytest.approx([11_040.0] * 2, abs=70.0)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["charge", "leave", "lose", "find"]), st.integers(1, 3), st.integers(1, 40)),
+        st.tuples(
+            st.sampled_from(["charge", "leave", "lose", "find", "restart"]), st.integers(1, 3), st.integers(1, 40)
+        ),
         max_size=20,
     ),
     st.sampled_from([0.0, 4_140.0]),
@@ -178,6 +236,8 @@ def test_measured_power_never_breaks_the_limit_whoever_comes_goes_or_drops_off(d
             steered.lose(id)
         elif deed == "find":
             steered.find(id)
+        elif deed == "restart":
+            steered.restart()
         steered.seconds(wait)
 
 

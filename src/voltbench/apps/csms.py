@@ -21,7 +21,7 @@ from voltbench.apps.csms_service import Certificates, CsmsChoices, Doors, announ
 from voltbench.apps.serving import listening, log_to, serve, told_to_stop
 from voltbench.apps.steered_site import SteeredChoices
 from voltbench.errors import InvalidInput
-from voltbench.ocpp.v16.csms.central import Policy
+from voltbench.ocpp.v16.csms.central import MOST_STATIONS, Policy
 
 _log = logging.getLogger("voltbench")
 
@@ -50,10 +50,19 @@ def csms(
     ] = None,
     unknown: Annotated[str, typer.Option(help="Unknown stations are: accepted, pending or rejected.")] = "accepted",
     unknown_tokens: Annotated[str, typer.Option(help="Unknown id tokens are: accepted or invalid.")] = "invalid",
+    most_stations: Annotated[
+        int, typer.Option(help="Once so many stations are known, unknown ones are turned away.")
+    ] = MOST_STATIONS,
+    forget_unknown: Annotated[
+        float, typer.Option(help="Days after which stations that never took part are forgotten.")
+    ] = CsmsChoices.stranger_days,
     password_required: Annotated[
         bool, typer.Option("--password-required", help="Let in only stations whose password is known.")
     ] = False,
     heartbeat: Annotated[int, typer.Option(help="Seconds between heartbeats, as stations are told.")] = 300,
+    ping: Annotated[
+        float, typer.Option(help="Seconds between pings to a station; who answers none is gone. 0: no pings.")
+    ] = Rules.ping_s,
     retention: Annotated[
         float | None,
         typer.Option(help="Days for which meter values, events and commands are kept.", show_default="for good"),
@@ -73,6 +82,7 @@ def csms(
     """Serve a CSMS: stations on ws://HOST:PORT/ID, its API on http://HOST:HTTP_PORT."""
     policy = Policy(
         unknown_stations=_REGISTRATIONS[_chosen("unknown", unknown, tuple(_REGISTRATIONS))],
+        most_stations=most_stations,
         unknown_tokens="Accepted"
         if _chosen("unknown-tokens", unknown_tokens, ("accepted", "invalid")) == "accepted"
         else "Invalid",
@@ -81,13 +91,17 @@ def csms(
     )
     for option, found in (("port", port), ("http-port", http_port), ("tls-port", tls_port)):
         _require_range(option, found, 0, 65_535)
+    _require_range("most-stations", most_stations, 0, 1_000_000)
+    _require_range("forget-unknown", forget_unknown, 0, 100_000)
     _require_range("heartbeat", heartbeat, 1, 86_400)
+    _require_range("ping", ping, 0, 86_400)
     _require_range("retention", retention or 0.0, 0, 100_000)
     _require_range("failsafe", failsafe, 0, 1_000)
     _require_range("validity", validity, 10, 86_400)
     steered = SteeredChoices(_site(site), failsafe * 1e3, validity) if site is not None else None
     certificates = Certificates(tls_cert, tls_key, tls_ca) if tls_cert is not None else None
-    choices = CsmsChoices(data, store, policy, Rules(password_required), full_sync, retention_days=retention)
+    rules = Rules(password_required, ping)
+    choices = CsmsChoices(data, store, policy, rules, full_sync, retention_days=retention, stranger_days=forget_unknown)
     # Stations on other machines are let in by their own rules; the API there is for who has the token.
     trust = trust_for(host, token) if token is not None or is_loopback(host) else trust_for("127.0.0.1", None)
     api_host = host if token is not None or is_loopback(host) else "127.0.0.1"

@@ -43,7 +43,8 @@ class Certificates:
 class CsmsChoices:
     """What a CSMS is made of. Without `store` it is kept in `data`.
 
-    Meter values, events and commands are kept for `retention_days`, or for good; transactions always are.
+    Meter values, events and commands are kept for `retention_days`, or for good; transactions always are. Stations that
+    never took part are remembered for `stranger_days` after they were heard of last.
     """
 
     data: Path
@@ -53,6 +54,7 @@ class CsmsChoices:
     full_sync: bool = False
     answer_within_s: float = ANSWER_WITHIN_S
     retention_days: float | None = None
+    stranger_days: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,11 @@ async def csms_opened(
     )
     async with AsyncExitStack() as open_things:
         open_things.push_async_callback(csms.close)
-        site = SteeredSite(csms, steered) if steered is not None else None
+        site = await SteeredSite.open(csms, steered) if steered is not None else None
         if site is not None:
             await open_things.enter_async_context(_alive(site))
-        if choices.retention_days is not None:
-            pruning = asyncio.create_task(_prune(csms, choices.retention_days), name="csms pruning")
-            open_things.push_async_callback(_cancelled, pruning)
+        pruning = asyncio.create_task(_prune(csms, choices), name="csms pruning")
+        open_things.push_async_callback(_cancelled, pruning)
         if doors.plain is not None:
             await open_things.enter_async_context(open_door(csms, doors.plain, choices.rules))
         if doors.tls is not None:
@@ -112,10 +113,14 @@ def _note_end(life: asyncio.Task[None]) -> None:
         _log.error("the site is steered no more; its stations fall back", exc_info=life.exception())
 
 
-async def _prune(csms: Csms, days: float) -> None:
+async def _prune(csms: Csms, choices: CsmsChoices) -> None:
     while True:
         try:
-            await csms.store.prune(csms.now() - round(days * MS_PER_DAY))
+            if choices.retention_days is not None:
+                await csms.store.prune(csms.now() - round(choices.retention_days * MS_PER_DAY))
+            gone = await csms.forget_strangers(csms.now() - round(choices.stranger_days * MS_PER_DAY))
+            if gone:
+                _log.info("%d stations that never took part are forgotten", gone)
         except Unavailable as error:
             _log.warning("what is old could not be forgotten: %s", error)
         await asyncio.sleep(PRUNE_EVERY_S)

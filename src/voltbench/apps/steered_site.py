@@ -1,7 +1,7 @@
 """A site whose stations are at the CSMS: the energy manager hears what they measure and sets what they may draw.
 
-Nothing of it is kept: after a restart stations fall back to their failsafe until they are heard of again, and the open
-transactions that the CSMS remembers are taken up.
+What it needs after a restart is in the records of the CSMS: the open transactions, what they were read to draw last,
+and the limits that their stations have accepted, or were asked to and may have.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import msgspec
 from voltbench.adapters.ocpp_csms.csms import Csms
 from voltbench.adapters.station_json import StationConfig, control_options, site_plan
 from voltbench.energy.commit import Confirmation
-from voltbench.errors import VoltbenchError
+from voltbench.errors import NotFound, VoltbenchError
 from voltbench.ocpp.v16.csms.records import KnownStation, MetersRead, Record, Transaction
-from voltbench.ocpp.v16.csms_profiles import failsafe_profile, power_profile
-from voltbench.ocpp.v16.messages import MeterValues
+from voltbench.ocpp.v16.csms_profiles import Held, failsafe_profile, held_by, power_profile
+from voltbench.ocpp.v16.messages import ChargingProfile, MeterValues, SetChargingProfile
 from voltbench.ocpp.wire_types import instant, read
-from voltbench.quantities import MS_PER_SECOND, Instant
+from voltbench.quantities import MS_PER_DAY, MS_PER_SECOND, Instant
 from voltbench.running.hosted import HostedPlan, HostedSite
 from voltbench.running.steering import Command, ReadMeter, SetFailsafe, Steering
 from voltbench.running.views import SiteView
@@ -48,7 +48,7 @@ class SteeredChoices:
 
 
 class SteeredSite:
-    """A site by its configuration, whose chargers are called as their stations are. Lives while `live` runs."""
+    """A site by its configuration, whose chargers are called as their stations are. Made by `open`, lives by `live`."""
 
     def __init__(self, csms: Csms, choices: SteeredChoices) -> None:
         options = replace(control_options(choices.config), confirmation=Confirmation.REPORTED)
@@ -59,7 +59,58 @@ class SteeredSite:
         self._ratings = {place.station: place.station_model.max_power_w for place in plan.site.places}
         self._steering = Steering(self._site, {station: station for station in self._ratings})
         self._there: set[str] = set()
+        self._last_read: dict[str, int] = {}
         self._tasks: set[asyncio.Task[object]] = set()
+
+    @classmethod
+    async def open(cls, csms: Csms, choices: SteeredChoices) -> SteeredSite:
+        """A site that goes on with the transactions that are open, before any station may connect."""
+        site = cls(csms, choices)
+        for station in site._ratings:
+            for transaction in site._running(station):
+                await site._take_up(transaction)
+        return site
+
+    async def _take_up(self, transaction: Transaction) -> None:
+        """Count with what a transaction may still draw; where that is no more than its failsafe, there is no hurry."""
+        station, evse, id = transaction.station_id, transaction.connector_id, str(transaction.id)
+        limits = await self._limits(transaction)
+        now = self._now()
+        if max((limit.until for limit in limits), default=now) <= now:
+            return
+        held_w = max(*(limit.power_w for limit in limits), self._last_power_w(transaction))
+        until = max(limit.until for limit in limits)
+        try:
+            self._steering.take_up(now, station, evse, id, self._ratings[station], held_w, until)
+        except NotFound as error:
+            _log.warning("the site cannot go on with transaction %s: %s", id, error)
+
+    async def _limits(self, transaction: Transaction) -> list[Held]:
+        """The limit that a station has accepted last for a transaction, and those it may have accepted since."""
+        since = self._now() - MS_PER_DAY
+        profiles = []
+        for installed in self._csms.central.dossier(transaction.station_id).profiles.values():
+            profile = read(ChargingProfile, installed.profile.encode())
+            if installed.cleared_at is None and held_by(profile, str(transaction.id)) is not None:
+                profiles, since = [profile], max(since, installed.installed_at)
+        for command in await self._csms.store.in_doubt(transaction.station_id, "SetChargingProfile", since):
+            profiles.append(read(SetChargingProfile, command.payload.encode()).cs_charging_profiles)
+        found = (held_by(profile, str(transaction.id)) for profile in profiles)
+        return [limit for limit in found if limit is not None]
+
+    def _last_power_w(self, transaction: Transaction) -> float:
+        """What a transaction was read to draw last."""
+        last = self._csms.central.dossier(transaction.station_id).latest.get(transaction.connector_id)
+        if last is None or last.transaction_id != transaction.id:
+            return 0.0
+        return max((power_w for power_w, _ in powers_w(read(MeterValues, last.payload.encode()))), default=0.0)
+
+    def _running(self, station: str) -> list[Transaction]:
+        """The last open transaction at each EVSE: one before it can only be stale."""
+        if self._csms.central.known(station) is None:
+            return []
+        found = {one.connector_id: one for one in self._csms.central.transactions.open_of(station)}
+        return list(found.values())
 
     def status(self) -> SiteView:
         """The site as it is now."""
@@ -112,7 +163,7 @@ class SteeredSite:
         for key, setting in KEYS.items():
             self._spawn(self._ask(station, "ChangeConfiguration", {"key": key, "value": setting}))
         self._steering.arrived(self._now(), station)
-        for transaction in self._csms.central.transactions.open_of(station):
+        for transaction in self._running(station):
             self._transaction(transaction)
 
     def _transaction(self, transaction: Transaction) -> None:
@@ -127,8 +178,12 @@ class SteeredSite:
         self._steering.ended(self._now(), station, id, energy_wh)
 
     def _measured(self, told: MetersRead) -> None:
+        """A reading that is told once more says nothing new."""
         if told.station_id not in self._ratings or told.transaction_id is None:
             return
+        if told.id <= self._last_read.get(told.station_id, 0):
+            return
+        self._last_read[told.station_id] = told.id
         for power_w, read_at in powers_w(read(MeterValues, told.payload.encode())):
             self._steering.measured(
                 self._now(), told.station_id, told.connector_id, str(told.transaction_id), power_w, read_at

@@ -150,6 +150,12 @@ class Commitments:
         known.is_silent, known.valid_until = True, valid_until
         self._silent[id] = known
 
+    def hold(self, id: str, power_w: float, valid_until: Instant) -> None:
+        """A device that nothing was heard of yet holds a limit that it was told before we knew of it."""
+        known = self.of(id)
+        known.sent_w = known.confirmed_w = known.told_w = power_w
+        self.silence(id, valid_until)
+
     def silent(self) -> list[Commitment]:
         """The devices that nothing is heard of."""
         return list(self._silent.values())

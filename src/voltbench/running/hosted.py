@@ -143,6 +143,25 @@ class HostedSite:
                 self._act(now)
         return self.status(now)
 
+    def take_up(self, now: Instant, start: StartSession, held_w: float, valid_until: Instant) -> SessionView:
+        """Take up a session that went on while we were not there; return it.
+
+        Until something is heard of it, it counts with what it may still draw by what it was told before, and from
+        `valid_until` on with its failsafe. Raises as `take` does.
+        """
+        self.advance(now)
+        start.validate()
+        place = self._place(start.charger, start.connector)
+        session = self._session(start.session, place, start.vehicle_max_w, now)
+        session.limit(now, min(held_w, session.path.rating_w))
+        bay = self.operation.plug_in(now, place.connector, session, failsafe_w=self.plan.failsafe_w)
+        commitments = self.operation.controller.commitments
+        commitments.leave(_nobody_at(place.connector))
+        commitments.hold(session.id, session.limit_w, valid_until)
+        _bound_minimum(bay, session)
+        self._act(now)
+        return self._view(now, bay)
+
     def end(self, now: Instant, reason: str) -> list[SessionView]:
         """End every session; return what became of them."""
         self.advance(now)

@@ -9,7 +9,7 @@ under way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from voltbench.errors import NotFound
@@ -17,6 +17,7 @@ from voltbench.events import Fact, LimitSet
 from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, DurationMs, Instant
 from voltbench.running.hosted import HostedSite
 from voltbench.running.inputs import StartSession, StopSession, UpdatePower
+from voltbench.running.views import SessionView
 
 MARGIN_MS = 2 * MS_PER_SECOND
 """How much sooner a profile ends than its validity: clocks differ, and messages take their time."""
@@ -64,7 +65,7 @@ Command = SetFailsafe | SetPower | ReadMeter
 
 @dataclass(slots=True)
 class _Steered:
-    """A session at a station, and what was said about it."""
+    """A session at a station, and what was said about it. It `is_awaited` until it is heard of (again)."""
 
     station: str
     evse: int
@@ -76,6 +77,7 @@ class _Steered:
     under_way: SetPower | None = None
     arrived_at: Instant = 0
     still_to_read: int = 0
+    is_awaited: bool = False
 
     @property
     def id(self) -> str:
@@ -124,6 +126,7 @@ class Steering:
             known.is_there, known.is_safe = True, False
             for steered in known.sessions.values():
                 steered.under_way = steered.told = None
+                steered.is_awaited = True
             self._secure(station, known)
 
     def _secure(self, station: str, known: _Station) -> None:
@@ -143,17 +146,34 @@ class Steering:
         known = self._stations.get(station)
         if known is None or transaction in known.sessions:
             return
-        for over in [one.transaction for one in known.sessions.values() if one.evse == evse]:
-            self.ended(now, station, over)
         steered = _Steered(station, evse, transaction, maximum_w, now)
-        self._by_session[steered.id] = known.sessions[transaction] = steered
+        self._enter(now, steered, lambda start: self._site.take(now, start))
+        self._steer(now, steered)
+
+    def take_up(
+        self, now: Instant, station: str, evse: int, transaction: str, maximum_w: float, held_w: float, until: Instant
+    ) -> None:
+        """A transaction went on while we were not there, and may draw so much until its profile ends.
+
+        Nobody else is given that before, unless the station has been heard of since. Raises NotFound for an EVSE that
+        the site lacks.
+        """
+        heard_at = until + MARGIN_MS - self._validity_ms
+        steered = _Steered(station, evse, transaction, maximum_w, heard_at, is_awaited=True)
+        self._enter(now, steered, lambda start: self._site.take_up(now, start, held_w, until + MARGIN_MS))
+
+    def _enter(self, now: Instant, steered: _Steered, take: Callable[[StartSession], SessionView]) -> None:
+        """Another session at an EVSE: what was there before is over."""
+        known = self._stations[steered.station]
+        for over in [one.transaction for one in known.sessions.values() if one.evse == steered.evse]:
+            self.ended(now, steered.station, over)
+        self._by_session[steered.id] = known.sessions[steered.transaction] = steered
         try:
-            view = self._site.take(now, StartSession(steered.id, known.charger, str(evse), maximum_w))
+            view = take(StartSession(steered.id, known.charger, str(steered.evse), steered.maximum_w))
         except NotFound:
-            del self._by_session[steered.id], known.sessions[transaction]
+            del self._by_session[steered.id], known.sessions[steered.transaction]
             raise
         steered.wanted_w = view.allocated_w
-        self._steer(now, steered)
 
     def measured(
         self, now: Instant, station: str, evse: int, transaction: str, power_w: float, read_at: Instant
@@ -168,7 +188,7 @@ class Steering:
             return
         if now - read_at > STALE_MS or read_at < steered.arrived_at - CLOCKS_DIFFER_MS:
             return
-        steered.heard_at = now
+        steered.heard_at, steered.is_awaited = now, False
         view = self._site.take(now, UpdatePower(steered.id, power_w, steered.maximum_w))
         steered.wanted_w = view.allocated_w
         if steered.still_to_read > 0:
@@ -191,6 +211,8 @@ class Steering:
             known.failsafe_due = None if known.is_safe else now + FAILSAFE_AGAIN_MS
             for session in known.sessions.values():
                 self._steer(now, session)
+                if known.is_safe and session.under_way is None:
+                    self._await(session)
         elif isinstance(command, SetPower):
             self._told(now, command, accepted)
 
@@ -200,6 +222,7 @@ class Steering:
         if steered is None or steered.under_way is not command:
             return
         steered.under_way = None
+        self._await(steered)
         if not accepted:
             return
         if steered.told is not None and command.power_w < steered.told.power_w - POWER_TOLERANCE_W:
@@ -207,6 +230,11 @@ class Steering:
             self._commands.append(ReadMeter(command.station, command.evse))
         steered.told, steered.arrived_at = command, now
         self._steer(now, steered)
+
+    def _await(self, steered: _Steered) -> None:
+        """Have a session be heard of soon: what it draws and may draw is old news."""
+        if steered.is_awaited:
+            self._commands.append(ReadMeter(steered.station, steered.evse))
 
     # --- what the site wants ----------------------------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ from voltbench.errors import Conflict, Unavailable
 from voltbench.ocpp.v16.csms.central import Authority, Central, Policy
 from voltbench.ocpp.v16.csms.dossier import Dossier
 from voltbench.ocpp.v16.csms.records import Command, NamedProfile, Record, Token, Transaction
-from voltbench.ocpp.v16.csms.visit import Visit
-from voltbench.ocpp.v16.messages import RegistrationStatus
+from voltbench.ocpp.v16.csms.visit import Turn, Visit
+from voltbench.ocpp.v16.messages import RegistrationStatus, StartTransaction
 from voltbench.quantities import MS_PER_SECOND, Instant
 
 _log = logging.getLogger(__name__)
@@ -147,10 +147,21 @@ class Csms:
         now = self.now()
         self.wire.note(guest.id, now, "in", frame)
         turn = guest.visit.receive(now, frame)
+        if turn.in_doubt is not None:
+            turn = await self._recalled(guest, turn, turn.in_doubt)
         if turn.ignored is not None:
             _log.info("%s: ignored: %s", guest.id, turn.ignored)
         kept = await self._kept(turn.records) if turn.records else True
         guest.visit.settle(now, turn, kept=kept)
+
+    async def _recalled(self, guest: Guest, turn: Turn, start: StartTransaction) -> Turn:
+        """A start that may have been answered long ago goes on with what is kept of it."""
+        try:
+            kept = await self.store.started(guest.id, start)
+        except Unavailable as error:
+            _log.error("%s: an old start could not be looked up: %s", guest.id, error)
+            return turn
+        return guest.visit.recall(self.now(), turn, kept)
 
     async def _kept(self, records: Sequence[Record]) -> bool:
         try:
@@ -266,6 +277,15 @@ class Csms:
     def _registration(self, station_id: str) -> RegistrationStatus:
         known = self.central.known(station_id)
         return known.station.registration if known is not None else "Accepted"
+
+    async def forget_strangers(self, before: Instant) -> int:
+        """Forget who was not heard of since and never took part; return how many. Raises Unavailable."""
+        gone = [id for id in self.central.strangers(before) if not self.is_connected(id)]
+        for id in gone:
+            self.central.forget(id)
+            self.wire.forget(id)
+        await self.store.forget(gone, before)
+        return len(gone)
 
     # --- what others hear ---------------------------------------------------------------------------------------------
 

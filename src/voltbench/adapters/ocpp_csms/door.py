@@ -31,19 +31,20 @@ SUBPROTOCOLS = [Subprotocol(OCPP_16.subprotocol)]
 LARGEST_FRAME = 1 << 20
 LONGEST_ID = 255
 QUEUED_FRAMES = 16
-CLOSE_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a station has to show before it may speak. `ping_s` 0 is no pings.
+    """What a station has to show before it may speak, and that it is there still. `ping_s` 0 is no pings.
 
-    A password that is known has to be shown always; with `password_required` there is none without one.
+    A password that is known has to be shown always; with `password_required` there is none without one. Who does not
+    answer a ping in time is told goodbye, and is gone after `goodbye_s` at the latest.
     """
 
     password_required: bool = False
     ping_s: float = 60.0
     pong_within_s: float = 30.0
+    goodbye_s: float = 5.0
 
 
 @asynccontextmanager
@@ -63,7 +64,7 @@ async def open_door(
         max_queue=QUEUED_FRAMES,
         ping_interval=rules.ping_s or None,
         ping_timeout=rules.pong_within_s,
-        close_timeout=CLOSE_WITHIN_S,
+        close_timeout=rules.goodbye_s,
         server_header=None,
         logger=_library,
     ):
@@ -89,7 +90,15 @@ class _Doorman:
             answer = connection.respond(HTTPStatus.UNAUTHORIZED, "show the station's id and password\n")
             answer.headers["WWW-Authenticate"] = 'Basic realm="voltbench"'
             return answer
-        return None
+        return self._turned_away(connection, id)
+
+    def _turned_away(self, connection: ServerConnection, id: str) -> Response | None:
+        """Strangers are, while too many are known already: each is remembered."""
+        central = self._csms.central
+        if central.known(id) is not None or not central.is_full:
+            return None
+        _log.warning("%s: refused, it is unknown, and %d stations are known already", id, central.policy.most_stations)
+        return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no more unknown stations are let in\n")
 
     def _shows_password(self, id: str, request: Request) -> bool:
         known = self._csms.central.known(id)

@@ -1,6 +1,11 @@
-"""What is old enough to be forgotten: meter values, events and commands. Transactions are kept for good."""
+"""What is old enough to be forgotten: meter values, events, commands, and stations that never took part.
+
+Transactions are kept for good.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, Table, delete, select
 
@@ -28,3 +33,13 @@ def _prune(connection: Connection, table: Table, before: Instant) -> int:
             break
         last = id
     return connection.execute(delete(table).where(table.c.id <= last)).rowcount if last else 0
+
+
+def forget(connection: Connection, stations: Sequence[str], before: Instant) -> None:
+    """Forget stations that were not heard of since, and what belongs to them. Who has come back meanwhile stays."""
+    known = schema.stations.c
+    connection.execute(delete(schema.stations).where(known.id.in_(stations), known.seen_at < before))
+    back = select(known.id).where(known.id.in_(stations))
+    for table in schema.BELONGINGS:
+        owner = table.c.station_id
+        connection.execute(delete(table).where(owner.in_(stations), owner.not_in(back)))

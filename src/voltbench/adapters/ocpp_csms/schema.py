@@ -197,3 +197,6 @@ TABLES: dict[type[records.Record], Table] = {
     records.Event: events,
 }
 """Where each kind of record is kept."""
+
+BELONGINGS = (connectors, settings, notes, local_lists, reservations, profiles, events, commands)
+"""What goes when its station is forgotten."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Table, case, func, select, update
 from sqlalchemy.sql.base import Executable
 
 from voltbench.adapters.ocpp_csms import schema
-from voltbench.adapters.ocpp_csms.pruning import prune
+from voltbench.adapters.ocpp_csms.pruning import forget, prune
 from voltbench.adapters.ocpp_csms.writer import RecordWriter
 from voltbench.adapters.store.custody import Custody
 from voltbench.adapters.store.database import Database, database_at, upsert
@@ -19,11 +20,17 @@ from voltbench.ocpp.v16.csms import records
 from voltbench.ocpp.v16.csms.central import Memory
 from voltbench.ocpp.v16.csms.records import Record
 from voltbench.ocpp.v16.csms.transactions import RECENT
+from voltbench.ocpp.v16.messages import StartTransaction
+from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant
 
 R = TypeVar("R", bound=Record)
 
-_ADDED = (records.Event, records.MetersRead)
+STATIONS_AT_ONCE = 500
+
+LATELY = 10_000
+"""So many of the last messages with meter values may come again after a restart, whatever transaction they are of."""
+
 _BELONGINGS = (
     records.ConnectorState,
     records.Setting,
@@ -87,6 +94,12 @@ class CsmsStore:
         while await self._custody.run(lambda connection: prune(connection, before)):
             pass
 
+    async def forget(self, stations: Sequence[str], before: Instant) -> None:
+        """Forget stations that were not heard of since, and what they told of themselves; not their transactions."""
+        for first in range(0, len(stations), STATIONS_AT_ONCE):
+            some = stations[first : first + STATIONS_AT_ONCE]
+            await self._custody.run(partial(forget, stations=some, before=before))
+
     # --- going on ---------------------------------------------------------------------------------------------------
 
     async def memory(self, now: Instant) -> Memory:
@@ -113,11 +126,22 @@ class CsmsStore:
         """A transaction."""
         return await self._first(records.Transaction, select(schema.transactions).where(schema.transactions.c.id == id))
 
+    async def started(self, station_id: str, request: StartTransaction) -> records.Transaction | None:
+        """The transaction that such a start began, however long ago."""
+        table = schema.transactions.c
+        query = select(schema.transactions).where(
+            table.station_id == station_id,
+            table.connector_id == request.connector_id,
+            table.id_token == request.id_tag,
+            table.started_at == instant(request.timestamp),
+            table.meter_start_wh == request.meter_start,
+        )
+        return await self._first(records.Transaction, query)
+
     async def readings(self, transaction_id: int, limit: int) -> list[records.MetersRead]:
         """The messages with meter values of a transaction, the oldest first."""
         table = schema.meter_values
-        columns = [column for column in table.c if column.name != "id"]
-        query = select(*columns).where(table.c.transaction_id == transaction_id).order_by(table.c.id).limit(limit)
+        query = select(table).where(table.c.transaction_id == transaction_id).order_by(table.c.id).limit(limit)
         return await self._read(records.MetersRead, query)
 
     async def stop_readings(self, transaction_id: int) -> records.StopReadings | None:
@@ -134,6 +158,13 @@ class CsmsStore:
         table = schema.commands.c
         query = select(schema.commands).where(table.station_id == station_id)
         return await self._read(records.Command, query.order_by(table.asked_at.desc(), table.id).limit(limit))
+
+    async def in_doubt(self, station_id: str, action: str, since: Instant) -> list[records.Command]:
+        """The commands that a station may have carried out, but has not answered; the oldest first."""
+        table = schema.commands.c
+        query = select(schema.commands).where(table.station_id == station_id, table.asked_at >= since)
+        query = query.where(table.action == action, table.state.in_(["pending", "overdue", "lost"]))
+        return await self._read(records.Command, query.order_by(table.asked_at))
 
     async def events(self, station_id: str, kind: str | None, limit: int) -> list[records.Event]:
         """What a station told last, the newest first."""
@@ -153,7 +184,7 @@ class CsmsStore:
 def _statement(database: Database, kind: type[Record]) -> Executable:
     table = schema.TABLES[kind]
     added: Executable = database.insert(table)
-    return added if kind in _ADDED else upsert(database, table)
+    return added if kind is records.Event else upsert(database, table)
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -168,13 +199,18 @@ def _found(connection: Connection, kind: type[R], query: Select[Any]) -> Iterato
 def _memory(connection: Connection, now: Instant) -> Memory:
     lost = update(schema.commands).where(schema.commands.c.state == "pending")
     connection.execute(lost.values(state="lost", ended_at=now))
-    last_id = connection.scalar(select(func.max(schema.transactions.c.id)))
+    readings = {
+        one.id: one for query in _last_read(connection) for one in _found(connection, records.MetersRead, query)
+    }
     memory = Memory(
         stations=_all(connection, records.KnownStation),
         tokens=_all(connection, records.Token),
         transactions=list(_found(connection, records.Transaction, _remembered())),
         named_profiles=_all(connection, records.NamedProfile),
-        last_transaction_id=last_id or 0,
+        last_transaction_id=_last_id(connection, schema.transactions),
+        last_closed=_last_closed(connection),
+        readings=[readings[id] for id in sorted(readings)],
+        last_reading_id=_last_id(connection, schema.meter_values),
     )
     for kind in _BELONGINGS:
         memory.belongings += _all(connection, kind)
@@ -184,6 +220,26 @@ def _memory(connection: Connection, now: Instant) -> Memory:
 def _all(connection: Connection, kind: type[R]) -> list[R]:
     table: Table = schema.TABLES[kind]  # type: ignore[index]
     return list(_found(connection, kind, select(*table.c)))
+
+
+def _last_id(connection: Connection, table: Table) -> int:
+    return connection.scalar(select(func.max(table.c.id))) or 0
+
+
+def _last_closed(connection: Connection) -> dict[str, Instant]:
+    """When the latest of each station's closed transactions began."""
+    table = schema.transactions.c
+    query = select(table.station_id, func.max(table.started_at)).where(table.closed_by.is_not(None))
+    return {row[0]: row[1] for row in connection.execute(query.group_by(table.station_id))}
+
+
+def _last_read(connection: Connection) -> tuple[Select[Any], Select[Any]]:
+    """What was read last in each open transaction, and what was read lately at all. Each is found by an index."""
+    table, transaction = schema.meter_values, schema.transactions.c
+    is_running = table.c.transaction_id.in_(select(transaction.id).where(transaction.closed_by.is_(None)))
+    last_of_each = select(func.max(table.c.id)).where(is_running).group_by(table.c.transaction_id)
+    lately = table.c.id > _last_id(connection, table) - LATELY
+    return select(table).where(table.c.id.in_(last_of_each)), select(table).where(lately)
 
 
 def _remembered() -> Select[Any]:

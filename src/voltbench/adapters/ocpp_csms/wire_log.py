@@ -101,6 +101,10 @@ class WireLog:
         self._followers[station_id] = [*self._followers.get(station_id, ()), follower]
         return follower
 
+    def forget(self, station_id: str) -> None:
+        """A station is not known any more."""
+        self._frames.pop(station_id, None)
+
     def leave(self, station_id: str, follower: Follower) -> None:
         """A follower goes."""
         left = [one for one in self._followers.get(station_id, ()) if one is not follower]

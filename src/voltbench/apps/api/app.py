@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import Depends
+from fastapi import Depends, FastAPI
 
-from voltbench import __version__
 from voltbench.adapters.telemetry import Telemetry
-from voltbench.apps.api import csms as csms_routes
-from voltbench.apps.api import events, health, history, problems, sites, ui
+from voltbench.apps.api import events, health, history, sites, ui
 from voltbench.apps.api.addressing import named_site
 from voltbench.apps.api.contracts import seed_station, station
 from voltbench.apps.api.csms.addressing import CsmsService
-from voltbench.apps.api.csms.files import FileDoor
 from voltbench.apps.api.docs import DescribedAPI
-from voltbench.apps.api.trust import Gate, Trust
+from voltbench.apps.api.making import made_app
+from voltbench.apps.api.trust import Trust
 from voltbench.apps.sites import Sites
 
 _DESCRIPTION = """\
@@ -25,31 +23,10 @@ the epoch. Power is positive when it flows into a device. Every error of a route
 
 def make_app(service: Sites, telemetry: Telemetry, trust: Trust, csms: CsmsService | None = None) -> DescribedAPI:
     """The application over these sites, and a CSMS where there is one, open to whom is trusted."""
-    app = DescribedAPI(
-        title="voltbench",
-        version=__version__,
-        description=_DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        strict_content_type=False,  # whatever a body is called, it is read as JSON; the gate keeps foreign pages out
-        responses=problems.problems(400, 413, 422) | (problems.problems(401) if trust.token is not None else {}),
-    )
-    app.has_token = trust.token is not None
-    app.state.sites, app.state.telemetry, app.state.streams = service, telemetry, set()
-    app.state.csms = csms
-    problems.install(app)
-    _include_routes(app)
-    for router in csms_routes.ROUTERS if csms is not None else ():
-        app.include_router(router)
-    app.serve_docs()
-    app.add_middleware(Gate, trust=trust)
-    if csms is not None:
-        app.add_middleware(FileDoor, service=csms, trust=trust)  # stands before the gate: stations show no token
-    return app
+    return made_app("voltbench", _DESCRIPTION, _include_routes, trust, csms, sites=service, telemetry=telemetry)
 
 
-def _include_routes(app: DescribedAPI) -> None:
+def _include_routes(app: FastAPI) -> None:
     for router in (station.router, events.router):  # first what is asked for most
         app.include_router(router)
         app.include_router(router, prefix="/api/v1", include_in_schema=False)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import UNSET
 
 from voltbench.ocpp.v16.messages import (
     ChargingProfile,
@@ -10,6 +13,7 @@ from voltbench.ocpp.v16.messages import (
     ChargingSchedulePeriod,
     SetChargingProfile,
 )
+from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import MS_PER_SECOND, Instant, rfc3339
 
 FAILSAFE_PROFILE, POWER_PROFILE = 2_000_000_001, 2_000_000_100
@@ -75,6 +79,26 @@ def power_profile(power: Power) -> SetChargingProfile:
         charging_schedule=_constant(power.power_w, rfc3339(power.since), seconds),
     )
     return SetChargingProfile(connector_id=power.evse, cs_charging_profiles=profile)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a transaction may draw by one of our limits, and until when."""
+
+    power_w: float
+    until: Instant
+
+
+def held_by(profile: ChargingProfile, transaction: str) -> Held | None:
+    """What a transaction may draw by this profile; None where it is no limit of ours for this transaction."""
+    schedule = profile.charging_schedule
+    is_ours = profile.charging_profile_id >= POWER_PROFILE and profile.stack_level == HIGHEST_LEVEL
+    if not is_ours or profile.transaction_id is UNSET or str(profile.transaction_id) != transaction:
+        return None
+    if schedule.start_schedule is UNSET or schedule.duration is UNSET:
+        return None
+    until = instant(schedule.start_schedule) + schedule.duration * MS_PER_SECOND
+    return Held(schedule.charging_schedule_period[0].limit, until)
 
 
 def _constant(power_w: float, start: str | None = None, seconds: int | None = None) -> ChargingSchedule:

@@ -6,12 +6,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from voltbench import __version__
-from voltbench.apps.api import problems
-from voltbench.apps.api.csms import ROUTERS
 from voltbench.apps.api.csms.addressing import Central, CsmsService
-from voltbench.apps.api.csms.files import FileDoor
 from voltbench.apps.api.docs import DescribedAPI
-from voltbench.apps.api.trust import Gate, Trust
+from voltbench.apps.api.making import made_app
+from voltbench.apps.api.trust import Trust
 
 _DESCRIPTION = """\
 The CSMS beside the wire: stations, commands to them, transactions, reservations, tokens, charging profiles, files, wire
@@ -38,22 +36,4 @@ async def read_health(csms: Central) -> CsmsHealth:
 
 def make_csms_app(service: CsmsService, trust: Trust) -> DescribedAPI:
     """The application over a CSMS, open to whom is trusted."""
-    app = DescribedAPI(
-        title="voltbench csms",
-        version=__version__,
-        description=_DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        strict_content_type=False,
-        responses=problems.problems(400, 413, 422) | (problems.problems(401) if trust.token is not None else {}),
-    )
-    app.has_token = trust.token is not None
-    app.state.csms, app.state.streams = service, set()
-    problems.install(app)
-    for routes in (*ROUTERS, router):
-        app.include_router(routes)
-    app.serve_docs()
-    app.add_middleware(Gate, trust=trust)
-    app.add_middleware(FileDoor, service=service, trust=trust)
-    return app
+    return made_app("voltbench csms", _DESCRIPTION, lambda app: app.include_router(router), trust, service)

@@ -276,7 +276,16 @@ def _connector(dossier: Dossier, id: int) -> KnownConnector:
     state = msgspec.structs.asdict(dossier.connector(id))
     latest = dossier.latest.get(id)
     del state["station_id"]
-    return KnownConnector(**state, meter_values=Raw(msgspec.json.encode(latest.meter_value)) if latest else None)
+    return KnownConnector(**state, meter_values=_told.decode(latest.payload).meter_value if latest else None)
+
+
+class _Told(Struct, rename="camel"):
+    """Of a message with meter values, these."""
+
+    meter_value: Raw
+
+
+_told = msgspec.json.Decoder(_Told)
 
 
 def _local_list(sent: records.LocalList) -> LocalListView:

@@ -15,6 +15,7 @@ from voltbench.ocpp.v16.csms.records import (
     InstalledProfile,
     KnownStation,
     LocalList,
+    MetersRead,
     NamedProfile,
     Note,
     Record,
@@ -29,15 +30,18 @@ from voltbench.ocpp.v16.csms.transactions import Transactions
 from voltbench.ocpp.v16.messages import AuthorizationStatus, RegistrationStatus
 from voltbench.quantities import Instant
 
-OWN_VENDOR = "org.voltbench"
-"""A vendor id whose data transfers we understand: `Echo` gives back what it got."""
+MOST_STATIONS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules: strangers among stations and tokens, intervals in seconds, vendors whose data we take."""
+    """The rules: strangers among stations and tokens, intervals in seconds, vendors whose data we take.
+
+    Once `most_stations` are known, strangers are turned away.
+    """
 
     unknown_stations: RegistrationStatus = "Accepted"
+    most_stations: int = MOST_STATIONS
     unknown_tokens: AuthorizationStatus = "Invalid"
     heartbeat_s: int = 300
     retry_boot_s: int = 30
@@ -53,7 +57,10 @@ class Authority(Protocol):
 
 @dataclass(slots=True)
 class Memory:
-    """What was kept, for a CSMS that goes on: the newest record of each key, and the last transaction's id."""
+    """What was kept, for a CSMS that goes on: the newest record of each key, and the last ids that were given.
+
+    `last_closed` says of each station when the latest of its closed transactions began; `readings` are in their order.
+    """
 
     stations: list[KnownStation] = field(default_factory=list)
     belongings: list[ConnectorState | Setting | Reservation | InstalledProfile | Note | LocalList] = field(
@@ -63,6 +70,9 @@ class Memory:
     transactions: list[Transaction] = field(default_factory=list)
     named_profiles: list[NamedProfile] = field(default_factory=list)
     last_transaction_id: int = 0
+    last_closed: dict[str, Instant] = field(default_factory=dict)
+    readings: list[MetersRead] = field(default_factory=list)
+    last_reading_id: int = 0
 
 
 class Central:
@@ -80,11 +90,15 @@ class Central:
         self.authority = authority
         self._new_salt = new_salt
         self.tokens = Tokens(policy.unknown_tokens, memory.tokens)
-        self.transactions = Transactions(memory.transactions, memory.last_transaction_id)
+        self.transactions = Transactions(memory.transactions, memory.last_transaction_id, memory.last_closed)
         self.named_profiles = {profile.name: profile for profile in memory.named_profiles}
         self._dossiers = {station.id: Dossier(station) for station in memory.stations}
+        self._last_reading_id = memory.last_reading_id
         for record in memory.belongings:
             self._dossiers[record.station_id].put(record)
+        for reading in memory.readings:
+            if reading.station_id in self._dossiers:
+                self._dossiers[reading.station_id].latest[reading.connector_id] = reading
 
     # --- stations ---------------------------------------------------------------------------------------------------
 
@@ -102,6 +116,34 @@ class Central:
     def dossiers(self) -> Iterable[Dossier]:
         """Every station, by its id."""
         return [self._dossiers[id] for id in sorted(self._dossiers)]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether strangers are turned away."""
+        return len(self._dossiers) >= self.policy.most_stations
+
+    def strangers(self, before: Instant) -> list[str]:
+        """Stations of which nothing was heard since, that never took part, and of which no operator has said anything.
+
+        They would be met the same way if they came for the first time.
+        """
+        return [id for id, one in self._dossiers.items() if one.seen_at < before and self._is_stranger(one)]
+
+    def _is_stranger(self, dossier: Dossier) -> bool:
+        station = dossier.station
+        has_come_by_itself = station.subprotocol != "" and station.secret is None
+        never_took_part = station.booted_at is None and not dossier.connectors
+        is_met_as_all_are = station.registration == self.policy.unknown_stations
+        return has_come_by_itself and is_met_as_all_are and (never_took_part or station.registration != "Accepted")
+
+    def forget(self, station_id: str) -> None:
+        """A station is not known any more."""
+        self._dossiers.pop(station_id, None)
+
+    def new_reading_id(self) -> int:
+        """The id of what meters have read now."""
+        self._last_reading_id += 1
+        return self._last_reading_id
 
     def welcome(self, now: Instant, station_id: str, subprotocol: str) -> tuple[Dossier, list[Record]]:
         """A station connects; who was not known is from now on, and may do what the policy says."""

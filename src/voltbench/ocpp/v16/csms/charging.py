@@ -75,14 +75,17 @@ def _ended_profiles(now: Instant, dossier: Dossier, stopped: Transaction) -> lis
     ]
 
 
-def meter_values(_central: Central, now: Instant, dossier: Dossier, request: m.MeterValues) -> Reply:
-    """Meters were read."""
-    dossier.latest[request.connector_id] = request
-    read = MetersRead(
-        station_id=dossier.id,
-        connector_id=request.connector_id,
-        transaction_id=given(request.transaction_id),
-        at=now,
-        payload=json_of(request),
-    )
+def meter_values(central: Central, now: Instant, dossier: Dossier, request: m.MeterValues) -> Reply:
+    """Meters were read, or that is told once more: what says the same as the last of its connector is the same."""
+    payload = json_of(request)
+    read = dossier.latest.get(request.connector_id)
+    if read is None or read.payload != payload:
+        read = dossier.latest[request.connector_id] = MetersRead(
+            id=central.new_reading_id(),
+            station_id=dossier.id,
+            connector_id=request.connector_id,
+            transaction_id=given(request.transaction_id),
+            at=now,
+            payload=payload,
+        )
     return Reply(m.MeterValuesResponse(), (read,))

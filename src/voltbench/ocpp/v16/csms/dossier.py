@@ -13,12 +13,12 @@ from voltbench.ocpp.v16.csms.records import (
     InstalledProfile,
     KnownStation,
     LocalList,
+    MetersRead,
     Note,
     Record,
     Reservation,
     Setting,
 )
-from voltbench.ocpp.v16.messages import MeterValues
 from voltbench.quantities import Instant
 
 R = TypeVar("R", bound=Record)
@@ -48,7 +48,7 @@ class Dossier:
         self.profiles: dict[int, InstalledProfile] = {}
         self.notes: dict[str, Note] = {}
         self.local_list: LocalList | None = None
-        self.latest: dict[int, MeterValues] = {}
+        self.latest: dict[int, MetersRead] = {}
 
     @property
     def id(self) -> str:

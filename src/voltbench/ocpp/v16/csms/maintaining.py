@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from voltbench.ocpp.v16 import messages as m
-from voltbench.ocpp.v16.csms.central import OWN_VENDOR, Central
+from voltbench.ocpp.v16.csms.central import Central
 from voltbench.ocpp.v16.csms.dossier import Dossier
 from voltbench.ocpp.v16.csms.reply import Reply, json_of
+from voltbench.ocpp.v16.vendor import VENDOR, transferred
 from voltbench.quantities import Instant
 
 
@@ -75,9 +76,7 @@ def data_transfer(central: Central, now: Instant, dossier: Dossier, request: m.D
 
 
 def _transferred(central: Central, request: m.DataTransfer) -> m.DataTransferResponse:
-    if request.vendor_id == OWN_VENDOR:
-        if request.message_id != "Echo":
-            return m.DataTransferResponse(status="UnknownMessageId")
-        return m.DataTransferResponse(status="Accepted", data=request.data)
+    if request.vendor_id == VENDOR:
+        return transferred(request)
     known = request.vendor_id in central.policy.vendors
-    return m.DataTransferResponse(status="Accepted" if known else "UnknownVendorId", data=UNSET)
+    return m.DataTransferResponse(status="Accepted" if known else "UnknownVendorId")

@@ -1,7 +1,7 @@
 """What a CSMS keeps. A record is the newest state of one thing, or something that happened; both are frozen.
 
-A record with a key replaces the one before it; an `Event` and a `MetersRead` are added. So everything but those two may
-be kept again without harm, and memory is what was put last of each key.
+A record with a key replaces the one before it; an `Event` is added. So everything but events may be kept again without
+harm, and memory is what was put last of each key.
 """
 
 from __future__ import annotations
@@ -92,8 +92,9 @@ class StopReadings(Struct, frozen=True, kw_only=True):
 
 
 class MetersRead(Struct, frozen=True, kw_only=True):
-    """A message with meter values, as it came."""
+    """A message with meter values, as it came. Its id says when: later ones have higher ids."""
 
+    id: int
     station_id: str
     connector_id: int
     transaction_id: int | None

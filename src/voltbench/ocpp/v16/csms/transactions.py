@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from msgspec import UNSET
@@ -17,16 +17,27 @@ from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant
 
 RECENT = 16
-"""Closed transactions of a station that are remembered: a start or stop that was answered in vain comes again."""
+"""Closed transactions of a station that are remembered: a start or stop that was answered in vain comes again.
+
+What is older is looked up where it is kept: see `is_in_doubt`."""
 
 Key: TypeAlias = tuple[str, int, str, Instant, int]
 
 
 class Transactions:
-    """Open transactions, and the last closed ones of each station. `last_id` is the highest id ever given."""
+    """Open transactions, and the last closed ones of each station. `last_id` is the highest id ever given.
 
-    def __init__(self, known: Iterable[Transaction] = (), last_id: int = 0) -> None:
+    `last_closed` says of each station when the latest of those began that are closed, remembered or not.
+    """
+
+    def __init__(
+        self,
+        known: Iterable[Transaction] = (),
+        last_id: int = 0,
+        last_closed: Mapping[str, Instant] | None = None,
+    ) -> None:
         self._last_id = last_id
+        self._forgotten_until = dict(last_closed or {})
         self._known: dict[int, Transaction] = {}
         self._by_key: dict[Key, int] = {}
         self._open_of: defaultdict[str, set[int]] = defaultdict(set)
@@ -40,6 +51,16 @@ class Transactions:
         """The transaction that such a start began already."""
         id = self._by_key.get(_key_of(station_id, request))
         return self._known[id] if id is not None else None
+
+    def is_in_doubt(self, station_id: str, request: StartTransaction) -> bool:
+        """Whether such a start may have begun a transaction that is remembered no more."""
+        until = self._forgotten_until.get(station_id)
+        return until is not None and instant(request.timestamp) <= until and self.of_start(station_id, request) is None
+
+    def recall(self, forgotten: Transaction) -> None:
+        """A transaction that was remembered no more is asked for again."""
+        if forgotten.id not in self._known:
+            self._put(forgotten)
 
     def start(self, station_id: str, request: StartTransaction, authorization: AuthorizationStatus) -> Transaction:
         """Begin a transaction."""
@@ -129,8 +150,12 @@ class Transactions:
         closed = self._closed_of[transaction.station_id]
         closed.append(transaction.id)
         if len(closed) > RECENT:
-            forgotten = self._known.pop(closed.popleft())
-            self._by_key.pop(_key(forgotten), None)
+            self._forget(self._known.pop(closed.popleft()))
+
+    def _forget(self, transaction: Transaction) -> None:
+        self._by_key.pop(_key(transaction), None)
+        station, began_at = transaction.station_id, transaction.started_at
+        self._forgotten_until[station] = max(began_at, self._forgotten_until.get(station, began_at))
 
 
 def _key(transaction: Transaction) -> Key:

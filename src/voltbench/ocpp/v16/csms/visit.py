@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +22,7 @@ from voltbench.ocpp.v16.csms import charging, maintaining, registering
 from voltbench.ocpp.v16.csms.central import Central
 from voltbench.ocpp.v16.csms.dossier import Dossier
 from voltbench.ocpp.v16.csms.effects import WRITE_ONLY, effects
-from voltbench.ocpp.v16.csms.records import Command, CommandState, Record
+from voltbench.ocpp.v16.csms.records import Command, CommandState, Record, Transaction
 from voltbench.ocpp.v16.csms.reply import Handler, Reply, json_of
 from voltbench.ocpp.versions import OCPP_16
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
@@ -52,13 +53,17 @@ LARGEST_CONNECTOR = 1_000
 
 @dataclass(slots=True)
 class Turn:
-    """What came of a frame, or of time that went by: keep the records, then `Visit.settle` it."""
+    """What came of a frame, or of time that went by: keep the records, then `Visit.settle` it.
+
+    Where a start is `in_doubt`, first look up what is kept of it, and go on with what `Visit.recall` says.
+    """
 
     records: tuple[Record, ...] = ()
     call_id: str | None = None
     response: Struct | None = None
     requests: tuple[tuple[str, Struct], ...] = ()
     ignored: str | None = None
+    in_doubt: m.StartTransaction | None = None
 
 
 class Visit:
@@ -99,12 +104,26 @@ class Visit:
         try:
             self._require_admission(called.action)
             _require_storable(called.request, frame)
+            if self._is_in_doubt(called.request):
+                return Turn(call_id=called.id, in_doubt=called.request)
             reply = HANDLERS[called.action](self._central, now, self.dossier, called.request)
         except InvalidInput as error:
             return self._refused(called, Fault.PROPERTY, error)
         except Conflict as error:
             return self._refused(called, Fault.SECURITY, error)
-        return self._turn(now, called, reply)
+        return self._turn(now, called.id, reply)
+
+    def _is_in_doubt(self, request: Struct) -> TypeGuard[m.StartTransaction]:
+        transactions = self._central.transactions
+        return isinstance(request, m.StartTransaction) and transactions.is_in_doubt(self.dossier.id, request)
+
+    def recall(self, now: Instant, turn: Turn, kept: Transaction | None) -> Turn:
+        """What is kept of a start that was in doubt, if anything is: go on with that."""
+        assert turn.in_doubt is not None
+        assert turn.call_id is not None
+        if kept is not None:
+            self._central.transactions.recall(kept)
+        return self._turn(now, turn.call_id, charging.start(self._central, now, self.dossier, turn.in_doubt))
 
     def _refused(self, called: Called, fault: Fault, error: VoltbenchError) -> Turn:
         self._in_hand = None
@@ -118,21 +137,21 @@ class Visit:
         if registration == "Pending" and action in NOT_WHILE_PENDING:
             raise Conflict("station", self.dossier.id, "is not accepted yet")
 
-    def _turn(self, now: Instant, called: Called, reply: Reply) -> Turn:
+    def _turn(self, now: Instant, call_id: str, reply: Reply) -> Turn:
         if not reply.requests:
-            return Turn(reply.records, called.id, reply.response)
+            return Turn(reply.records, call_id, reply.response)
         commands = [self._command_of(now, self._new_id(), request) for request in reply.requests]
         for command in commands:
             self._asked[command.id] = command
         requests = zip((command.id for command in commands), reply.requests, strict=True)
-        return Turn((*reply.records, *commands), called.id, reply.response, tuple(requests))
+        return Turn((*reply.records, *commands), call_id, reply.response, tuple(requests))
 
     def settle(self, now: Instant, turn: Turn, *, kept: bool = True) -> None:
         """The records of a turn are durable, or could not be kept: answer the station."""
-        if self._is_over or turn.call_id is None or turn.response is None:
+        if self._is_over or turn.call_id is None:
             return
         self._in_hand = None
-        if not kept:
+        if not kept or turn.response is None:
             self._peer.refuse(turn.call_id, Fault.INTERNAL, "this could not be stored; send it again")
             return
         self._peer.answer(turn.call_id, turn.response)
