@@ -1,4 +1,4 @@
-"""What a memory of stations promises, whether or not it outlives the process."""
+"""What the memory of stations promises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from voltbench.adapters.ocpp_station.memory import Change, Memory, ProcessMemory, SQLiteMemory
+from voltbench.adapters.ocpp_station.memory import Change, Memory
 from voltbench.errors import InvalidInput, Unavailable
 
 ROOT = Path(__file__).parents[2]
@@ -29,14 +29,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "stations" / "memory.db"
 
 
-@pytest.fixture(params=["in the process", "in a file"])
-def make(request: pytest.FixtureRequest, file: Path) -> Callable[[], Memory]:
-    return ProcessMemory if request.param == "in the process" else lambda: SQLiteMemory(file)
-
-
 @asynccontextmanager
-async def opened(make: Callable[[], Memory]) -> AsyncIterator[Memory]:
-    memory = make()
+async def opened(file: Path) -> AsyncIterator[Memory]:
+    memory = Memory(file)
     try:
         yield memory
     finally:
@@ -44,16 +39,11 @@ async def opened(make: Callable[[], Memory]) -> AsyncIterator[Memory]:
 
 
 async def kept(memory: Memory, station: str, *changes: Change) -> None:
-    future = memory.put(station, changes)
-    if future is not None:
-        await future
+    await memory.put(station, changes)
 
 
-# --- each of them ---------------------------------------------------------------------------------------------------
-
-
-async def test_a_station_finds_what_it_put_and_nothing_of_others(make: Callable[[], Memory]):
-    async with opened(make) as memory:
+async def test_a_station_finds_what_it_put_and_nothing_of_others(file: Path):
+    async with opened(file) as memory:
         await kept(memory, "CP001", ("key/HeartbeatInterval", b"300"), ("list", bytes(range(256))))
         await kept(memory, "CP002", ("key/HeartbeatInterval", b"60"))
         assert memory.load("CP001") == {"key/HeartbeatInterval": b"300", "list": bytes(range(256))}
@@ -61,16 +51,16 @@ async def test_a_station_finds_what_it_put_and_nothing_of_others(make: Callable[
         assert memory.load("CP003") == {}
 
 
-async def test_the_last_change_of_a_key_counts(make: Callable[[], Memory]):
-    async with opened(make) as memory:
+async def test_the_last_change_of_a_key_counts(file: Path):
+    async with opened(file) as memory:
         await kept(memory, "CP001", ("register/1", b"1"), ("register/1", b"2"), ("queue/1", b"stop"))
         await kept(memory, "CP001", ("register/1", b"3"), ("queue/1", None), ("never", None))
         await kept(memory, "CP001", ("gone", b"soon"), ("gone", None), ("back", None), ("back", b""))
         assert memory.load("CP001") == {"register/1": b"3", "back": b""}
 
 
-async def test_what_is_still_on_its_way_is_found(make: Callable[[], Memory]):
-    async with opened(make) as memory:
+async def test_what_is_still_on_its_way_is_found(file: Path):
+    async with opened(file) as memory:
         memory.put("CP001", [("queue/1", b"start"), ("queue/2", b"stop")])
         assert memory.load("CP001") == {"queue/1": b"start", "queue/2": b"stop"}
         await asyncio.sleep(0)
@@ -78,21 +68,21 @@ async def test_what_is_still_on_its_way_is_found(make: Callable[[], Memory]):
         assert memory.load("CP001") == {"queue/2": b"stop"}
 
 
-async def test_what_is_loaded_is_the_stations_own(make: Callable[[], Memory]):
-    async with opened(make) as memory:
+async def test_what_is_loaded_is_the_stations_own(file: Path):
+    async with opened(file) as memory:
         await kept(memory, "CP001", ("list", b"1"))
         memory.load("CP001").clear()
         assert memory.load("CP001") == {"list": b"1"}
 
 
-async def test_any_changes_in_any_order_end_as_in_a_dictionary(make: Callable[[], Memory]):
+async def test_any_changes_in_any_order_end_as_in_a_dictionary(file: Path):
     chance, expected = random.Random(3), dict[str, dict[str, bytes]]()
-    async with opened(make) as memory:
+    async with opened(file) as memory:
         for _ in range(300):
             station, changes = some_station(chance), some_changes(chance)
             future = memory.put(station, changes)
             apply(changes, expected.setdefault(station, {}))
-            if future is not None and chance.random() < 0.1:
+            if chance.random() < 0.1:
                 await future
         await kept(memory, "nobody")
         assert {station: memory.load(station) for station in expected} == expected
@@ -115,38 +105,33 @@ def apply(changes: list[Change], entries: dict[str, bytes]) -> None:
             entries[key] = entry
 
 
-# --- in a file ------------------------------------------------------------------------------------------------------
-
-
 async def test_it_is_there_after_a_restart_also_what_nobody_waited_for(file: Path):
-    async with opened(lambda: SQLiteMemory(file)) as memory:
+    async with opened(file) as memory:
         for number in range(1_000):
             memory.put(f"CP{number % 10}", [(f"queue/{number:04}", b"%d" % number)])
-    async with opened(lambda: SQLiteMemory(file)) as memory:
+    async with opened(file) as memory:
         found = [memory.load(f"CP{station}") for station in range(10)]
     assert sum(map(len, found)) == 1_000
     assert found[7]["queue/0997"] == b"997"
 
 
 async def test_a_closed_memory_takes_nothing(file: Path):
-    memory = SQLiteMemory(file)
+    memory = Memory(file)
     await memory.close()
     with pytest.raises(Unavailable, match="closed"):
         memory.put("CP001", [("list", b"1")])
 
 
 async def test_who_stops_waiting_takes_nothing_from_others(file: Path):
-    async with opened(lambda: SQLiteMemory(file)) as memory:
+    async with opened(file) as memory:
         impatient, patient = memory.put("CP001", [("list", b"1")]), memory.put("CP002", [("list", b"2")])
-        assert impatient is not None
-        assert patient is not None
         impatient.cancel()
         await patient
         assert memory.load("CP001") == {"list": b"1"}
 
 
 async def test_passwords_are_read_by_nobody_else(file: Path):
-    async with opened(lambda: SQLiteMemory(file)) as memory:
+    async with opened(file) as memory:
         await kept(memory, "CP001", ("key/AuthorizationKey", b"secret"))
         modes = {stat.S_IMODE(one.stat().st_mode) for one in file.parent.iterdir()}
     assert modes == {0o600}
@@ -154,17 +139,17 @@ async def test_passwords_are_read_by_nobody_else(file: Path):
 
 async def test_one_process_holds_it_at_a_time(file: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("voltbench.adapters.ocpp_station.memory.PATIENCE_S", 0.0)
-    async with opened(lambda: SQLiteMemory(file)):
+    async with opened(file):
         with pytest.raises(Unavailable, match="locked"):
-            SQLiteMemory(file)
-    await SQLiteMemory(file).close()
+            Memory(file)
+    await Memory(file).close()
 
 
 def test_a_file_of_something_else_is_refused_and_left_alone(file: Path):
     file.parent.mkdir()
     file.write_bytes(b"a diary, " * 1_000)
     with pytest.raises(InvalidInput, match="damaged"):
-        SQLiteMemory(file)
+        Memory(file)
     assert file.read_bytes() == b"a diary, " * 1_000
 
 
@@ -174,26 +159,26 @@ def test_a_database_of_another_program_is_refused_and_left_alone(file: Path):
         program.execute("CREATE TABLE kept (something)")
     before = file.read_bytes()
     with pytest.raises(InvalidInput, match="another program"):
-        SQLiteMemory(file)
+        Memory(file)
     assert file.read_bytes() == before
 
 
 async def test_a_memory_of_a_later_version_is_refused(file: Path):
-    await SQLiteMemory(file).close()
+    await Memory(file).close()
     with closing(sqlite3.connect(file)) as later:
         later.execute("PRAGMA user_version = 2")
     with pytest.raises(InvalidInput, match="another version"):
-        SQLiteMemory(file)
+        Memory(file)
 
 
 def test_a_place_that_cannot_be_had_is_unavailable(tmp_path: Path):
     (tmp_path / "stations").write_text("a file")
     with pytest.raises(Unavailable, match="stations"):
-        SQLiteMemory(tmp_path / "stations" / "memory.db")
+        Memory(tmp_path / "stations" / "memory.db")
 
 
 async def test_what_cannot_be_written_fails_for_those_who_wait_and_the_next_is_kept(file: Path):
-    async with opened(lambda: SQLiteMemory(file)) as memory:
+    async with opened(file) as memory:
         with pytest.raises(Unavailable):
             await kept(memory, "CP001", ("half a character: \ud800", b"1"))
         await kept(memory, "CP001", ("list", b"2"))
@@ -207,7 +192,7 @@ async def test_what_was_confirmed_survives_a_kill_at_any_moment(file: Path):
     chance, confirmed = random.Random(17), 0
     for _ in range(KILLS):
         confirmed = max([confirmed, *confirmed_until_killed(file, after=chance.randrange(1, 400))])
-        async with opened(lambda: SQLiteMemory(file)) as memory:
+        async with opened(file) as memory:
             last = int(memory.load("counter")["last"])
             assert last >= confirmed
             assert all(memory.load(f"CP{station}") == expected(station, last) for station in range(STATIONS))
@@ -239,7 +224,7 @@ def expected(station: int, last: int) -> dict[str, bytes]:
 
 async def change_until_killed(file: Path) -> None:
     """Make changes as fast as it goes, and confirm each on standard output. To be killed."""
-    memory = SQLiteMemory(file)
+    memory = Memory(file)
     number = int(memory.load("counter").get("last", b"0"))
     chance = random.Random(number)
     while True:

@@ -17,13 +17,13 @@ from websockets.exceptions import ConnectionClosed
 from tests.ocpp16 import AC_22, NoNotary, an_ac_car
 from voltbench.adapters.ocpp_station.host import HostedStation, StationHost
 from voltbench.adapters.ocpp_station.line import Address, Dialler
-from voltbench.adapters.ocpp_station.memory import ProcessMemory
 from voltbench.adapters.ocpp_station.picows_line import PicowsDialler
 from voltbench.adapters.ocpp_station.websockets_line import WebSocketsDialler
 from voltbench.clock import ScaledClock, wall_instant
 from voltbench.ocpp.orders import Deliver, Fetch
 from voltbench.ocpp.v16.station.registration import Identity
 from voltbench.ocpp.v16.station.station import Station
+from voltbench.ocpp.v16.vendor import ECHO, VENDOR
 from voltbench.quantities import rfc3339
 
 SPEED = 60.0
@@ -111,7 +111,7 @@ async def connected(dialler: Dialler) -> AsyncIterator[tuple[TheirCsms, HostedSt
 
     async with serve(serve_station, "127.0.0.1", 0, subprotocols=["ocpp1.6"]) as server:  # type: ignore[list-item]
         port = next(iter(server.sockets)).getsockname()[1]
-        host = StationHost(ScaledClock(wall_instant(), SPEED), dialler, ProcessMemory(), Files())
+        host = StationHost(ScaledClock(wall_instant(), SPEED), dialler, None, Files())
         numbers = iter(range(1, 1_000_000))
         station = Station(
             host.world.now,
@@ -224,7 +224,7 @@ async def test_lists_triggers_locks_and_availability(dialler: Dialler) -> None:
         assert (await csms.call(call.UnlockConnector(connector_id=1))).status == "Unlocked"
         assert (await csms.call(call.ChangeAvailability(connector_id=2, type="Inoperative"))).status == "Accepted"
         await until(lambda: csms.told("StatusNotification")[-1]["status"] == "Unavailable")
-        echoed = await csms.call(call.DataTransfer(vendor_id="voltbench", message_id="echo", data="hi"))
+        echoed = await csms.call(call.DataTransfer(vendor_id=VENDOR, message_id=ECHO, data="hi"))
         assert (echoed.status, echoed.data) == ("Accepted", "hi")
 
 

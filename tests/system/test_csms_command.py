@@ -65,6 +65,9 @@ async def test_it_serves_stations_behind_tls_too(tmp_path: Path):
         ({"unknown_tokens": "x"}, "unknown-tokens"),
         ({"http_port": 70_000}, "http-port"),
         ({"heartbeat": 0}, "heartbeat"),
+        ({"ping": -1.0}, "ping"),
+        ({"most_stations": -1}, "most-stations"),
+        ({"forget_unknown": -1.0}, "forget-unknown"),
     ],
 )
 def test_what_it_cannot_do_it_says_before_it_does_anything(wrong, field):

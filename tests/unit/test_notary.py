@@ -187,6 +187,13 @@ def test_a_manufacturer_is_trusted_by_its_root_alone(notary: Notary, root: Autho
     assert not notary.trusts_manufacturer(NOON, "nothing")
 
 
+def test_a_root_is_followed_by_one_that_it_has_issued(notary: Notary, root: Authority):
+    assert notary.is_issued_by(NOON, Authority("next", root).pem, root.pem)
+    assert not notary.is_issued_by(NOON, Authority("next").pem, root.pem)
+    assert not notary.is_issued_by(NOON + 2 * MS_PER_DAY, Authority("next", root).pem, root.pem)
+    assert not notary.is_issued_by(NOON, "nothing", root.pem)
+
+
 # --- signatures -----------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from tests.ocpp16 import ACCEPTED, DC_150, INVALID, OnTheBench, an_ac_car
 from voltbench.ocpp.orders import Deliver, Fetch
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.station.keys import KEYS, Access
+from voltbench.ocpp.v16.vendor import ECHO, VENDOR
 from voltbench.quantities import Instant, rfc3339
 
 
@@ -390,8 +391,9 @@ def test_a_trigger_triggers(message):
 
 def test_a_vendor_of_ours_is_echoed():
     bench = OnTheBench()
-    echo = bench.ask(m.DataTransfer(vendor_id="voltbench", message_id="echo", data="hi"), m.DataTransferResponse)
+    echo = bench.ask(m.DataTransfer(vendor_id=VENDOR, message_id=ECHO, data="hi"), m.DataTransferResponse)
     assert (echo.status, echo.data) == ("Accepted", "hi")
+    assert bench.ask(m.DataTransfer(vendor_id=VENDOR), m.DataTransferResponse).status == "UnknownMessageId"
     assert bench.ask(m.DataTransfer(vendor_id="x"), m.DataTransferResponse).status == "UnknownVendorId"
 
 

@@ -15,7 +15,14 @@ from rich.table import Table
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.ocpp_station.host import HostedStation
 from voltbench.apps.station_choices import StationChoices, Stations, keys_of
-from voltbench.charging.happenings import Happening, StatusChanged, TokenRefused, TransactionEnded, TransactionStarted
+from voltbench.charging.happenings import (
+    Blinked,
+    Happening,
+    StatusChanged,
+    TokenRefused,
+    TransactionEnded,
+    TransactionStarted,
+)
 from voltbench.charging.path import can_plug_in
 from voltbench.charging.vehicle import Vehicle, VehicleModel
 from voltbench.errors import InvalidInput, VoltbenchError
@@ -26,9 +33,10 @@ from voltbench.quantities import Instant, utc
 HELP = """plug [EVSE] [VEHICLE] [PERCENT]   plug a car in (of the catalog, with so much in its battery)
 tap TAG [EVSE]                    show an id tag to the reader
 unplug [EVSE]                     pull the plug
-fault [EVSE] [ERROR]              let something break (an error code of OCPP, as GroundFailure); EVSE 0: the station
+fault [EVSE] [ERROR]              let something break (an error code of OCPP, as GroundFailure, or one and its vendor's,
+                                  as GroundFailure/E17); EVSE 0: the station, which with ResetFailure cannot boot anew
 repair [EVSE]                     mend it
-status                            what every EVSE does, and why no more
+status                            what every EVSE does and shows, and why no more
 keys [KEY]                        configuration keys
 quit                              hang up and go"""
 
@@ -140,15 +148,14 @@ class _Driver:
                 print(f"{key.name} = {keys.text(key.name)}", flush=True)
 
     def _status(self, one: Station, now: Instant) -> None:
-        table = Table("EVSE", "status", "kW", "allowed kW", "because of", "kWh", "car")
+        table = Table("EVSE", "status", "kW", "allowed kW", "because of", "kWh", "car", "lights")
         for evse in one.life.evses:
             reading, why = evse.feed.reading(now), one.life.powering.why.get(evse.id, "")
             car = "" if evse.feed.vehicle is None else evse.feed.vehicle.model.id
             charge = "" if reading.soc is None else f" {reading.soc:.0%}"
             figures = (f"{w / 1e3:.2f}" for w in (reading.power_w, reading.offered_w))
-            table.add_row(
-                str(evse.id), evse.status(), *figures, why, f"{reading.register_wh / 1e3:.2f}", f"{car}{charge}"
-            )
+            register, lights = f"{reading.register_wh / 1e3:.2f}", one.life.lights.shown(now, evse.id, evse.status())
+            table.add_row(str(evse.id), evse.status(), *figures, why, register, f"{car}{charge}", str(lights))
         line = "accepted" if one.is_accepted else "connected" if one.is_connected else "offline"
         self._console.print(table)
         print(f"{one.id}: {line}, {len(one.transactions.outbox)} messages wait", flush=True)
@@ -160,6 +167,8 @@ class _Driver:
         elif isinstance(fact, TokenRefused):
             offline = "" if self._hosted.station.is_accepted else ", offline"
             print(f"{clock}  EVSE {fact.evse}: {fact.token} is refused ({fact.why}{offline})", flush=True)
+        elif isinstance(fact, Blinked):
+            print(f"{clock}  EVSE {fact.evse}: blinks {fact.colour}, {fact.times} times", flush=True)
         elif isinstance(fact, TransactionStarted):
             print(f"{clock}  EVSE {fact.transaction.evse}: transaction of {fact.transaction.token}", flush=True)
         elif isinstance(fact, TransactionEnded):

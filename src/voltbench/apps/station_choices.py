@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.ocpp_station.host import HostedStation, StationHost
 from voltbench.adapters.ocpp_station.line import Address, Dialler
-from voltbench.adapters.ocpp_station.memory import Memory, ProcessMemory, SQLiteMemory
+from voltbench.adapters.ocpp_station.memory import Memory
 from voltbench.adapters.ocpp_station.notary import StationNotary
 from voltbench.adapters.ocpp_station.picows_line import PicowsDialler
 from voltbench.adapters.ocpp_station.transfers import Transfers
@@ -68,7 +68,9 @@ class Stations:
         self._shared_tls = self._with_ca(ssl.create_default_context()) if choices.ca is not None else None
         self.started_at: Instant = wall_instant()
         clock = ScaledClock(self.started_at, choices.speed)
-        memory, files = _memory(choices), None if choices.data is None else choices.data / FILES_FOLDER
+        data = choices.data
+        memory = None if data is None else Memory(data / MEMORY_FILE)
+        files = None if data is None else data / FILES_FOLDER
         self.host = StationHost(clock, DIALLERS[choices.transport](), memory, Transfers(files))
         self._ids = count(1)
 
@@ -85,7 +87,7 @@ class Stations:
             new_id=self._new_id,
             chance=chances.random,
             fixed=self.choices.keys,
-            memory=self.host.memory.load(id),
+            memory=None if self.host.memory is None else self.host.memory.load(id),
         )
         return self.host.add(station, lambda one: self._address(one, notary))
 
@@ -131,10 +133,6 @@ class Stations:
             headers["Authorization"] = f"Basic {pair}"
         url = f"{self.choices.csms.rstrip('/')}/{quote(station.id, safe='')}"
         return Address(url, "ocpp1.6", headers, self._tls(profile, notary), float(keys.whole("WebSocketPingInterval")))
-
-
-def _memory(choices: StationChoices) -> Memory:
-    return ProcessMemory() if choices.data is None else SQLiteMemory(choices.data / MEMORY_FILE)
 
 
 def keys_of(settings: list[str]) -> dict[str, str]:

@@ -45,10 +45,13 @@ _RUNNING = {
 
 
 class Evse:
-    """One EVSE. `finished` says that the transaction of the car that is plugged in is over."""
+    """One EVSE. `finished` says that the transaction of the car that is plugged in is over.
 
-    __slots__ = ("becomes_operative", "fault", "feed", "finished", "grant", "id", "is_reserved", "operative",
-                 "transaction")  # fmt: skip
+    `cable_of` is the id token that a driver's own cable is locked for; `in_maintenance` that nobody new may use it now.
+    """
+
+    __slots__ = ("becomes_operative", "cable_of", "fault", "feed", "finished", "grant", "id", "in_maintenance",
+                 "is_reserved", "operative", "transaction")  # fmt: skip
 
     def __init__(self, id: int, feed: Feed) -> None:
         self.id = id
@@ -60,11 +63,18 @@ class Evse:
         self.transaction: Transaction | None = None
         self.finished = False
         self.is_reserved = False
+        self.in_maintenance = False
+        self.cable_of: str | None = None
 
     @property
     def is_plugged(self) -> bool:
         """Whether a car is plugged in."""
         return self.feed.vehicle is not None
+
+    @property
+    def holds_cable(self) -> bool:
+        """Whether a cable is locked in here that no car hangs on."""
+        return self.cable_of is not None and not self.is_plugged and self.transaction is None
 
     @property
     def is_idle(self) -> bool:
@@ -80,8 +90,8 @@ _LINES: tuple[tuple[Callable[[Evse], bool], Callable[[Evse], Status]], ...] = (
     (lambda e: e.fault is not None, lambda _: Status.FAULTED),
     (lambda e: e.transaction is not None and not e.is_plugged, lambda _: Status.SUSPENDED_EV),
     (lambda e: e.transaction is not None, lambda e: _RUNNING[e.feed.status()]),
-    (lambda e: not e.operative, lambda _: Status.UNAVAILABLE),
-    (lambda e: e.is_plugged and e.finished, lambda _: Status.FINISHING),
+    (lambda e: e.in_maintenance or not e.operative, lambda _: Status.UNAVAILABLE),
+    (lambda e: (e.is_plugged and e.finished) or e.holds_cable, lambda _: Status.FINISHING),
     (lambda e: e.is_plugged or e.grant is not None, lambda _: Status.PREPARING),
     (lambda e: e.is_reserved, lambda _: Status.RESERVED),
     (lambda _: True, lambda _: Status.AVAILABLE),

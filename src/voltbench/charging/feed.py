@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp, inf
 
-from voltbench.charging.path import ChargingPath, path_to_connector, path_to_pack
+from msgspec import Struct
+
+from voltbench.charging.path import ChargingPath, on_phases, path_to_connector, path_to_pack
 from voltbench.charging.session import ChargingSession, ChargingStatus
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Vehicle
@@ -19,11 +20,15 @@ WARMING_S = 900.0
 """Time constant of that warming."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+IN_ORDER = (0, 1, 2)
+"""A connector whose phases are those of the grid, one by one."""
+
+
+class Reading(Struct, frozen=True):
     """What the meter of an EVSE reads, at the connector. `phases` 0 is direct current.
 
     `voltage_v` is line to neutral, or that of the pack (0 where there is none); `current_a` that of each phase.
+    `lines` are the grid's phases that the car hangs on, counted from 0.
     """
 
     at: Instant
@@ -34,6 +39,7 @@ class Reading:
     phases: int
     soc: float | None
     temperature_degc: float
+    lines: tuple[int, ...]
 
     @property
     def current_a(self) -> float:
@@ -56,8 +62,8 @@ class Feed:
     `register_wh` is what the meter has counted when no car is plugged in.
     """
 
-    __slots__ = ("_idle", "_path", "_session", "_station", "_warm_at", "_warmth", "allowed_w", "closed", "model",
-                 "register_wh", "vehicle")  # fmt: skip
+    __slots__ = ("_full", "_idle", "_lines", "_path", "_rotation", "_session", "_station", "_warm_at", "_warmth",
+                 "allowed_w", "closed", "model", "register_wh", "vehicle")  # fmt: skip
 
     def __init__(self, station: StationModel, connector: ConnectorModel, register_wh: float = 0.0) -> None:
         self.model = connector
@@ -68,7 +74,10 @@ class Feed:
         self._station = station
         self._session: ChargingSession | None = None
         self._idle = path_to_connector(station, connector)
-        self._path = self._idle
+        self._rotation: tuple[int, ...] = IN_ORDER
+        self._full = self._path = self._idle
+        self._lines: tuple[int, ...] = ()
+        self._follow_lines()
         self._warmth = 0.0
         self._warm_at: Instant | None = None
 
@@ -78,6 +87,11 @@ class Feed:
     def rating_w(self) -> float:
         """The most it can ever give to the car that is plugged in, or to any."""
         return self._path.rating_w * self._path.supply_efficiency
+
+    @property
+    def phases(self) -> int:
+        """How many phases of the connector the car uses, or any could."""
+        return self._path.phases
 
     @property
     def minimum_w(self) -> float:
@@ -120,7 +134,8 @@ class Feed:
                 soc = session.soc(now)
                 volts = self.vehicle.model.pack_voltage_v(soc)
         offered_w = min(self.allowed_w, self.rating_w) if self.closed else 0.0
-        return Reading(now, self.energy_wh(now), power_w, offered_w, volts, phases, soc, self._degc(now, power_w))
+        register_wh, degc = self.energy_wh(now), self._degc(now, power_w)
+        return Reading(now, register_wh, power_w, offered_w, volts, phases, soc, degc, self._lines)
 
     # --- what it is told --------------------------------------------------------------------------------------------
 
@@ -129,7 +144,8 @@ class Feed:
         path: ChargingPath = path_to_pack(self._station, self.model, vehicle)
         stored_wh = vehicle.soc * vehicle.model.usable_capacity_wh
         wanted_wh = min(asked_wh, vehicle.model.usable_capacity_wh / path.efficiency)
-        self._path, self.vehicle = path, vehicle
+        self._take(path)
+        self.vehicle = vehicle
         self._session = ChargingSession(id, path, vehicle.model.curve, stored_wh, wanted_wh, now)
         self._limit(now)
 
@@ -141,7 +157,7 @@ class Feed:
             return None
         self.register_wh += session.delivered_wh(now)
         self._session = self.vehicle = None
-        self._path = self._idle
+        self._take(self._idle)
         return Vehicle(vehicle.id, vehicle.model, min(1.0, session.soc(now)))
 
     def allow(self, now: Instant, power_w: float) -> None:
@@ -156,6 +172,21 @@ class Feed:
             self.closed = closed
             self._limit(now)
 
+    def rotate(self, rotation: tuple[int, ...]) -> None:
+        """Each phase of the connector hangs on this phase of the grid."""
+        self._rotation = rotation
+        self._follow_lines()
+
+    def use_phases(self, now: Instant, phases: int) -> None:
+        """Let the car go on on one phase of the connector where it needs more than these, else on all it can use."""
+        used = self._full.phases if self._full.phases <= phases else 1
+        if used != self._path.phases and not self.model.is_dc:
+            self._warm(now)
+            self._path = on_phases(self._full, used)
+            self._follow_lines()
+            if self._session is not None:
+                self._session.rewire(now, self._path)
+
     def next_wakeup(self) -> Instant | None:
         """When the car's law changes next."""
         return self._session.next_wakeup() if self._session is not None else None
@@ -164,6 +195,13 @@ class Feed:
         """Let the car go on."""
         if self._session is not None:
             self._session.wake(now)
+
+    def _take(self, path: ChargingPath) -> None:
+        self._full = self._path = path
+        self._follow_lines()
+
+    def _follow_lines(self) -> None:
+        self._lines = () if self.model.is_dc else tuple(sorted(self._rotation[: self._path.phases]))
 
     def _limit(self, now: Instant) -> None:
         self._warm(now)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from voltbench.charging.evse import Transaction
 from voltbench.charging.feed import Reading
+from voltbench.charging.lights import Colour
 from voltbench.charging.status import Status, StopReason
 from voltbench.quantities import Instant
 
 
-@dataclass(frozen=True, slots=True)
-class StatusChanged:
+class StatusChanged(Struct, frozen=True):
     """An EVSE is something else now; 0 is the station itself. `error` names a fault."""
 
     at: Instant
@@ -21,8 +22,7 @@ class StatusChanged:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPresented:
+class TokenPresented(Struct, frozen=True):
     """Somebody showed an id token, to charge at an EVSE: `grant` it, or do not."""
 
     at: Instant
@@ -30,8 +30,7 @@ class TokenPresented:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRefused:
+class TokenRefused(Struct, frozen=True):
     """Somebody who showed an id token may not charge; `why` in a word."""
 
     at: Instant
@@ -40,8 +39,16 @@ class TokenRefused:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionStarted:
+class Blinked(Struct, frozen=True):
+    """The lights of an EVSE answer whoever showed an id token: so many blinks of a colour."""
+
+    at: Instant
+    evse: int
+    colour: Colour
+    times: int
+
+
+class TransactionStarted(Struct, frozen=True):
     """A transaction has begun."""
 
     at: Instant
@@ -49,8 +56,7 @@ class TransactionStarted:
     reading: Reading
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionEnded:
+class TransactionEnded(Struct, frozen=True):
     """A transaction is over; `token` is the one it was stopped with, if any."""
 
     at: Instant
@@ -60,8 +66,7 @@ class TransactionEnded:
     token: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
+class Sampled(Struct, frozen=True):
     """A meter was read because it was time: by the interval of a transaction, or by the clock."""
 
     at: Instant
@@ -71,8 +76,7 @@ class Sampled:
     by_clock: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReservationOver:
+class ReservationOver(Struct, frozen=True):
     """A reservation is held no longer, as its time is over or it was used."""
 
     at: Instant
@@ -80,5 +84,12 @@ class ReservationOver:
 
 
 Happening: TypeAlias = (
-    StatusChanged | TokenPresented | TokenRefused | TransactionStarted | TransactionEnded | Sampled | ReservationOver
+    StatusChanged
+    | TokenPresented
+    | TokenRefused
+    | Blinked
+    | TransactionStarted
+    | TransactionEnded
+    | Sampled
+    | ReservationOver
 )

@@ -7,12 +7,13 @@ turns those into messages, and decides on `TokenPresented`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
 
 from voltbench.charging.evse import Evse, Grant, Transaction
 from voltbench.charging.feed import Feed
+from voltbench.charging.habits import Habits
 from voltbench.charging.happenings import (
+    Blinked,
     Happening,
     ReservationOver,
     Sampled,
@@ -23,26 +24,19 @@ from voltbench.charging.happenings import (
     TransactionStarted,
 )
 from voltbench.charging.installed import InstalledProfiles
+from voltbench.charging.lights import Colour, Lights
 from voltbench.charging.powering import Powering
 from voltbench.charging.profile import Purpose
 from voltbench.charging.reservation import Reservation, Reservations
 from voltbench.charging.sampling import Sampling
 from voltbench.charging.station import StationModel
-from voltbench.charging.status import Status, StopReason
+from voltbench.charging.status import KEEPING_THE_CABLE, Status, StopReason
 from voltbench.charging.vehicle import Vehicle
 from voltbench.errors import Conflict, NotFound
-from voltbench.quantities import MS_PER_HOUR, MS_PER_SECOND, DurationMs, Instant, earliest
+from voltbench.quantities import MS_PER_HOUR, MS_PER_SECOND, Instant, earliest
 
-
-@dataclass(slots=True)
-class Habits:
-    """What a station does by itself, and how soon."""
-
-    connection_timeout_ms: DurationMs = 60 * MS_PER_SECOND
-    stops_on_unplug: bool = True
-    stops_on_invalid: bool = True
-    grace_wh: float = 0.0
-    minimum_status_ms: DurationMs = 0
+CANNOT_RESTART = "ResetFailure"
+"""A fault of a station that shows only when it is to boot anew."""
 
 
 class StationLife:
@@ -58,12 +52,15 @@ class StationLife:
         self.powering = Powering(model, self.evses, self.profiles)
         self.reservations = Reservations()
         self.sampling = Sampling()
+        self.lights = Lights()
         self.operative = True
         self.fault: str | None = None
+        self.cannot_restart = False
         self.last_number = last_number
-        self._happened: list[Happening] = []
+        self.happened: list[Happening] = []
         self._told: dict[int, tuple[Status, str | None]] = {}
         self._pending: dict[int, tuple[Instant, Status]] = {}
+        self._changes_at: Instant | None = None
 
     # --- what it is -------------------------------------------------------------------------------------------------
 
@@ -87,7 +84,7 @@ class StationLife:
 
     def happenings(self) -> list[Happening]:
         """What has happened since this was asked last."""
-        happened, self._happened = self._happened, []
+        happened, self.happened = self.happened, []
         return happened
 
     # --- what drivers do --------------------------------------------------------------------------------------------
@@ -104,32 +101,47 @@ class StationLife:
         self._settle(now)
 
     def unplug(self, now: Instant, evse: int) -> Vehicle | None:
-        """Pull the plug; return the car as it is now. That ends its transaction, unless it may go on."""
+        """Pull the plug; return the car as it is now. That ends its transaction, unless it may go on.
+
+        Drivers take their cables with them, if the station lets go of them.
+        """
         at = self.evse(evse)
         if at.transaction is not None and self.habits.stops_on_unplug:
             self._stop(now, at, StopReason.EV_DISCONNECTED)
+        if self.habits.unlocks_on_unplug:
+            at.cable_of = None
         vehicle = at.feed.unplug(now)
         at.finished = False
         self._settle(now)
         return vehicle
 
     def present(self, now: Instant, token: str, evse: int | None = None) -> None:
-        """Show an id token to the station's reader: it ends the transaction it began, or wants to begin one."""
-        own = [e for e in self.evses if e.transaction is not None and _same(e.transaction.token, token)]
-        chosen = [e for e in own if evse in (None, e.id)]
-        if chosen:
-            self._stop(now, chosen[0], StopReason.LOCAL, token)
+        """Show an id token to the station's reader: it ends the transaction it began, or wants to begin one.
+
+        Who has left his cable behind gets it back first.
+        """
+        chosen = next((e for e in self.evses if evse in (None, e.id) and _is_of(e, token)), None)
+        if chosen is not None:
+            if chosen.transaction is not None:
+                self._stop(now, chosen, StopReason.LOCAL, token)
+            chosen.cable_of = None
+            self._blink(now, chosen.id, Colour.GREEN)
             self._settle(now)
         else:
-            self._happened.append(TokenPresented(now, evse if evse is not None else self.waiting_evse(), token))
+            self.happened.append(TokenPresented(now, evse if evse is not None else self.waiting_evse(), token))
 
     def waiting_evse(self) -> int:
         """The EVSE that a driver most likely means: with a car that waits for him, or else a free one."""
         by_wish = {Status.PREPARING: 0, Status.FINISHING: 1, Status.RESERVED: 2, Status.AVAILABLE: 3}
-        return min(self.evses, key=lambda e: by_wish.get(e.status(), 4) + 10 * (e.grant is not None)).id
+        return min(
+            self.evses, key=lambda e: by_wish.get(e.status(), 4) + 10 * (e.grant is not None or e.holds_cable)
+        ).id
 
     def fail(self, now: Instant, evse: int, error: str) -> None:
-        """An EVSE has a fault, which ends its transaction; 0 is the whole station."""
+        """An EVSE has a fault, which ends its transaction; 0 is the whole station. See `CANNOT_RESTART` too."""
+        if evse == 0 and error == CANNOT_RESTART:
+            self.cannot_restart = True
+            return
         for at in self.evses if evse == 0 else [self.evse(evse)]:
             at.fault, at.grant = error, None
             if at.transaction is not None:
@@ -142,7 +154,10 @@ class StationLife:
         """The fault is gone."""
         for at in self.evses if evse == 0 else [self.evse(evse)]:
             at.fault = None
-        self.fault = None if evse == 0 else self.fault
+        if evse == 0:
+            if self.cannot_restart:
+                self._told.pop(0, None)
+            self.fault, self.cannot_restart = None, False
         self._settle(now)
 
     # --- what the operator wants ------------------------------------------------------------------------------------
@@ -150,7 +165,8 @@ class StationLife:
     def may_charge(self, evse: int, token: str, group: str | None) -> bool:
         """Whether an EVSE could be used by somebody now: it works, is free, and is not kept for others."""
         at = self.evse(evse)
-        if at.transaction is not None or at.fault is not None or not (at.operative and self.operative):
+        works = at.fault is None and at.operative and self.operative and not at.in_maintenance
+        if at.transaction is not None or at.holds_cable or not works:
             return False
         free = sum(other.is_idle for other in self.evses if other is not at)
         return not self.reservations.bars(evse, free, token, group)
@@ -170,12 +186,19 @@ class StationLife:
             at.grant = Grant(token, now + self.habits.connection_timeout_ms, group)
             if at.is_plugged:
                 self._start(now, at)
+        self._blink(now, evse, Colour.GREEN)
         self._settle(now)
         return True
 
     def refuse(self, now: Instant, evse: int, token: str, why: str) -> None:
         """Tell somebody who showed an id token that he may not charge."""
-        self._happened.append(TokenRefused(now, evse, token, why))
+        self.happened.append(TokenRefused(now, evse, token, why))
+        self._blink(now, evse, Colour.RED)
+
+    def _blink(self, now: Instant, evse: int, colour: Colour) -> None:
+        if self.lights.repeat:
+            self.lights.blink(now, evse, colour)
+            self.happened.append(Blinked(now, evse, colour, self.lights.repeat))
 
     def stop(self, now: Instant, evse: int, reason: StopReason) -> None:
         """End the transaction at an EVSE, if any."""
@@ -240,13 +263,26 @@ class StationLife:
     def unlock(self, now: Instant, evse: int) -> None:
         """Let go of the plug, which ends the transaction first."""
         self.stop(now, evse, StopReason.UNLOCK_COMMAND)
+        self.evse(evse).cable_of = None
+        self._settle(now)
+
+    def maintain(self, now: Instant, begins: bool) -> None:
+        """Work on the station begins, or is over: until then nobody new may charge. Transactions go on."""
+        for at in self.evses:
+            at.in_maintenance = begins
+            at.grant = None if begins else at.grant
+        self._settle(now)
+
+    def restart_failed(self, now: Instant) -> None:
+        """The station was to boot anew and could not: that is all there is to tell."""
+        self.happened.append(StatusChanged(now, 0, self.status(0), CANNOT_RESTART))
 
     def restart(self, now: Instant, reason: StopReason) -> None:
         """The station boots anew: transactions end, nobody is granted anything. Cars stay plugged in."""
         for at in self.evses:
             if at.transaction is not None:
                 self._stop(now, at, reason)
-            at.grant, at.finished = None, False
+            at.grant, at.finished, at.cable_of = None, False, None
         self._told.clear()
         self._pending.clear()
         self._settle(now)
@@ -259,30 +295,25 @@ class StationLife:
 
     def next_wakeup(self) -> Instant | None:
         """When something is due by itself."""
-        due = earliest(self.powering.next_wakeup, self.sampling.next_wakeup(), self.reservations.next_expiry())
-        for at in self.evses:
-            due = earliest(due, at.feed.next_wakeup(), at.grant.until if at.grant is not None else None)
-        return earliest(due, *(instant for instant, _ in self._pending.values())) if self._pending else due
+        return earliest(self._changes_at, self.sampling.next_wakeup)
 
     def wake(self, now: Instant) -> None:
         """Do what is due."""
-        changed = self.powering.next_wakeup is not None and self.powering.next_wakeup <= now
-        for at in self.evses:
-            due = at.feed.next_wakeup()
-            if due is not None and due <= now:
-                at.feed.wake(now)
-                changed = True
-            if at.grant is not None and at.grant.until <= now:
-                at.grant = None
-                changed = True
-        for reservation in self.reservations.expired(now):
-            self._happened.append(ReservationOver(now, reservation.id))
-            changed = True
-        if changed or self._pending:
-            self._settle(now)
+        if self._changes_at is not None and self._changes_at <= now:
+            self._change(now)
         for evse, by_clock in self.sampling.due(now):
             at = self.evses[evse - 1]
-            self._happened.append(Sampled(now, evse, at.transaction, at.feed.reading(now), by_clock))
+            self.happened.append(Sampled(now, evse, at.transaction, at.feed.reading(now), by_clock))
+
+    def _change(self, now: Instant) -> None:
+        """Cars go over into the next stretch of their curve, limits and statuses change, and time is over for some."""
+        for at in self.evses:
+            at.feed.wake(now)
+            if at.grant is not None and at.grant.until <= now:
+                at.grant = None
+        for reservation in self.reservations.expired(now):
+            self.happened.append(ReservationOver(now, reservation.id))
+        self._settle(now)
 
     # --- transactions -----------------------------------------------------------------------------------------------
 
@@ -292,7 +323,7 @@ class StationLife:
         used = self.reservations.used_by(at.id, grant.token, grant.group)
         if used is not None:
             del self.reservations.held[used.id]
-            self._happened.append(ReservationOver(now, used.id))
+            self.happened.append(ReservationOver(now, used.id))
         self.last_number += 1
         at.transaction = Transaction(
             number=self.last_number,
@@ -304,20 +335,22 @@ class StationLife:
             reservation=used.id if used is not None else None,
         )
         at.grant, at.finished = None, False
+        at.cable_of = grant.token if at.feed.model.is_socket else None
         at.feed.switch(now, True)
         self.sampling.begin(at.id, now)
-        self._happened.append(TransactionStarted(now, at.transaction, at.feed.reading(now)))
+        self.happened.append(TransactionStarted(now, at.transaction, at.feed.reading(now)))
 
     def _stop(self, now: Instant, at: Evse, reason: StopReason, token: str | None = None) -> None:
         transaction = at.transaction
         assert transaction is not None
         at.feed.switch(now, False)
         at.transaction, at.finished = None, at.is_plugged
+        at.cable_of = at.cable_of if reason in KEEPING_THE_CABLE else None
         if at.becomes_operative is not None:
             at.operative, at.becomes_operative = at.becomes_operative, None
         self.sampling.end(at.id)
         self.profiles.clear(lambda evse, profile: evse == at.id and profile.purpose is Purpose.TX)
-        self._happened.append(TransactionEnded(now, transaction, at.feed.reading(now), reason, token))
+        self.happened.append(TransactionEnded(now, transaction, at.feed.reading(now), reason, token))
 
     def _settle(self, now: Instant) -> None:
         """After a change: share power anew, and tell of each status that is another one."""
@@ -328,6 +361,13 @@ class StationLife:
         self._bar_energy(now)
         for evse in range(len(self.evses) + 1):
             self._tell(now, evse)
+        self._changes_at = self._next_change()
+
+    def _next_change(self) -> Instant | None:
+        due = earliest(self.powering.next_wakeup, self.reservations.next_expiry())
+        for at in self.evses:
+            due = earliest(due, at.feed.next_wakeup(), at.grant.until if at.grant is not None else None)
+        return earliest(due, *(instant for instant, _ in self._pending.values()))
 
     def _bar_energy(self, now: Instant) -> None:
         """Who is barred gets the energy he may still take, and no more."""
@@ -352,8 +392,10 @@ class StationLife:
         elif not wait_ms or (since is not None and since <= now):
             self._pending.pop(evse, None)
             self._told[evse] = (status, error)
-            self._happened.append(StatusChanged(now, evse, status, error))
+            self.happened.append(StatusChanged(now, evse, status, error))
 
 
-def _same(token: str, other: str) -> bool:
-    return token.casefold() == other.casefold()
+def _is_of(at: Evse, token: str) -> bool:
+    """Whether somebody has begun the transaction at an EVSE, or left the cable there."""
+    owner = at.transaction.token if at.transaction is not None else at.cable_of if at.holds_cable else None
+    return owner is not None and owner.casefold() == token.casefold()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Vehicle, fits
@@ -52,6 +52,18 @@ def path_to_pack(station: StationModel, connector: ConnectorModel, vehicle: Vehi
         phases=phases,
         supply_efficiency=path.supply_efficiency,
         efficiency=ac.efficiency,
+    )
+
+
+def on_phases(path: ChargingPath, phases: int) -> ChargingPath:
+    """The same path on fewer phases of an AC connector, with the same current in each."""
+    share = phases / path.phases
+    return replace(
+        path,
+        rating_w=path.rating_w * share,
+        minimum_w=path.minimum_w * share,
+        step_w=path.step_w * share,
+        phases=phases,
     )
 
 

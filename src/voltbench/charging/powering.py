@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from voltbench.charging.evse import Evse
 from voltbench.charging.installed import InstalledProfiles
-from voltbench.charging.profile import Stretch, Supply
+from voltbench.charging.profile import Stretch, Supply, Unit
 from voltbench.charging.sharing import shares
 from voltbench.charging.station import StationModel
 from voltbench.quantities import MS_PER_SECOND, NOMINAL_VOLTAGE_V, POWER_TOLERANCE_W, Instant
@@ -18,15 +19,19 @@ BY_RATING, BY_SHARING = "rating", "sharing"
 
 
 class Powering:
-    """The power side of a station as a whole. `default_a` is what a connector may draw where no profile speaks."""
+    """The power side of a station as a whole. `default_a` is what a connector may draw where no profile speaks.
 
-    __slots__ = ("_evses", "_model", "default_a", "next_wakeup", "profiles", "why")
+    Where it `switches_phases`, a car goes on on one phase while a profile allows fewer than it uses.
+    """
+
+    __slots__ = ("_evses", "_model", "default_a", "next_wakeup", "profiles", "switches_phases", "why")
 
     def __init__(self, model: StationModel, evses: Sequence[Evse], profiles: InstalledProfiles) -> None:
         self._model = model
         self._evses = evses
         self.profiles = profiles
         self.default_a: float | None = None
+        self.switches_phases = model.switches_phases
         self.why: dict[int, str] = {}
         self.next_wakeup: Instant | None = None
 
@@ -72,7 +77,9 @@ class Powering:
         started = evse.transaction.started_at if evse.transaction is not None else None
         limit = self.profiles.limit(evse.id, now, self.supply(evse), started)
         self.wake_at(limit.end)
-        return limit
+        if self.switches_phases:
+            evse.feed.use_phases(now, limit.phases)
+        return _left_by(limit, evse.feed.phases)
 
     def _shared(self, now: Instant, drawing: Sequence[Evse], caps_w: Sequence[float]) -> list[float]:
         station = self.profiles.station_limit(now, self.station_supply())
@@ -92,6 +99,13 @@ class Powering:
     def wake_at(self, instant: Instant) -> None:
         """Look again at this instant, or before."""
         self.next_wakeup = instant if self.next_wakeup is None else min(self.next_wakeup, instant)
+
+
+def _left_by(limit: Stretch, phases: int) -> Stretch:
+    """What a limit leaves a car on so many phases: one in A holds on each, however few of them it uses."""
+    if limit.why is None or limit.why.schedule.unit is Unit.W or phases >= limit.phases:
+        return limit
+    return replace(limit, limit_w=limit.limit_w * phases / limit.phases)
 
 
 def _why(limit: Stretch, cap_w: float) -> str:

@@ -168,8 +168,9 @@ def _stretches(
     for begins, ends in _occurrences(profile, start, end, transaction_start):
         for period, a, b in _periods(profile.schedule, begins, ends):
             if max(a, first) < min(b, last):
-                power_w = supply.in_w(period.limit, profile.schedule.unit, period.phases)
-                yield Stretch(max(a, first), min(b, last), power_w, period.phases, profile)
+                phases = min(period.phases, supply.phases)
+                power_w = supply.in_w(period.limit, profile.schedule.unit, phases)
+                yield Stretch(max(a, first), min(b, last), power_w, phases, profile)
 
 
 def _occurrences(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from voltbench.quantities import MS_PER_DAY, DurationMs, Instant
+from voltbench.quantities import MS_PER_DAY, DurationMs, Instant, earliest
 
 
 class Sampling:
-    """The readings that are due, by EVSE. An interval of 0 is never."""
+    """The readings that are due, by EVSE; `next_wakeup` is when the next is. An interval of 0 is never."""
 
-    __slots__ = ("_clock_at", "_clock_ms", "_due", "_evses", "_interval_ms")
+    __slots__ = ("_clock_at", "_clock_ms", "_due", "_evses", "_interval_ms", "next_wakeup")
 
     def __init__(self) -> None:
         self._interval_ms: DurationMs = 0
@@ -18,44 +16,50 @@ class Sampling:
         self._clock_at: Instant | None = None
         self._evses: tuple[int, ...] = ()
         self._due: dict[int, Instant] = {}
+        self.next_wakeup: Instant | None = None
 
     def every(self, now: Instant, interval_ms: DurationMs) -> None:
         """Read the meter of each transaction at an interval; those that go on count from now."""
         if interval_ms != self._interval_ms:
             self._interval_ms = interval_ms
             self._due = dict.fromkeys(self._due, now + interval_ms)
+            self._plan()
 
     def by_clock(self, now: Instant, interval_ms: DurationMs, evses: tuple[int, ...]) -> None:
         """Read these meters at whole multiples of an interval since midnight (UTC)."""
         self._clock_ms, self._evses = interval_ms, evses
         self._clock_at = self._next_by_clock(now)
+        self._plan()
 
     def begin(self, evse: int, now: Instant) -> None:
         """A transaction begins."""
         self._due[evse] = now + self._interval_ms
+        self._plan()
 
     def end(self, evse: int) -> None:
         """A transaction is over."""
         self._due.pop(evse, None)
+        self._plan()
 
-    def next_wakeup(self) -> Instant | None:
-        """When a meter is read next."""
-        due = list(self._due.values()) if self._interval_ms else []
-        if self._clock_at is not None:
-            due.append(self._clock_at)
-        return min(due, default=None)
-
-    def due(self, now: Instant) -> Iterator[tuple[int, bool]]:
+    def due(self, now: Instant) -> list[tuple[int, bool]]:
         """The EVSEs whose meters are read now, and whether by the clock."""
+        if self.next_wakeup is None or now < self.next_wakeup:
+            return []
+        read = []
         if self._interval_ms:
-            for evse, at in self._due.items():
-                if at <= now:
-                    self._due[evse] = at + self._interval_ms * ((now - at) // self._interval_ms + 1)
-                    yield evse, False
+            read = [(evse, False) for evse, at in self._due.items() if at <= now]
+            for evse, _ in read:
+                at = self._due[evse]
+                self._due[evse] = at + self._interval_ms * ((now - at) // self._interval_ms + 1)
         if self._clock_at is not None and self._clock_at <= now:
             self._clock_at = self._next_by_clock(now)
-            for evse in self._evses:
-                yield evse, True
+            read += [(evse, True) for evse in self._evses]
+        self._plan()
+        return read
+
+    def _plan(self) -> None:
+        due = min(self._due.values(), default=None) if self._interval_ms else None
+        self.next_wakeup = earliest(due, self._clock_at)
 
     def _next_by_clock(self, now: Instant) -> Instant | None:
         if not self._clock_ms:

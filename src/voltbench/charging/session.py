@@ -166,6 +166,14 @@ class ChargingSession:
         self._offered_w = min(usable, self.path.rating_w)
         self._follow(float(now))
 
+    def rewire(self, now: Instant, path: ChargingPath) -> None:
+        """Draw by another path from now on, which loses as much: on other phases."""
+        self._settle(now)
+        self.path = path
+        self._rated_until_wh = self._curve.accepts_until(self._pack_wh, path.rating_w * path.efficiency)
+        self.ceiling_w = min(path.rating_w, self._curve.peak_w / path.efficiency)
+        self.limit(now, self.limit_w)
+
     def fall_back(self, now: Instant, power_w: float) -> None:
         """Its last limit is over; draw at most this much."""
         self.limit(now, power_w)

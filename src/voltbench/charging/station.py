@@ -34,12 +34,18 @@ class ConnectorModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether it carries direct current."""
         return CONNECTOR_TYPES[self.type] == "dc"
 
+    @property
+    def is_socket(self) -> bool:
+        """Whether drivers bring their own cables, which it locks; else its cable is captive."""
+        return self.type.startswith("s")
+
 
 class StationModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A model of charging station, as the catalog describes it.
 
     `max_power_w` is what its connectors share, at the output. `efficiency` is output over input (1 for AC, which is
     only switched). `step_w` is the resolution in which its output can be limited; `step_a` the same per phase on AC.
+    `switches_phases` says that it can let a car go on on one phase instead of three.
     """
 
     id: str
@@ -51,6 +57,7 @@ class StationModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     step_w: float = 0.0
     step_a: float = 0.0
     min_current_a: float = MINIMUM_AC_CURRENT_A
+    switches_phases: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.max_power_w < inf:

@@ -33,3 +33,7 @@ class StopReason(StrEnum):
     SOFT_RESET = "SoftReset"
     UNLOCK_COMMAND = "UnlockCommand"
     DE_AUTHORIZED = "DeAuthorized"
+
+
+KEEPING_THE_CABLE = (StopReason.EV_DISCONNECTED, StopReason.DE_AUTHORIZED)
+"""Ends of a transaction after which a socket lets nobody but its driver take the cable."""

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Send:
+
+class Send(Struct, frozen=True):
     """Send a frame."""
 
     frame: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """Remember an entry under a key, or forget it where it is None: for good before anything that follows is sent."""
 
     key: str
     entry: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Struct, frozen=True):
     """Connect to the CSMS, or try to; tell what came of it by `connected` or `disconnected`."""
 
 
-@dataclass(frozen=True, slots=True)
-class HangUp:
+class HangUp(Struct, frozen=True):
     """Close the connection, after what was to be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(Struct, frozen=True):
     """Read the file at a URL; tell by `transferred` what it holds, or None."""
 
     id: int
     location: str
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(Struct, frozen=True):
     """Write a file to a URL, under this name where that leads to a folder; tell by `transferred`: b"" or None."""
 
     id: int

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
@@ -31,8 +30,7 @@ UNREADABLE_ID = "-1"
 # --- what happens ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A call of ours: its id, when it was handed over, and what it asks."""
 
     id: str
@@ -40,8 +38,7 @@ class Call:
     request: Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(Struct, frozen=True):
     """The other side calls; answer it with `Peer.answer` or `Peer.refuse`."""
 
     id: str
@@ -49,16 +46,14 @@ class Called:
     request: Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """A call of ours is answered."""
 
     call: Call
     response: Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """A call of ours is answered with an error: the other side's code and words, or what was wrong with its answer."""
 
     call: Call
@@ -67,15 +62,13 @@ class Refused:
     details: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Overdue:
+class Overdue(Struct, frozen=True):
     """A call of ours was not answered in time; an answer that still comes is ignored."""
 
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(Struct, frozen=True):
     """A frame that means nothing to us, and why. It belongs into a log."""
 
     why: str

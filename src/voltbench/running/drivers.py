@@ -136,10 +136,12 @@ class Drivers:
         if self._here.get(stay.evse) is not stay:
             return
         del self._here[stay.evse]
-        running = self._station.evses()[stay.evse - 1].transaction
-        if running is not None and running.token == stay.token:
+        evse = self._station.evses()[stay.evse - 1]
+        if evse.transaction is not None and evse.transaction.token == stay.token:
             self._station.present(now, stay.token, stay.evse)
         self._station.unplug(now, stay.evse)
+        if evse.holds_cable:
+            self._station.present(now, stay.token, stay.evse)
 
     def hear(self, now: Instant, fact: Happening) -> None:
         """Something has happened at the station: who has what he came for may leave, and who is refused."""

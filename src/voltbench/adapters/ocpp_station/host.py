@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from voltbench.adapters.ocpp_station.line import Address, Dialler, Line
-from voltbench.adapters.ocpp_station.memory import Memory
+from voltbench.adapters.ocpp_station.memory import Change, Memory
 from voltbench.adapters.ocpp_station.tally import Tally
 from voltbench.charging.evse import Evse
 from voltbench.charging.vehicle import Vehicle
@@ -48,9 +48,9 @@ class Carrier(Protocol):
 
 
 class StationHost:
-    """Any number of stations that live by one clock."""
+    """Any number of stations that live by one clock. Without a memory nothing of them outlives the process."""
 
-    def __init__(self, clock: Clock, dialler: Dialler, memory: Memory, carrier: Carrier) -> None:
+    def __init__(self, clock: Clock, dialler: Dialler, memory: Memory | None, carrier: Carrier) -> None:
         self.clock = clock
         self.world = World(clock.now())
         self.tally = Tally()
@@ -132,7 +132,8 @@ class StationHost:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.carrier.close()
-        await self.memory.close()
+        if self.memory is not None:
+            await self.memory.close()
 
 
 class HostedStation:
@@ -159,7 +160,9 @@ class HostedStation:
     def wake(self, now: Instant) -> None:
         """Let the station do what is due."""
         self.station.wake(now)
-        self._follow()
+        self.carry_out()
+        if self.drivers is not None:
+            self._host.world.reschedule(self.drivers)
 
     def do(self, act: Callable[[Station, Instant], object]) -> None:
         """Do something to the station now."""
@@ -199,34 +202,35 @@ class HostedStation:
 
     def carry_out(self) -> None:
         """Do what the station wants done; nothing is sent before what it goes by is kept."""
-        self._backlog += self.station.orders()
+        orders = self.station.orders()
+        if self._host.memory is None:
+            self._do(orders)
+            return
+        self._backlog += orders
         if self._backlog and not self._is_keeping:
             orders, self._backlog = self._backlog, []
             changes = [(order.key, order.entry) for order in orders if isinstance(order, Keep)]
             others = [order for order in orders if not isinstance(order, Keep)]
             if changes:
-                self._keep(changes, others)
+                self._keep(self._host.memory, changes, others)
             else:
                 self._do(others)
 
-    def _keep(self, changes: list[tuple[str, bytes | None]], then: Sequence[Order]) -> None:
+    def _keep(self, memory: Memory, changes: list[Change], then: Sequence[Order]) -> None:
         """Keep all changes of one moment or none, then do the rest."""
         if self._host.is_closed:
             return
-        kept = self._host.memory.put(self.station.id, changes)
-        self._is_keeping = kept is not None
-        if kept is not None:
-            kept.add_done_callback(lambda done: self._kept(done, changes, then))
-        else:
-            self._do(then)
+        self._is_keeping = True
+        kept = memory.put(self.station.id, changes)
+        kept.add_done_callback(lambda done: self._kept(memory, done, changes, then))
 
-    def _kept(self, done: asyncio.Future[None], changes: list[tuple[str, bytes | None]], then: Sequence[Order]) -> None:
+    def _kept(self, memory: Memory, done: asyncio.Future[None], changes: list[Change], then: Sequence[Order]) -> None:
         if done.cancelled():
             return
         error = done.exception()
         if error is not None:
             _log.warning("%s: cannot keep what it must: %s", self.station.id, error)
-            asyncio.get_running_loop().call_later(AGAIN_S, self._keep, changes, then)
+            asyncio.get_running_loop().call_later(AGAIN_S, self._keep, memory, changes, then)
             return
         self._is_keeping = False
         self._do(then)

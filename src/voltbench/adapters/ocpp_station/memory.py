@@ -1,4 +1,4 @@
-"""What stations asked to keep: the promise, a memory that ends with the process, and one that survives `kill -9`."""
+"""What stations asked to keep, in a file that survives `kill -9`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import asyncio
 import logging
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 from voltbench.errors import InvalidInput, Unavailable, VoltbenchError
 
@@ -20,50 +19,6 @@ Change = tuple[str, bytes | None]
 
 _log = logging.getLogger(__name__)
 
-
-class Memory(Protocol):
-    """What stations keep, each under its own keys."""
-
-    def load(self, station: str) -> dict[str, bytes]:
-        """What a station has put and not forgotten since, by key. Raises Unavailable where it cannot be read."""
-
-    def put(self, station: str, changes: Sequence[Change]) -> asyncio.Future[None] | None:
-        """Make changes, all or none; None where that is done. Else the future is done when nothing can undo them.
-
-        It fails with Unavailable when they are not known to be kept. Later changes do not overtake earlier ones.
-        """
-
-    async def close(self) -> None:
-        """Keep what was put, then let go."""
-
-
-class ProcessMemory:
-    """Keeps it as long as the process runs."""
-
-    def __init__(self) -> None:
-        self._entries: dict[str, dict[str, bytes]] = {}
-
-    def load(self, station: str) -> dict[str, bytes]:
-        """What a station has put and not forgotten since, by key."""
-        return dict(self._entries.get(station, {}))
-
-    def put(self, station: str, changes: Sequence[Change]) -> None:
-        """Make changes."""
-        _apply(changes, self._entries.setdefault(station, {}))
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
-
-
-def _apply(changes: Iterable[Change], entries: dict[str, bytes]) -> None:
-    for key, entry in changes:
-        if entry is None:
-            entries.pop(key, None)
-        else:
-            entries[key] = entry
-
-
-# --- in a file ------------------------------------------------------------------------------------------------------
 
 APPLICATION_ID = 0x766F6C74
 """By which SQLite tells our files from those of others: "volt"."""
@@ -107,8 +62,8 @@ class _Batch:
                 future.set_exception(error)
 
 
-class SQLiteMemory:
-    """Keeps it in a file, for any number of stations; one process holds it at a time.
+class Memory:
+    """Keeps what stations put, each under its own keys; one process holds it at a time.
 
     Group commit: one thread writes, and while it does so the next batch gathers. A commit is written but not waited
     for until the disk has it: it survives the kill of any process, and a power cut may take the last ones.
@@ -131,11 +86,18 @@ class SQLiteMemory:
         with _reaching(self._file):
             entries: dict[str, bytes] = dict(self._connection.execute(query, (station,)).fetchall())
         for batch in (self._in_hand, self._gathering):
-            _apply(batch.changes.get(station, {}).items(), entries)
+            for key, entry in batch.changes.get(station, {}).items():
+                if entry is None:
+                    entries.pop(key, None)
+                else:
+                    entries[key] = entry
         return entries
 
     def put(self, station: str, changes: Sequence[Change]) -> asyncio.Future[None]:
-        """Make changes, all or none; the future is done when they survive a kill. Unavailable when it is closed."""
+        """Make changes, all or none; the future is done when they survive a kill.
+
+        It fails with Unavailable when they are not known to be kept. Later changes do not overtake earlier ones.
+        """
         if self._is_closed:
             raise Unavailable(f"{self._file}: is closed")
         loop = asyncio.get_running_loop()

@@ -99,6 +99,11 @@ class StationNotary:
         found = _certificates(certificate)
         return bool(found) and _is_in_time(now, found[0])
 
+    def is_issued_by(self, now: Instant, certificate: str, issuer: str) -> bool:
+        """Whether a certificate (or the first of a chain) comes from another one."""
+        found = _certificates(certificate)
+        return bool(found) and _lead_to(now, found, [issuer])
+
     def fingerprint(self, certificate: str, algorithm: Literal["SHA256", "SHA384", "SHA512"]) -> Fingerprint:
         """The hashes of a certificate, lower-case hexadecimal; the serial number has no leading zeros.
 

@@ -11,7 +11,8 @@ from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.ocpp.v16.station.notary import Fingerprint, Notary, Use
 from voltbench.quantities import Instant
 
-USES: tuple[Use, ...] = ("CentralSystemRootCertificate", "ManufacturerRootCertificate")
+CENTRAL: Use = "CentralSystemRootCertificate"
+USES: tuple[Use, ...] = (CENTRAL, "ManufacturerRootCertificate")
 
 
 class Certificates:
@@ -34,11 +35,26 @@ class Certificates:
         if not self._notary.is_valid(now, request.certificate):
             self._desk.security_event(now, "InvalidCentralSystemCertificate")
             return m.InstallCertificateResponse(status="Rejected")
+        if request.certificate_type == CENTRAL and self._desk.configuration.is_on("AdditionalRootCertificateCheck"):
+            return self._replace_root(now, request.certificate)
         if sum(map(len, self._installed.values())) >= self._desk.configuration.whole("CertificateStoreMaxLength"):
             return m.InstallCertificateResponse(status="Failed")
         if request.certificate not in installed:
             installed.append(request.certificate)
         self._changed(request.certificate_type)
+        return m.InstallCertificateResponse(status="Accepted")
+
+    def _replace_root(self, now: Instant, certificate: str) -> m.InstallCertificateResponse:
+        """One root of the CSMS, and the last one to fall back to, which has to have issued it."""
+        known = self._installed[CENTRAL]
+        if known and certificate != known[-1]:
+            if not self._notary.is_issued_by(now, certificate, known[-1]):
+                self._desk.security_event(now, "InvalidCentralSystemCertificate")
+                return m.InstallCertificateResponse(status="Rejected")
+            self._installed[CENTRAL] = [known[-1], certificate]
+        elif not known:
+            known.append(certificate)
+        self._changed(CENTRAL)
         return m.InstallCertificateResponse(status="Accepted")
 
     def delete(self, _now: Instant, request: m.DeleteCertificate) -> m.DeleteCertificateResponse:

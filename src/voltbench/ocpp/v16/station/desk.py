@@ -26,8 +26,8 @@ Then = Callable[[Instant, Struct | None], None]
 class Desk:
     """The line to the CSMS and what belongs to it; and the station's diary, of which its security log is a part.
 
-    `may_call` says that the CSMS has accepted the station and the line stands. What has to wait until the call that is
-    being handled has been answered goes to `afterwards`.
+    `may_call` says that the CSMS has accepted the station and the line stands, `keeps` that it has a memory. What has
+    to wait until the call that is being handled has been answered goes to `afterwards`.
     """
 
     __slots__ = (
@@ -36,6 +36,7 @@ class Desk:
         "chance",
         "configuration",
         "diary",
+        "keeps",
         "life",
         "may_call",
         "new_id",
@@ -45,12 +46,18 @@ class Desk:
     )
 
     def __init__(
-        self, life: StationLife, configuration: Configuration, new_id: Callable[[], str], chance: Callable[[], float]
+        self,
+        life: StationLife,
+        configuration: Configuration,
+        new_id: Callable[[], str],
+        chance: Callable[[], float],
+        keeps: bool,
     ) -> None:
         self.life = life
         self.configuration = configuration
         self.new_id = new_id
         self.chance = chance
+        self.keeps = keeps
         self.orders: list[Order] = []
         self.afterwards: list[Callable[[Instant], None]] = []
         self.diary: deque[tuple[Instant, str]] = deque(maxlen=DIARY_LINES)
@@ -119,8 +126,10 @@ class Desk:
 
     def keep(self, key: str, entry: bytes | None) -> None:
         """Remember an entry under a key, or forget it."""
-        self.orders.append(Keep(key, entry))
+        if self.keeps:
+            self.orders.append(Keep(key, entry))
 
     def keep_struct(self, key: str, entry: Struct | None) -> None:
         """Remember a struct under a key, or forget it."""
-        self.keep(key, msgspec.json.encode(entry) if entry is not None else None)
+        if self.keeps:
+            self.orders.append(Keep(key, None if entry is None else msgspec.json.encode(entry)))

@@ -107,6 +107,8 @@ class Firmware:
     # --- step by step -----------------------------------------------------------------------------------------------
 
     def _begin(self, now: Instant, update: Update) -> None:
+        if any(evse.in_maintenance for evse in self._desk.life.evses):
+            self._desk.life.maintain(now, False)  # for the update whose place this one takes
         self._update = update
         self._desk.keep_struct("firmware", update)
         self._at(max(now, update.retrieve_at), update, self._download)
@@ -145,7 +147,8 @@ class Firmware:
         self._at(max(now, update.install_at), update, self._install)
 
     def _install(self, now: Instant, update: Update) -> None:
-        """Installing waits until nobody charges."""
+        """Installing waits until nobody charges; meanwhile nobody new may begin."""
+        self._desk.life.maintain(now, True)
         if any(evse.transaction is not None for evse in self._desk.life.evses):
             self._at(now + INSTALLING_MS, update, self._install)
             return
@@ -155,6 +158,10 @@ class Firmware:
     def _installed(self, now: Instant, update: Update) -> None:
         if update.step not in INSTALLING:
             return  # somebody has reset the station meanwhile, and it has told already
+        if self._desk.life.cannot_restart:
+            self._step(now, update, "InstallationFailed")
+            self._desk.life.maintain(now, False)
+            return
         if update.request_id is not None:
             self._step(now, update, "InstallRebooting")
         self._registration.restart(now, StopReason.REBOOT)

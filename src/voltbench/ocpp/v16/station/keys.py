@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from voltbench.ocpp.v16.station.meters import MEASURED
+from voltbench.ocpp.v16.station.wiring import rotations
 
 Check: TypeAlias = Callable[[str], bool]
 
@@ -54,10 +55,7 @@ def _measurands(text: str) -> bool:
 
 
 def _rotations(text: str) -> bool:
-    return all(part.partition(".")[2] in _ROTATIONS and part.partition(".")[0].isdigit() for part in listed(text))
-
-
-_ROTATIONS = ("NotApplicable", "Unknown", "RST", "RTS", "SRT", "STR", "TRS", "TSR")
+    return rotations(listed(text)) is not None
 
 
 def _authorization_key(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from voltbench.charging.feed import Reading
 from voltbench.ocpp.v16.messages import (
@@ -38,14 +39,17 @@ def _each(
 ) -> Sampler:
     """A measurand with a figure for each phase that the car uses; one without a phase on DC."""
 
+    @lru_cache(maxsize=1_024)  # thousands of stations tell the same voltages and currents
+    def samples(text: str, lines: tuple[int, ...], context: ReadingContext) -> tuple[SampledValue, ...]:
+        if not lines:
+            return (SampledValue(value=text, context=context, measurand=measurand, unit=unit),)
+        return tuple(
+            SampledValue(value=text, context=context, measurand=measurand, phase=phases[line], unit=unit)
+            for line in lines
+        )
+
     def sample(told: list[SampledValue], reading: Reading, context: ReadingContext) -> None:
-        text = format(of(reading), form)
-        if reading.phases == 0:
-            told.append(SampledValue(value=text, context=context, measurand=measurand, unit=unit))
-        told += [
-            SampledValue(value=text, context=context, measurand=measurand, phase=phase, unit=unit)
-            for phase in phases[: reading.phases]
-        ]
+        told += samples(format(of(reading), form), reading.lines, context)
 
     return sample
 

@@ -33,6 +33,9 @@ class Notary(Protocol):
     def is_valid(self, now: Instant, certificate: str) -> bool:
         """Whether this is a certificate, and its time has come and is not over."""
 
+    def is_issued_by(self, now: Instant, certificate: str, issuer: str) -> bool:
+        """Whether a certificate comes from another one, maybe by way of those that are with it."""
+
     def fingerprint(self, certificate: str, algorithm: Literal["SHA256", "SHA384", "SHA512"]) -> Fingerprint:
         """The hashes of a certificate."""
 

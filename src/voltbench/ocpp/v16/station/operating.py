@@ -11,15 +11,18 @@ from voltbench.charging.happenings import ReservationOver, StatusChanged
 from voltbench.charging.reservation import Reservation
 from voltbench.charging.status import Status
 from voltbench.ocpp.v16 import messages as m
+from voltbench.ocpp.v16.station.adopting import ADOPTED
 from voltbench.ocpp.v16.station.certificates import Certificates
 from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.ocpp.v16.station.diagnostics import Diagnostics
 from voltbench.ocpp.v16.station.firmware import Firmware
-from voltbench.ocpp.v16.station.keys import BY_NAME
+from voltbench.ocpp.v16.station.keys import BY_NAME, listed
 from voltbench.ocpp.v16.station.registration import Registration
 from voltbench.ocpp.v16.station.transactions import Transactions, status_notification
+from voltbench.ocpp.v16.station.wiring import rotations
+from voltbench.ocpp.v16.vendor import transferred
 from voltbench.ocpp.wire_types import instant
-from voltbench.quantities import MS_PER_SECOND, Instant
+from voltbench.quantities import Instant
 
 _REFUSALS: dict[Status, m.ReservationStatus] = {
     Status.FAULTED: "Faulted",
@@ -63,7 +66,7 @@ class Operating:
     def unlock(self, _now: Instant, request: m.UnlockConnector) -> m.UnlockConnectorResponse:
         """Let go of the plug; a captive cable has no lock here. OCPP 1.6 edition 2, section 5.18."""
         life, evse = self._desk.life, request.connector_id
-        if not 1 <= evse <= len(life.evses) or not life.evse(evse).feed.model.type.startswith("s"):
+        if not 1 <= evse <= len(life.evses) or not life.evse(evse).feed.model.is_socket:
             return m.UnlockConnectorResponse(status="NotSupported")
         self._desk.afterwards.append(lambda at: life.unlock(at, evse))
         return m.UnlockConnectorResponse(status="Unlocked")
@@ -110,10 +113,16 @@ class Operating:
         return response
 
     def _hindrance(self, name: str, setting: str) -> m.ConfigurationStatus | None:
+        """Why a key cannot be set to what it may be set to elsewhere."""
+        if name == "ConnectorPhaseRotation":
+            parts, most = listed(setting), self._desk.configuration.whole("ConnectorPhaseRotationMaxLength")
+            is_known = max(rotations(parts) or {}, default=0) <= len(self._desk.life.evses)
+            return None if is_known and len(parts) <= most else "Rejected"
+        return self._security_hindrance(setting) if name == "SecurityProfile" else None
+
+    def _security_hindrance(self, setting: str) -> m.ConfigurationStatus | None:
         """A security profile is never lowered, and asks for what it works with (whitepaper, section 2.2)."""
         keys = self._desk.configuration
-        if name != "SecurityProfile":
-            return None
         wanted, now = int(setting), keys.whole("SecurityProfile")
         without_key = wanted in (1, 2) and not keys.text("AuthorizationKey")
         without_root = wanted >= 2 and not self._certificates.has_root()
@@ -121,33 +130,18 @@ class Operating:
 
     def _adopt(self, now: Instant, name: str) -> None:
         """Go by a key that has changed."""
-        keys, habits, sampling = self._desk.configuration, self._desk.life.habits, self._desk.life.sampling
-        match name:
-            case "ConnectionTimeOut":
-                habits.connection_timeout_ms = keys.whole(name) * MS_PER_SECOND
-            case "StopTransactionOnEVSideDisconnect":
-                habits.stops_on_unplug = keys.is_on(name)
-            case "StopTransactionOnInvalidId":
-                habits.stops_on_invalid = keys.is_on(name)
-            case "MaxEnergyOnInvalidId":
-                habits.grace_wh = float(keys.whole(name))
-            case "MinimumStatusDuration":
-                habits.minimum_status_ms = keys.whole(name) * MS_PER_SECOND
-            case "MeterValueSampleInterval":
-                sampling.every(now, keys.whole(name) * MS_PER_SECOND)
-            case "ClockAlignedDataInterval":
-                evses = tuple(evse.id for evse in self._desk.life.evses)
-                sampling.by_clock(now, keys.whole(name) * MS_PER_SECOND, evses)
-            case "HeartbeatInterval":
-                self._registration.heartbeat_changed(now)
-            case "AuthorizationKey" | "SecurityProfile":
-                self._desk.security_event(now, "ReconfigurationOfSecurityParameters", name)
-                self._desk.afterwards.append(self._registration.reconnect)
+        if name in ADOPTED:
+            ADOPTED[name](now, self._desk.life, self._desk.configuration)
+        elif name == "HeartbeatInterval":
+            self._registration.heartbeat_changed(now)
+        elif name in ("AuthorizationKey", "SecurityProfile"):
+            self._desk.security_event(now, "ReconfigurationOfSecurityParameters", name)
+            self._desk.afterwards.append(self._registration.reconnect)
 
     def adopt_all(self, now: Instant) -> None:
         """Go by every key, as a station does that boots."""
-        for name in _ADOPTED_AT_BOOT:
-            self._adopt(now, name)
+        for adopt in ADOPTED.values():
+            adopt(now, self._desk.life, self._desk.configuration)
 
     def tell_startup(self, now: Instant) -> None:
         """A station that has anything to do with security tells of its boot (whitepaper, section 4)."""
@@ -207,12 +201,8 @@ class Operating:
     # --- a vendor's own ---------------------------------------------------------------------------------------------
 
     def data_transfer(self, _now: Instant, request: m.DataTransfer) -> m.DataTransferResponse:
-        """A vendor's own message. We have one vendor and one message: an echo, to try the way there and back."""
-        if request.vendor_id != self._registration.identity.vendor:
-            return m.DataTransferResponse(status="UnknownVendorId")
-        if request.message_id not in (UNSET, "echo"):
-            return m.DataTransferResponse(status="UnknownMessageId")
-        return m.DataTransferResponse(status="Accepted", data=request.data)
+        """A vendor's own message: ours comes back."""
+        return transferred(request)
 
     # --- what was kept ----------------------------------------------------------------------------------------------
 
@@ -228,17 +218,6 @@ class Operating:
             self._desk.life.operative = False
         else:
             self._desk.life.evse(evse).operative = False
-
-
-_ADOPTED_AT_BOOT = (
-    "ConnectionTimeOut",
-    "StopTransactionOnEVSideDisconnect",
-    "StopTransactionOnInvalidId",
-    "MaxEnergyOnInvalidId",
-    "MinimumStatusDuration",
-    "MeterValueSampleInterval",
-    "ClockAlignedDataInterval",
-)
 
 
 def _name(key: str) -> str:

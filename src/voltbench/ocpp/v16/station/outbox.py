@@ -45,11 +45,11 @@ class Kept(msgspec.Struct, array_like=True):
 
 
 class Outbox:
-    """The messages about transactions, first come first served. `keep` is told what must not be lost."""
+    """The messages about transactions, first come first served. `keep` is told what must not be lost, if anything."""
 
     __slots__ = ("_ids", "_keep", "_last", "_waiting")
 
-    def __init__(self, keep: Callable[[str, bytes | None], None]) -> None:
+    def __init__(self, keep: Callable[[str, bytes | None], None] | None) -> None:
         self._keep = keep
         self._waiting: deque[Entry] = deque()
         self._ids: dict[int, int] = {}
@@ -71,7 +71,8 @@ class Outbox:
     def call_it(self, number: int, transaction_id: int) -> None:
         """The CSMS has said what it calls a transaction."""
         self._ids[number] = transaction_id
-        self._keep(f"transaction/{number}", str(transaction_id).encode())
+        if self._keep is not None:
+            self._keep(f"transaction/{number}", str(transaction_id).encode())
 
     # --- messages ---------------------------------------------------------------------------------------------------
 
@@ -99,10 +100,13 @@ class Outbox:
     def told(self, entry: Entry) -> None:
         """The first message was answered, or is given up."""
         self._waiting.popleft()
-        self._keep(_key(entry.sequence), None)
-        if isinstance(entry.request, StopTransaction):
+        is_over = isinstance(entry.request, StopTransaction)
+        if is_over:
             self._ids.pop(entry.number, None)
-            self._keep(f"transaction/{entry.number}", None)
+        if self._keep is not None:
+            self._keep(_key(entry.sequence), None)
+            if is_over:
+                self._keep(f"transaction/{entry.number}", None)
 
     def refused(self, now: Instant, entry: Entry, most_attempts: int, retry_ms: DurationMs) -> None:
         """The CSMS could not process the first message: try again later, or give it up after so many attempts."""
@@ -129,8 +133,9 @@ class Outbox:
         self._last = int(rest)
 
     def _write(self, entry: Entry) -> None:
-        kept = (entry.id, entry.number, type(entry.request).__name__, entry.request, entry.attempts)
-        self._keep(_key(entry.sequence), msgspec.json.encode(kept))
+        if self._keep is not None:
+            kept = (entry.id, entry.number, type(entry.request).__name__, entry.request, entry.attempts)
+            self._keep(_key(entry.sequence), msgspec.json.encode(kept))
 
 
 def _key(sequence: int) -> str:

@@ -126,7 +126,7 @@ class Profiles:
             status="Accepted",
             connector_id=request.connector_id,
             schedule_start=rfc3339(now),
-            charging_schedule=_schedule(now, duration_s, stretches, supply, unit),
+            charging_schedule=_schedule(now, duration_s, stretches, supply, unit, in_all=evse is None),
         )
 
     def restore(self, key: str, kept: bytes) -> None:
@@ -170,10 +170,16 @@ def _instant(timestamp: str | msgspec.UnsetType) -> Instant | None:
 
 
 def _schedule(
-    now: Instant, duration_s: int, stretches: Sequence[Stretch], supply: Supply, unit: Unit
+    now: Instant, duration_s: int, stretches: Sequence[Stretch], supply: Supply, unit: Unit, *, in_all: bool
 ) -> ChargingSchedule:
-    """Stretches as a schedule from now; in A they are those of each phase of the supply."""
-    per = 1.0 if unit is Unit.W else supply.voltage_v * supply.phases
+    """Stretches as a schedule from now; in A they are those of each phase that may be used: of a station, of all."""
+
+    def phases(stretch: Stretch) -> int:
+        return supply.phases if in_all else stretch.phases
+
+    def limit(stretch: Stretch) -> float:
+        return stretch.limit_w if unit is Unit.W else stretch.limit_w / (supply.voltage_v * phases(stretch))
+
     return ChargingSchedule(
         duration=duration_s,
         start_schedule=rfc3339(now),
@@ -181,8 +187,8 @@ def _schedule(
         charging_schedule_period=tuple(
             ChargingSchedulePeriod(
                 start_period=(s.start - now) // MS_PER_SECOND,
-                limit=round(s.limit_w / per, 1),
-                number_phases=UNSET if s.phases == 3 else s.phases,
+                limit=round(limit(s), 1),
+                number_phases=UNSET if phases(s) == 3 else phases(s),
             )
             for s in stretches
         ),

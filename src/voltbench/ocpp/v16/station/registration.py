@@ -14,8 +14,6 @@ from voltbench.ocpp.v16.messages import (
     BootNotification,
     BootNotificationResponse,
     Heartbeat,
-    Reset,
-    ResetResponse,
 )
 from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant, earliest
@@ -138,13 +136,6 @@ class Registration:
             self._heartbeat_in(now)
 
     # --- restarting -------------------------------------------------------------------------------------------------
-
-    def reset(self, now: Instant, request: Reset) -> ResetResponse:
-        """Boot anew as the CSMS wants it: a soft reset first tells of the ends of transactions."""
-        soft = request.type == "Soft"
-        reason = StopReason.SOFT_RESET if soft else StopReason.HARD_RESET
-        self._desk.afterwards.append(lambda at: self.restart(at, reason, LAST_WORDS_MS if soft else 0))
-        return ResetResponse(status="Accepted")
 
     def restart(self, now: Instant, reason: StopReason, within_ms: DurationMs = 0) -> None:
         """End transactions, hang up when all is told or time is over, and come back after a while."""

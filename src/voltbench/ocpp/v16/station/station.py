@@ -38,12 +38,15 @@ from voltbench.ocpp.v16.station.notary import Notary
 from voltbench.ocpp.v16.station.operating import Operating
 from voltbench.ocpp.v16.station.profiles import Profiles
 from voltbench.ocpp.v16.station.registration import Identity, Registration
+from voltbench.ocpp.v16.station.resetting import Resetting
 from voltbench.ocpp.v16.station.transactions import Transactions, status_notification
+from voltbench.ocpp.v16.station.wiring import usual
 from voltbench.quantities import Instant, earliest
 
 
 class Station:
-    """A charging station of OCPP 1.6. `memory` is what it has asked to keep, as far as it was not forgotten since.
+    """A charging station of OCPP 1.6. `memory` is what it has asked to keep, as far as it was not
+    forgotten since; None is a station that nothing outlives, which asks for nothing to be kept.
 
     `fixed` are configuration keys whose first setting is this station's own; `new_id` gives message ids, `chance`
     numbers from 0 to 1. Whatever it is told, look at `orders` afterwards, and at `next_wakeup`. Whoever stands beside
@@ -62,17 +65,17 @@ class Station:
         fixed: Mapping[str, str] | None = None,
         memory: Mapping[str, bytes] | None = None,
     ) -> None:
-        memory = memory or {}
-        registers = [float(memory.get(f"register/{i}", b"0")) for i in range(1, len(model.connectors) + 1)]
-        keys = {"NumberOfConnectors": str(len(model.connectors))} | dict(fixed or {})
-        configuration = Configuration(keys)
-        self.life = StationLife(model, registers, int(memory.get("last", b"0")))
-        self._desk = desk = Desk(self.life, configuration, new_id, chance)
+        kept = {} if memory is None else memory
+        registers = [float(kept.get(f"register/{i}", b"0")) for i in range(1, len(model.connectors) + 1)]
+        configuration = Configuration(own_keys(model) | dict(fixed or {}))
+        self.life = StationLife(model, registers, int(kept.get("last", b"0")))
+        self._desk = desk = Desk(self.life, configuration, new_id, chance, keeps=memory is not None)
         self.registration = Registration(desk, identity, now, self._accepted)
         self.authorizing = Authorizing(desk)
         self.transactions = Transactions(desk, self.authorizing)
         self._profiles = Profiles(desk, self.transactions.outbox)
         self._errands = Errands(desk)
+        self._resetting = Resetting(desk, self.registration, self._errands)
         self._firmware = Firmware(desk, self.registration, notary, self._errands)
         self._diagnostics = Diagnostics(desk, identity.id, self._errands)
         self.certificates = Certificates(desk, notary, identity.id, self.registration.reconnect)
@@ -82,7 +85,7 @@ class Station:
         self._hears = self._hearers()
         self.on_fact: Callable[[Instant, Happening], None] | None = None
         self._told: dict[int, tuple[str, str]] = {}
-        self._restore(now, memory)
+        self._restore(now, kept)
         self._operating.adopt_all(now)
         self.life.restart(now, StopReason.POWER_LOSS)
         self._follow(now)
@@ -186,7 +189,10 @@ class Station:
         self._follow(now)
 
     def fail(self, now: Instant, evse: int, error: str) -> None:
-        """An EVSE (0: the station) has a fault: a ChargePointErrorCode, or any other word."""
+        """An EVSE (0: the station) has a fault: a ChargePointErrorCode, or any other word, and `/` its vendor's code.
+
+        A station's `ResetFailure` shows only when it is to be reset, or to boot with new firmware.
+        """
         self.life.fail(now, evse, error)
         self._follow(now)
 
@@ -221,13 +227,10 @@ class Station:
 
     def _follow(self, now: Instant) -> None:
         """Do what was put off, let the parts hear of what has happened, and say what can be said."""
-        while True:
-            acts, happened = self._desk.put_off(), self.life.happenings()
-            if not acts and not happened:
-                break
-            for act in acts:
+        while self._desk.afterwards or self.life.happened:
+            for act in self._desk.put_off():
                 act(now)
-            for fact in happened:
+            for fact in self.life.happenings():
                 hears = self._hears.get(type(fact))
                 if hears is not None:
                     hears(now, fact)
@@ -266,6 +269,7 @@ class Station:
 
     def _rebooted(self, now: Instant) -> None:
         self._firmware.start()
+        self.life.maintain(now, False)
         self.life.restart(now, StopReason.REBOOT)
         self._operating.adopt_all(now)
 
@@ -297,6 +301,17 @@ class Station:
             self.life.evse(over.transaction.evse).feed.register_wh = over.register_wh
 
 
+def own_keys(model: StationModel) -> dict[str, str]:
+    """The configuration keys that a model of station settles."""
+    connectors = model.connectors
+    return {
+        "NumberOfConnectors": str(len(connectors)),
+        "ConnectorPhaseRotation": usual([connector.is_dc for connector in connectors]),
+        "ConnectorPhaseRotationMaxLength": str(len(connectors) + 1),
+        "ConnectorSwitch3to1PhaseSupported": str(model.switches_phases).lower(),
+    }
+
+
 HANDLERS: dict[str, tuple[str, str]] = {
     "CancelReservation": ("_operating", "cancel_reservation"),
     "CertificateSigned": ("certificates", "signed"),
@@ -317,7 +332,7 @@ HANDLERS: dict[str, tuple[str, str]] = {
     "RemoteStartTransaction": ("transactions", "remote_start"),
     "RemoteStopTransaction": ("transactions", "remote_stop"),
     "ReserveNow": ("_operating", "reserve"),
-    "Reset": ("registration", "reset"),
+    "Reset": ("_resetting", "reset"),
     "SendLocalList": ("authorizing", "take_list"),
     "SetChargingProfile": ("_profiles", "install"),
     "SignedUpdateFirmware": ("_firmware", "update_signed"),

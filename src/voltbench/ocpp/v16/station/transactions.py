@@ -18,7 +18,7 @@ from voltbench.charging.happenings import (
     TransactionStarted,
 )
 from voltbench.charging.profile import Profile
-from voltbench.charging.status import Status, StopReason
+from voltbench.charging.status import StopReason
 from voltbench.ocpp.v16.messages import (
     ChargePointErrorCode,
     MeterValue,
@@ -39,6 +39,7 @@ from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.ocpp.v16.station.meters import meter_value, whole_wh
 from voltbench.ocpp.v16.station.outbox import Entry, Outbox
 from voltbench.ocpp.v16.station.profiles import profile_of
+from voltbench.ocpp.v16.vendor import VENDOR
 from voltbench.quantities import MS_PER_SECOND, Instant, rfc3339
 
 MOST_READINGS = 500
@@ -64,7 +65,7 @@ class Transactions:
         self._authorizing = authorizing
         self._going_on: dict[int, KeptTransaction] = {}
         self._profiles: dict[int, Profile] = {}
-        self.outbox = Outbox(desk.keep)
+        self.outbox = Outbox(desk.keep if desk.keeps else None)
 
     # --- what the station's life tells ------------------------------------------------------------------------------
 
@@ -113,7 +114,7 @@ class Transactions:
             going_on.last_at, going_on.register_wh = fact.at, fact.reading.register_wh
             if self._note(going_on, fact.reading, context):
                 self._keep(going_on)
-            else:
+            elif self._desk.keeps:
                 self._desk.keep(_meter(going_on), f"{fact.at} {going_on.register_wh!r}".encode())
         told = meter_value(fact.reading, measurands, context)
         if told is not None:
@@ -156,10 +157,6 @@ class Transactions:
         self._desk.keep(f"register/{over.transaction.evse}", repr(register_wh).encode())
         self._desk.keep(f"running/{number:09}", None)
         self._desk.keep(_meter(over), None)
-
-    def status_changed(self, now: Instant, fact: StatusChanged) -> None:
-        """An EVSE is something else now. While the station is offline nobody hears: see `tell_statuses`."""
-        self._desk.tell(now, status_notification(fact))
 
     # --- what belongs into a stop -----------------------------------------------------------------------------------
 
@@ -279,13 +276,19 @@ _ERRORS: frozenset[str] = frozenset(ChargePointErrorCode.__args__)  # type: igno
 
 
 def status_notification(fact: StatusChanged) -> StatusNotification:
-    """What the CSMS hears of a status. A fault that the protocol has no word for is another error, with its name."""
-    error = fact.error if fact.status is Status.FAULTED and fact.error else "NoError"
-    known = error in _ERRORS
+    """What the CSMS hears of a status. An error may bring a vendor's own code: `GroundFailure/E-17`.
+
+    One that the protocol has no word for is another error, with its name, which is its vendor's code too.
+    """
+    name, _, code = (fact.error or "NoError").partition("/")
+    known = name in _ERRORS
+    code = code or ("" if known else name)
     return StatusNotification(
         connector_id=fact.evse,
-        error_code=error if known else "OtherError",  # type: ignore[arg-type]
-        info=UNSET if known else error[:50],
+        error_code=name if known else "OtherError",  # type: ignore[arg-type]
+        info=UNSET if known else name[:50],
         status=fact.status.value,
         timestamp=rfc3339(fact.at),
+        vendor_id=VENDOR if code else UNSET,
+        vendor_error_code=code[:50] or UNSET,
     )
