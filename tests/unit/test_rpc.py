@@ -141,6 +141,11 @@ BAD_CALLS = [
     ('[2,"x","Greet"]', "FormationViolation", "RpcFrameworkError"),
     ('[2,"x",5,{}]', "FormationViolation", "RpcFrameworkError"),
     ('[2,"x","Greet",[]]', "TypeConstraintViolation", "TypeConstraintViolation"),
+    ('[2,"x","Greet",{"name":"Ada","missing required field":1}]', "FormationViolation", "FormatViolation"),
+    ('[2,"x","Greet",{"name":"Ada","tone":", got `"}]', "PropertyConstraintViolation", "PropertyConstraintViolation"),
+    ('[2,"x","Greet",{"name":"\\ud800"}]', "FormationViolation", "FormatViolation"),
+    ('[2,"x","Greet",' + '{"a":' * 5_000, "FormationViolation", "FormatViolation"),
+    (' [ 2 , "x" , "Greet", {"name": ', "FormationViolation", "FormatViolation"),
 ]
 
 
@@ -150,6 +155,12 @@ def test_a_bad_call_is_refused_with_the_code_of_its_version(frame: str, code_16:
         csms = a_peer("csms", is_16)
         assert [type(h) for h in csms.receive(0, frame)] == [Ignored]
         assert [message[:3] for message in said(csms)] == [[4, "x", code]]
+
+
+def test_a_call_under_too_long_an_id_is_refused_under_it() -> None:
+    csms = a_peer("csms")
+    csms.receive(0, f'[2,"{"x" * 37}","Greet",{{"name":"Ada"}}]')
+    assert [message[:3] for message in said(csms)] == [[4, "x" * 37, "FormationViolation"]]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +175,7 @@ def test_a_bad_call_is_refused_with_the_code_of_its_version(frame: str, code_16:
         '[2,"","Greet",{}]',
         "null",
         "[2,",
-        '[2,"x","Greet",{"name":"\\ud800"}]',
+        f'[2,"{"x" * 256}","Greet",{{"name":"Ada"}}]',
     ],
 )
 def test_a_call_whose_id_cannot_be_read_is_dropped_in_1_6_and_answered_in_2_x(frame: str) -> None:

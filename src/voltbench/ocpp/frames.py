@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -49,14 +50,25 @@ def anything_of(part: Raw) -> Any:
         return None
 
 
+_HEAD = re.compile(r'\s*\[\s*2\s*,\s*"([^"\\\x00-\x1f]+)"\s*,')
+
+
+def id_at_head(frame: bytes | str) -> str | None:
+    """The id of a call that cannot be read as a whole, where its beginning can."""
+    head = frame[:512]
+    found = _HEAD.match(head if isinstance(head, str) else head.decode("utf-8", "replace"))
+    return found[1] if found is not None else None
+
+
 _FAULTS = (
-    ("missing required field", Fault.OCCURRENCE),
-    ("`array` of length", Fault.OCCURRENCE),
-    ("unknown field", Fault.FORMAT),
-    (", got `", Fault.TYPE),
+    (re.compile("Object missing required field "), Fault.OCCURRENCE),
+    (re.compile("Expected `array` of length "), Fault.OCCURRENCE),
+    (re.compile("Object contains unknown field "), Fault.FORMAT),
+    (re.compile("Expected `[^`]*`, got `"), Fault.TYPE),
 )
+"""How msgspec begins to say what is wrong. What comes later may be the sender's own words."""
 
 
 def fault_of(problem: str) -> Fault:
     """The fault that msgspec describes; what is none of the others is a value that is not allowed."""
-    return next((fault for words, fault in _FAULTS if words in problem), Fault.PROPERTY)
+    return next((fault for words, fault in _FAULTS if words.match(problem)), Fault.PROPERTY)

@@ -18,11 +18,14 @@ from msgspec import Raw, Struct
 
 from voltbench.errors import Conflict, LocalProtocolError
 from voltbench.ocpp.dialect import Dialect, Fault, Side
-from voltbench.ocpp.frames import anything_of, fault_of, kind_of, parts_of, text_of
+from voltbench.ocpp.frames import anything_of, fault_of, id_at_head, kind_of, parts_of, text_of
 from voltbench.ocpp.wire_types import read
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
 
 LONGEST_ID = 36
+LONGEST_READABLE_ID = 255
+"""A call with a longer id than is allowed is refused under that very id, but for one as long as a story."""
+
 LONGEST_DESCRIPTION = 255
 UNREADABLE_ID = "-1"
 """What OCPP 2.x answers a call with whose own id cannot be read (Part 4, section 4.2.3)."""
@@ -173,20 +176,24 @@ class Peer:
 
     def _called(self, frame: bytes | str) -> list[Happening]:
         parts = parts_of(frame)
-        id = text_of(parts[1]) if parts is not None and len(parts) > 1 else None
-        if parts is None or id is None or not 0 < len(id) <= LONGEST_ID:
+        id = id_at_head(frame) if parts is None else text_of(parts[1]) if len(parts) > 1 else None
+        if id is None or not 0 < len(id) <= LONGEST_READABLE_ID:
             return self._without_id("a call whose id cannot be read")
         if id in self._unanswered:
             return [Ignored(f"call {id!r} once more, before it is answered")]
         try:
-            action, request = self._request(parts)
+            action, request = self._request(id, parts)
         except _Bad as bad:
             self._tell(id, bad.fault, bad.description)
             return [Ignored(f"call {id!r}: {bad.description}")]
         self._unanswered.add(id)
         return [Called(id, action, request)]
 
-    def _request(self, parts: list[Raw]) -> tuple[str, Struct]:
+    def _request(self, id: str, parts: list[Raw] | None) -> tuple[str, Struct]:
+        if parts is None:
+            raise _Bad(Fault.FORMAT, "the frame is no JSON array")
+        if len(id) > LONGEST_ID:
+            raise _Bad(Fault.FORMAT, f"the id has more than {LONGEST_ID} characters")
         if len(parts) != 4:
             raise _Bad(Fault.RPC_FRAMEWORK, f"a call has 4 parts, not {len(parts)}")
         action = text_of(parts[2])
