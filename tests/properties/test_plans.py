@@ -1,0 +1,137 @@
+"""Plans keep every limit, and none is cheaper: a linear program says the same."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tests.planning import Instance, a_fleet, by_linear_program, instances
+from voltbench.energy.plan_car import Losses, plan_block, plan_car, plan_with_losses
+from voltbench.energy.plan_fleet import FleetPlan, plan_fleet, served_wh
+
+Floats = NDArray[np.float64]
+
+
+def planned(of: Instance, exact: bool = True) -> FleetPlan:
+    return plan_fleet(
+        of.price_per_kwh,
+        of.room_wh,
+        of.needed_wh,
+        of.site_wh,
+        circuit=of.circuit,
+        circuit_wh=of.circuit_wh,
+        exact=exact,
+    )
+
+
+def require_kept(of: Instance, energy_wh: Floats) -> None:
+    assert (energy_wh >= 0.0).all()
+    assert (energy_wh <= of.room_wh + 1e-6).all()
+    assert (energy_wh.sum(axis=0) <= of.site_wh + 1e-6).all()
+    assert (energy_wh.sum(axis=1) <= of.needed_wh + 1e-6).all()
+    for circuit, most_wh in enumerate(of.circuit_wh):
+        assert (energy_wh[of.circuit == circuit].sum(axis=0) <= most_wh + 1e-6).all()
+
+
+def cost(of: Instance, energy_wh: Floats) -> float:
+    return float(energy_wh.sum(axis=0) @ of.price_per_kwh) / 1e3
+
+
+@given(instances())
+def test_no_plan_of_a_fleet_is_cheaper_or_lacks_less(of: Instance) -> None:
+    found = planned(of)
+    require_kept(of, found.energy_wh)
+    assert found.energy_wh.sum(axis=1) + found.shortfall_wh == pytest.approx(of.needed_wh, abs=1e-6)
+    lacking_wh, least = by_linear_program(of)
+    assert found.shortfall_wh.sum() == pytest.approx(lacking_wh, abs=1e-3)
+    assert cost(of, found.energy_wh) == pytest.approx(least, abs=1e-6)
+
+
+@given(instances())
+def test_the_quick_plan_of_a_fleet_keeps_every_limit(of: Instance) -> None:
+    found = planned(of, exact=False)
+    require_kept(of, found.energy_wh)
+    assert found.energy_wh.sum(axis=1) + found.shortfall_wh == pytest.approx(of.needed_wh, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_day_of_a_hundred_cars_is_planned_as_cheaply_as_can_be(seed: int) -> None:
+    of = a_fleet(100, seed)
+    found, quick = planned(of), planned(of, exact=False)
+    lacking_wh, least = by_linear_program(of)
+    assert found.shortfall_wh.sum() == pytest.approx(lacking_wh, abs=1e-3)
+    assert cost(of, found.energy_wh) == pytest.approx(least, rel=1e-6)
+    assert found.reroutes > 0
+    assert least * (1 - 1e-6) <= cost(of, quick.energy_wh) <= least * 1.01
+
+
+@given(instances(), st.data())
+def test_what_a_level_is_granted_no_later_one_takes_away(of: Instance, data: st.DataObject) -> None:
+    first = data.draw(st.lists(st.booleans(), min_size=len(of.needed_wh), max_size=len(of.needed_wh)))
+    level = np.where(first, of.needed_wh, 0.0)
+    alone = served_wh(of.room_wh, [level], of.site_wh, of.circuit, of.circuit_wh)
+    both = served_wh(of.room_wh, [level, of.needed_wh], of.site_wh, of.circuit, of.circuit_wh)
+    assert (both >= alone - 1e-6).all()
+    most_of_level = by_linear_program(Instance(**{**vars(of), "needed_wh": level}))[0]
+    assert level.sum() - alone.sum() == pytest.approx(most_of_level, abs=1e-3)
+    assert of.needed_wh.sum() - both.sum() == pytest.approx(by_linear_program(of)[0], abs=1e-3)
+
+
+# --- one car ----------------------------------------------------------------------------------------------------------
+
+
+@given(instances(most_cars=1))
+def test_one_car_takes_the_cheapest_slots(of: Instance) -> None:
+    found = plan_car(of.price_per_kwh, of.room_wh[0], float(of.needed_wh[0]))
+    alone = Instance(
+        **{**vars(of), "site_wh": of.room_wh[0], "circuit_wh": of.room_wh, "circuit": np.zeros(1, np.intp)}
+    )
+    require_kept(alone, found.energy_wh[None, :])
+    lacking_wh, least = by_linear_program(alone)
+    assert (found.shortfall_wh, found.cost) == pytest.approx((lacking_wh, least), abs=1e-6)
+
+
+@given(instances(most_cars=1, most_slots=8))
+def test_a_block_has_no_pause_and_none_is_cheaper(of: Instance) -> None:
+    room, needed = of.room_wh[0], float(of.needed_wh[0])
+    found = plan_block(of.price_per_kwh, room, needed)
+    used = np.flatnonzero(found.energy_wh > 1e-6)
+    assert all(b == a + 1 for a, b in pairwise(used.tolist()))
+    assert all(found.energy_wh[slot] == pytest.approx(room[slot], abs=1e-6) for slot in used[1:-1])
+    assert found.energy_wh.sum() + found.shortfall_wh == pytest.approx(needed, abs=1e-6)
+    assert found.cost == pytest.approx(float(found.energy_wh @ of.price_per_kwh) / 1e3, abs=1e-9)
+    lacking_wh, least = block_by_trying(of.price_per_kwh.tolist(), room.tolist(), needed)
+    assert (found.shortfall_wh, found.cost) == pytest.approx((lacking_wh, least), abs=1e-6)
+
+
+PART_WH = 250.0
+
+
+def block_by_trying(price: list[float], room: list[float], needed_wh: float) -> tuple[float, float]:
+    """What the best block lacks and costs, of all that begin at a whole part of the energy that there is to be had."""
+    tried = [(needed_wh, 0.0)]
+    for first in range(len(room)):
+        parts: list[float] = []
+        for slot in range(first, len(room)):
+            if room[slot] == 0.0:
+                break
+            parts += [price[slot] * PART_WH / 1e3] * round(room[slot] / PART_WH)
+        for skipped in range(round(room[first] / PART_WH)):
+            taken = parts[skipped : skipped + round(needed_wh / PART_WH)]
+            tried.append((needed_wh - PART_WH * len(taken), sum(taken)))
+    return min(tried)
+
+
+@given(instances(most_cars=1))
+def test_losses_that_do_not_depend_on_power_change_nothing(of: Instance) -> None:
+    hours = np.full(len(of.price_per_kwh), 0.25)
+    most_w = of.room_wh[0] / hours
+    flat = Losses((1e-3,), (1e-3,))
+    found, _ = plan_with_losses(of.price_per_kwh, most_w, hours, float(of.needed_wh[0]), flat)
+    plain = plan_car(of.price_per_kwh, of.room_wh[0], float(of.needed_wh[0]))
+    assert (found.shortfall_wh, found.cost) == pytest.approx((plain.shortfall_wh, plain.cost), abs=1e-6)

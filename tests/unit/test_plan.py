@@ -1,0 +1,139 @@
+"""Plans as people ask for them: a car before it departs, several on one circuit, and what is missing and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from voltbench.energy.plan import Hindrance, Horizon, PlannedCar, plan
+from voltbench.energy.plan_car import Losses
+from voltbench.errors import InvalidInput
+from voltbench.quantities import MS_PER_HOUR
+
+EVENING = 1_772_474_400_000  # 2026-03-02T18:00:00Z
+# The course's day, from midnight: prices in SEK/kWh, and what the household draws in kW.
+PRICES = (0.8528, 0.7086, 0.6801, 0.6795, 0.6801, 0.8504, 0.8786, 1.0026, 1.1845, 1.1661, 1.0593, 0.9195,
+          0.9051, 0.9034, 0.908, 0.8885, 0.9039, 0.9903, 0.8711, 0.829, 0.8045, 0.7648, 0.32, 0.3429)  # fmt: skip
+LOADS = (0.88, 0.77, 2.2, 1.98, 2.75, 3.85, 4.51, 3.74, 3.85, 4.4, 4.73, 6.16,
+         4.62, 3.74, 3.52, 3.63, 5.83, 11.0, 8.91, 6.05, 4.29, 2.64, 1.87, 0.99)  # fmt: skip
+
+
+def hours(*prices: float, site_w: float = 1e6, start: int = EVENING, **circuits_w: tuple[float, ...]) -> Horizon:
+    edges = tuple(start + i * MS_PER_HOUR for i in range(len(prices) + 1))
+    return Horizon(edges, prices, (site_w,) * len(prices), circuits_w)
+
+
+def a_car(
+    id: str = "ada", needed_wh: float = 10_000.0, most_w: float = 10_000.0, stays_h: int = 4, **more: object
+) -> PlannedCar:
+    return PlannedCar(id, EVENING, EVENING + stays_h * MS_PER_HOUR, needed_wh, most_w, **more)  # type: ignore[arg-type]
+
+
+def steps(horizon: Horizon, car: PlannedCar) -> list[tuple[float, float]]:
+    """Hours after the evening began, and kW."""
+    (schedule,) = plan(horizon, [car]).schedules
+    return [((at - EVENING) / MS_PER_HOUR, power_w / 1e3) for at, power_w in schedule.steps]
+
+
+def test_the_courses_day_costs_13_73() -> None:
+    left_w = tuple((11.0 - load) * 1e3 for load in LOADS)
+    day = Horizon(tuple(i * MS_PER_HOUR for i in range(25)), PRICES, left_w)
+    car = PlannedCar("ada", 0, 24 * MS_PER_HOUR, 27_780.0, 7_400.0, least_w=7_400.0)
+    found = plan(day, [car])
+    assert found.cost == pytest.approx(13.73, abs=0.005)
+    used = [hour for hour, wh in enumerate(found.schedules[0].energy_wh) if wh > 0]
+    assert used == [2, 3, 22, 23]
+
+
+def test_a_part_of_an_hour_lies_next_to_the_charging_after_it() -> None:
+    assert steps(hours(0.5, 0.2, 0.1, 0.5), a_car(needed_wh=15_000.0)) == [(1.5, 10.0), (3.0, 0.0)]
+
+
+def test_a_part_of_an_hour_lies_next_to_the_charging_before_it() -> None:
+    assert steps(hours(0.5, 0.1, 0.2, 0.5), a_car(needed_wh=15_000.0)) == [(1.0, 10.0), (2.5, 0.0)]
+
+
+def test_nothing_is_planned_after_departure_or_before_arrival() -> None:
+    late = PlannedCar("ada", EVENING + MS_PER_HOUR // 2, EVENING + 2 * MS_PER_HOUR, 15_000.0, 10_000.0)
+    assert steps(hours(0.1, 0.9, 0.0), late) == [(0.5, 10.0), (2.0, 0.0)]
+
+
+def test_in_one_go_is_without_a_pause() -> None:
+    prices = (0.1, 0.9, 0.1, 0.3)
+    assert steps(hours(*prices), a_car(needed_wh=20_000.0)) == [(0.0, 10.0), (1.0, 0.0), (2.0, 10.0), (3.0, 0.0)]
+    assert steps(hours(*prices), a_car(needed_wh=20_000.0, in_one_go=True)) == [(2.0, 10.0), (4.0, 0.0)]
+
+
+def test_a_charger_that_wastes_at_low_power_charges_faster_for_a_shorter_time() -> None:
+    losses = Losses((1_400.0, 11_000.0), (2_000.0, 11_500.0))
+    car = a_car(needed_wh=5_500.0, most_w=11_000.0, losses=losses)
+    (schedule,) = plan(hours(0.2, 0.2), [car]).schedules
+    assert schedule.cost == pytest.approx(0.2 * 5.75)
+    assert steps(hours(0.2, 0.2), car) == [(0.0, 11.0), (0.5, 0.0)]
+
+
+def test_an_hour_with_less_than_the_least_power_is_left_out() -> None:
+    horizon = Horizon(hours(0.1, 0.5).edges, (0.1, 0.5), (1_000.0, 9_000.0))
+    assert steps(horizon, a_car(needed_wh=1_000.0, least_w=1_400.0)) == [(1.0, 9.0), (1.0 + 1 / 9, 0.0)]
+
+
+def test_several_cars_share_the_cheap_hours() -> None:
+    found = plan(hours(0.1, 0.2, 0.9, site_w=10_000.0), [a_car("ada", stays_h=1), a_car("bob", stays_h=3)])
+    ada, bob = found.schedules
+    assert ada.energy_wh.tolist() == [10_000.0, 0.0, 0.0]
+    assert bob.energy_wh.tolist() == [0.0, 10_000.0, 0.0]
+    assert (found.cost, found.shortfall_wh) == (pytest.approx(3.0), 0.0)
+
+
+def test_a_circuit_holds_its_own_cars_back() -> None:
+    horizon = hours(0.1, 0.2, 0.9, garage=(5_000.0, 5_000.0, 5_000.0))
+    inside, outside = plan(horizon, [a_car("in", circuit="garage", stays_h=3), a_car("out", stays_h=3)]).schedules
+    assert inside.energy_wh.tolist() == [5_000.0, 5_000.0, 0.0]
+    assert outside.energy_wh.tolist() == [10_000.0, 0.0, 0.0]
+
+
+def test_what_is_missing_is_told_with_the_limit_and_its_hours() -> None:
+    found = plan(hours(0.1, 0.2, site_w=6_000.0), [a_car("ada", stays_h=2), a_car("bob", stays_h=2)])
+    assert found.shortfall_wh == pytest.approx(8_000.0)
+    lacking = next(one for one in found.schedules if one.shortfall_wh)
+    assert lacking.hindrances == (Hindrance("site", EVENING, EVENING + 2 * MS_PER_HOUR),)
+    (alone,) = plan(hours(0.1, 0.2), [a_car(needed_wh=30_000.0, stays_h=2)]).schedules
+    assert alone.shortfall_wh == pytest.approx(10_000.0)
+    assert alone.hindrances == (Hindrance("car", EVENING, EVENING + 2 * MS_PER_HOUR),)
+
+
+def test_a_higher_priority_has_what_it_needs_and_nobody_has_extras_before_all_have_that() -> None:
+    cars = [a_car("ada", stays_h=1, extra_wh=5_000.0), a_car("bob", stays_h=1, priority=1)]
+    ada, bob = plan(hours(0.1, site_w=15_000.0), cars).schedules
+    assert (bob.shortfall_wh, ada.shortfall_wh) == (0.0, pytest.approx(5_000.0))
+    ada, bob = plan(hours(0.1, site_w=20_000.0), [cars[0], a_car("bob", stays_h=1)]).schedules
+    assert (bob.shortfall_wh, ada.shortfall_wh) == (0.0, 0.0)
+    assert ada.energy_wh.tolist() == [10_000.0]
+
+
+def test_in_a_fleet_those_who_charge_in_one_go_come_first() -> None:
+    cars = [a_car("ada", needed_wh=20_000.0), a_car("bob", needed_wh=20_000.0, in_one_go=True)]
+    ada, bob = plan(hours(0.1, 0.2, 0.3, 0.1, site_w=10_000.0), cars).schedules
+    assert bob.energy_wh.tolist() == [10_000.0, 10_000.0, 0.0, 0.0]
+    assert ada.energy_wh.tolist() == [0.0, 0.0, 10_000.0, 10_000.0]
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: Horizon((5, 5), (0.1,), (1.0,)), "edges"),
+        (lambda: Horizon((0, 1, 2), (0.1,), (1.0, 1.0)), "price_per_kwh"),
+        (lambda: Horizon((0, 1), (float("nan"),), (1.0,)), "price_per_kwh"),
+        (lambda: a_car(stays_h=0), "cars.ada.departs_at"),
+        (lambda: a_car(needed_wh=-1.0), "cars.ada.needed_wh"),
+        (lambda: a_car(most_w=0.0), "cars.ada.most_w"),
+        (lambda: a_car(least_w=11_000.0), "cars.ada.least_w"),
+        (lambda: plan(hours(0.1), [a_car(), a_car()]), "cars"),
+        (lambda: plan(hours(0.1), [a_car(circuit="cellar")]), "cars.ada.circuit"),
+        (lambda: Losses((1.0, 1.0), (2.0, 3.0)), "losses.given_w"),
+        (lambda: Losses((), ()), "losses"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(make: object, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        make()  # type: ignore[operator]
+    assert refused.value.field == field
