@@ -81,7 +81,7 @@ def test_several_cars_share_the_cheap_hours() -> None:
     ada, bob = found.schedules
     assert ada.energy_wh.tolist() == [10_000.0, 0.0, 0.0]
     assert bob.energy_wh.tolist() == [0.0, 10_000.0, 0.0]
-    assert (found.cost, found.shortfall_wh) == (pytest.approx(3.0), 0.0)
+    assert (found.cost, found.shortfall_wh) == pytest.approx((3.0, 0.0))
 
 
 def test_a_circuit_holds_its_own_cars_back() -> None:
@@ -104,7 +104,7 @@ def test_what_is_missing_is_told_with_the_limit_and_its_hours() -> None:
 def test_a_higher_priority_has_what_it_needs_and_nobody_has_extras_before_all_have_that() -> None:
     cars = [a_car("ada", stays_h=1, extra_wh=5_000.0), a_car("bob", stays_h=1, priority=1)]
     ada, bob = plan(hours(0.1, site_w=15_000.0), cars).schedules
-    assert (bob.shortfall_wh, ada.shortfall_wh) == (0.0, pytest.approx(5_000.0))
+    assert (bob.shortfall_wh, ada.shortfall_wh) == pytest.approx((0.0, 5_000.0))
     ada, bob = plan(hours(0.1, site_w=20_000.0), [cars[0], a_car("bob", stays_h=1)]).schedules
     assert (bob.shortfall_wh, ada.shortfall_wh) == (0.0, 0.0)
     assert ada.energy_wh.tolist() == [10_000.0]
