@@ -16,7 +16,7 @@ UNBOUND = -1
 TURN = -2
 """Binding row of a share that has to wait for its turn, or for its minimum time off."""
 
-BINDING_WORDS = ("vehicle", "turn", "silence")
+BINDING_WORDS = ("vehicle", "turn", "silence", "refusal")
 """What may hold a session back beside the limits, stations and connectors of its site: names that none of those has."""
 
 

@@ -3,7 +3,8 @@
 A device is counted with its *worst case*: the most it may draw by what is known. That is the last limit it confirmed,
 the last one sent, or its failsafe, whichever is the highest. A device confirms with a report, and what it confirms is
 the limit it was told before that report: whether the limit in the answer has arrived, its next report shows. A device
-that is silent for longer than its limits are valid is counted with its failsafe.
+that is silent for longer than its limits are valid is counted with its failsafe. A device that does not take what it is
+sent is counted with all that it can draw, whatever it reports.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Commitment:
     """What is known of one device: the limit it was sent, the most it may still draw, and what it falls back to.
 
     `told_w` is the limit in the last answer to it, or a higher one sent since, of which it may have heard otherwise.
+    One that `refuses` limits has all that it can draw as its failsafe, and counts as silent.
     """
 
     claim: Claim
@@ -53,6 +55,7 @@ class Commitment:
     valid_until: Instant | None = None
     is_silent: bool = False
     told_w: float = 0.0
+    refuses: bool = False
 
     def state(self) -> CommitmentState:
         """All there is to remember."""
@@ -136,8 +139,10 @@ class Commitments:
 
     def hear(self, id: str) -> None:
         """A device is heard of again."""
-        self.of(id).is_silent = False
-        self._silent.pop(id, None)
+        known = self.of(id)
+        known.is_silent = known.refuses
+        if not known.refuses:
+            self._silent.pop(id, None)
 
     def answer(self, id: str) -> None:
         """A device is told its limit; if the answer arrives, its next report confirms that."""
@@ -147,7 +152,7 @@ class Commitments:
     def silence(self, id: str, valid_until: Instant) -> None:
         """Nothing is heard of a device any more; the limit it holds is valid until then."""
         known = self.of(id)
-        known.is_silent, known.valid_until = True, valid_until
+        known.is_silent, known.valid_until = True, None if known.refuses else valid_until
         self._silent[id] = known
 
     def hold(self, id: str, power_w: float, valid_until: Instant) -> None:
@@ -155,6 +160,25 @@ class Commitments:
         known = self.of(id)
         known.sent_w = known.confirmed_w = known.told_w = power_w
         self.silence(id, valid_until)
+
+    def still_hold(self, id: str, power_w: float) -> None:
+        """A device may not have taken what it was sent, and hold this limit: no report confirms less."""
+        known = self.of(id)
+        known.told_w, known.confirmed_w = max(known.told_w, power_w), max(known.confirmed_w, power_w)
+
+    def distrust(self, id: str, power_w: float) -> None:
+        """A device refuses limits: it counts with all that it can draw, and gets no share, until it is trusted."""
+        known = self.of(id)
+        known.refuses, known.failsafe_w = True, power_w
+        self._may_fall_back = True
+        self.silence(id, 0)
+
+    def trust(self, id: str, failsafe_w: float) -> None:
+        """A device takes limits after all; what it could draw before counts until its reports confirm less."""
+        known = self.of(id)
+        self.still_hold(id, known.failsafe_w)
+        known.refuses, known.failsafe_w = False, failsafe_w
+        self.hear(id)
 
     def silent(self) -> list[Commitment]:
         """The devices that nothing is heard of."""

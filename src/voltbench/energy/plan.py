@@ -183,7 +183,7 @@ def _limits_wh(horizon: Horizon) -> tuple[Floats, dict[str, Floats]]:
     return np.maximum(0.0, np.array(horizon.site_w)) * hours, circuits
 
 
-def _present_h(horizon: Horizon, car: PlannedCar) -> Floats:
+def hours_present(horizon: Horizon, car: PlannedCar) -> Floats:
     """How many hours of each slot a car is there."""
     edges = np.array(horizon.edges, dtype=np.float64)
     overlap_ms: Floats = np.minimum(edges[1:], car.departs_at) - np.maximum(edges[:-1], car.arrives_at)
@@ -200,7 +200,7 @@ def _alone(horizon: Horizon, car: PlannedCar, limits: _Limits | None = None) -> 
     circuit_w = limits.circuits_w[car.circuit] if car.circuit is not None else np.full(len(limits.site_w), inf)
     free_w = np.minimum(limits.site_w, circuit_w)
     most_w = np.where(free_w >= car.least_w, np.clip(free_w, 0.0, car.most_w), 0.0)
-    present_h, prices = _present_h(horizon, car), np.array(horizon.price_per_kwh)
+    present_h, prices = hours_present(horizon, car), np.array(horizon.price_per_kwh)
     needed_wh = car.needed_wh + car.extra_wh
     stretches: list[Stretch] | None = None
     if car.losses is not None and not car.in_one_go:
@@ -228,7 +228,7 @@ def _together(
     horizon: Horizon, cars: Sequence[PlannedCar], site_wh: Floats, circuits_wh: Mapping[str, Floats], exact: bool
 ) -> dict[str, CarSchedule]:
     prices = np.array(horizon.price_per_kwh)
-    present_h = np.array([_present_h(horizon, car) for car in cars])
+    present_h = np.array([hours_present(horizon, car) for car in cars])
     room_wh = present_h * np.array([car.most_w for car in cars])[:, None]
     names = [None, *circuits_wh]
     circuit = np.array([names.index(car.circuit) for car in cars])
@@ -318,7 +318,7 @@ def _step(steps: list[tuple[Instant, float]], at: Instant, power_w: float) -> No
 
 def _hindrances(horizon: Horizon, car: PlannedCar, energy_wh: Floats, left: _Limits) -> tuple[Hindrance, ...]:
     """Which limit keeps a car from more, slot by slot of the time it has; equal neighbours are one."""
-    present_h = _present_h(horizon, car)
+    present_h = hours_present(horizon, car)
     found: list[Hindrance] = []
     for slot in np.flatnonzero(present_h > 0.0).tolist():
         limit = _limit_in(slot, car, float(energy_wh[slot] / present_h[slot]), left)

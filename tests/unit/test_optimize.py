@@ -1,0 +1,114 @@
+"""A whole place planned at once: sun, batteries that give back, what a peak costs, powers that are none or enough."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from tests.planning import Instance, instances
+from voltbench.energy.optimize import Place, Reservoir, optimize
+from voltbench.energy.plan import Horizon, PlannedCar, plan
+from voltbench.errors import InvalidInput
+from voltbench.quantities import MS_PER_HOUR
+
+
+def hours(*prices: float, site_w: float = 1e6) -> Horizon:
+    return Horizon(tuple(i * MS_PER_HOUR for i in range(len(prices) + 1)), prices, (site_w,) * len(prices))
+
+
+def a_car(needed_wh: float = 10_000.0, stays_h: int = 4, **more: float) -> PlannedCar:
+    return PlannedCar("ada", 0, stays_h * MS_PER_HOUR, needed_wh, 10_000.0, **more)  # type: ignore[arg-type]
+
+
+def kw(series: np.ndarray) -> list[float]:
+    return [round(float(w) / 1e3, 3) for w in series]
+
+
+@given(instances(most_circuits=1))
+def test_without_anything_but_cars_it_says_what_the_quick_planner_says(of: Instance) -> None:
+    horizon = Horizon(
+        tuple(i * MS_PER_HOUR for i in range(len(of.price_per_kwh) + 1)),
+        tuple(of.price_per_kwh.tolist()),
+        tuple(np.minimum(of.site_wh, of.circuit_wh[0]).tolist()),
+    )
+    stay = len(of.price_per_kwh) * MS_PER_HOUR
+    cars = [PlannedCar(f"car-{i}", 0, stay, float(wh), 4_000.0) for i, wh in enumerate(of.needed_wh)]
+    quick, whole = plan(horizon, cars), optimize(horizon, cars, Place((0.0,) * len(of.price_per_kwh)))
+    assert whole.shortfall_wh.sum() == pytest.approx(quick.shortfall_wh, abs=1e-2)
+    if not quick.shortfall_wh:
+        assert whole.cost == pytest.approx(quick.cost, abs=1e-5)
+
+
+def test_a_car_charges_from_the_sun_that_would_be_sold_for_little() -> None:
+    place = Place((1_000.0,) * 4, (0.0, 9_000.0, 3_000.0, 0.0), (0.05,) * 4)
+    found = optimize(hours(0.2, 0.3, 0.3, 0.3), [a_car()], place)
+    assert kw(found.cars_w[0]) == [0.0, 8.0, 2.0, 0.0]
+    assert (kw(found.import_w), kw(found.export_w)) == ([1.0, 0.0, 0.0, 1.0], [0.0] * 4)
+
+
+def test_a_peak_that_costs_is_kept_low() -> None:
+    place = Place((2_000.0, 0.0, 0.0, 0.0), demand_price_per_kw=10.0)
+    found = optimize(hours(0.2, 0.2, 0.1, 0.2), [a_car(10_000.0)], place)
+    assert kw(found.import_w) == [3.0] * 4
+    assert found.cost == pytest.approx(30.0 + 9.0 * 0.2 + 3.0 * 0.1 - 0.0)
+    paid_before = Place((2_000.0, 0.0, 0.0, 0.0), demand_price_per_kw=10.0, peak_so_far_w=9_000.0)
+    assert kw(optimize(hours(0.2, 0.2, 0.1, 0.2), [a_car(10_000.0)], paid_before).cars_w[0])[2] == 9.0
+
+
+def test_a_battery_buys_cheaply_and_its_wear_counts() -> None:
+    battery = Reservoir(10_000.0, 0.0, 5_000.0, 5_000.0, 1.0, 1.0, wear_per_kwh=0.05)
+    place = Place((0.0, 5_000.0))
+    assert kw(optimize(hours(0.1, 0.3), [], place, battery).storage_w) == [5.0, -5.0]
+    assert optimize(hours(0.1, 0.3), [], place, battery).cost == pytest.approx(0.5 + 0.25)
+    assert kw(optimize(hours(0.1, 0.14), [], place, battery).storage_w) == [0.0, 0.0]
+
+
+def test_a_car_gives_its_house_what_it_does_not_need_and_departs_with_what_it_does() -> None:
+    car = PlannedCar("ada", 0, 3 * MS_PER_HOUR, 10_000.0, 10_000.0)
+    battery = Reservoir(60_000.0, 30_000.0, 10_000.0, 10_000.0, 1.0, 1.0, least_wh=25_000.0)
+    found = optimize(hours(0.5, 0.1, 0.2, 0.9), [car], Place((8_000.0, 0.0, 0.0, 0.0)), batteries=[battery])
+    assert kw(found.cars_w[0]) == [-5.0, 10.0, 5.0, 0.0]
+    assert found.shortfall_wh.tolist() == [0.0]
+
+
+def test_a_power_is_none_or_at_least_the_least() -> None:
+    horizon = Horizon((0, MS_PER_HOUR, 2 * MS_PER_HOUR), (0.1, 0.2), (10_000.0, 10_000.0))
+    found = optimize(horizon, [a_car(11_000.0, 2, least_w=4_000.0)], Place((0.0, 0.0)))
+    assert kw(found.cars_w[0]) == [7.0, 4.0]
+
+
+def test_negative_prices_burn_nothing() -> None:
+    battery = Reservoir(4_000.0, 2_000.0, 5_000.0, 5_000.0, 0.9, 0.9)
+    found = optimize(hours(-0.1, 0.1), [], Place((0.0, 0.0), export_limit_w=0.0), battery)
+    assert kw(found.storage_w)[0] <= round(2.0 / 0.9, 3)
+
+
+def test_selling_for_more_than_buying_is_not_done_at_once() -> None:
+    place = Place((1_000.0,), (3_000.0,), (0.5,))
+    found = optimize(hours(0.1), [], place)
+    assert (kw(found.import_w), kw(found.export_w)) == ([0.0], [2.0])
+
+
+def test_carbon_has_a_price_in_the_choice_that_nobody_pays() -> None:
+    place = Place((0.0, 0.0), co2_g_per_kwh=(500.0, 100.0), co2_price_per_kg=1.0)
+    found = optimize(hours(0.1, 0.2), [a_car()], place)
+    assert kw(found.cars_w[0]) == [0.0, 10.0]
+    assert (found.cost, found.co2_g) == pytest.approx((2.0, 1_000.0))
+
+
+def test_what_the_connection_cannot_carry_is_lacking_not_impossible() -> None:
+    found = optimize(hours(0.1, 0.1), [a_car(20_000.0, 2)], Place((4_000.0, 12_000.0), import_limit_w=9_000.0))
+    assert kw(found.cars_w[0]) == [5.0, 0.0]
+    assert found.shortfall_wh.tolist() == pytest.approx([15_000.0])
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    for make, field in (
+        (lambda: optimize(hours(0.1), [], Place((0.0, 0.0))), "load_w"),
+        (lambda: Reservoir(1_000.0, 2_000.0, 1.0, 1.0), "reservoir.stored_wh"),
+        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 1.2), "reservoir.charge_efficiency"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            make()
+        assert refused.value.field == field
