@@ -17,10 +17,11 @@ from importlib import import_module
 
 from benchmarks.figures import ROOT, Figure, loop_s, machine
 
-NAMES = ("acn", "allocation", "site_year", "api", "store", "ocpp", "soak")
+NAMES = ("acn", "allocation", "planning", "site_year", "api", "store", "ocpp", "soak")
 TITLES = {
     "acn": "A simulated day, beside ACN-Sim",
     "allocation": "Sharing a limit",
+    "planning": "Planning",
     "site_year": "A year of a site",
     "api": "The API",
     "store": "The store",
@@ -28,7 +29,7 @@ TITLES = {
     "soak": "Endurance",
 }
 
-AGAIN, MOST_TRIES, QUIET_S = ("allocation", "site_year", "api"), 4, 11e-3
+AGAIN, MOST_TRIES, QUIET_S = ("allocation", "planning", "site_year", "api"), 4, 11e-3
 """Short benchmarks are run again, so often at most, until the additions take less than this before and after one."""
 
 PAGE = ROOT / "docs" / "benchmarks.md"
