@@ -25,6 +25,7 @@ from voltbench.running.flows import (
 from voltbench.running.scenario import Outcome
 from voltbench.running.visits import Ending, VisitRecord
 from voltbench.site.meter import Floats
+from voltbench.site.peaks import means, monthly_peaks
 from voltbench.site.sampling import sample_edges, sampled_mean
 from voltbench.site.series import StepSeries
 
@@ -104,7 +105,10 @@ class StorageUse(msgspec.Struct, frozen=True):
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What the energy cost, in `currency`: import less export, and the demand charge on the largest quarter hour."""
+    """What the energy cost, in `currency`: import less export, and the demand charge.
+
+    That is what the largest quarter hour costs, and what the highest hours of each month do under a peak tariff.
+    """
 
     currency: str
     energy_import: float
@@ -263,8 +267,17 @@ def _cost(outcome: Outcome, exact: Flows, peak_w: float) -> Cost | None:
     if bought is None:
         return None
     sold = _priced(exact, (-grid_w).clip(min=0.0), tariff.export_price_per_kwh) or 0.0
-    demand = peak_w / 1_000.0 * tariff.demand_price_per_kw
+    demand = peak_w / 1_000.0 * tariff.demand_price_per_kw + _peak_charge(outcome, exact)
     return Cost(tariff.currency, bought, sold, demand, bought - sold + demand)
+
+
+def _peak_charge(outcome: Outcome, exact: Flows) -> float:
+    peak, scenario = outcome.scenario.tariff.peak, outcome.scenario
+    if peak is None:
+        return 0.0
+    grid_w = StepSeries(zip(exact.edges_ms[:-1].tolist(), exact.grid_w.tolist(), strict=True))
+    hours = means(grid_w, scenario.starts_at, scenario.ends_at, peak)
+    return sum(month.cost for month in monthly_peaks(hours, peak))
 
 
 def _priced(exact: Flows, power_w: Floats, per_kwh: StepSeries | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Peak tariffs: what the highest hours of a month cost, as grid companies in the Nordic countries and Flanders bill it."""
+"""Peak tariffs: what the highest hours of a month cost, as grid companies in Sweden, Norway and Flanders bill it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a kWh costs: market prices, what is added to them, prices by the time of day, and what is paid for feeding in."""
+"""What a kWh costs: market prices, what is added to them, prices by the time of day, and the price of feeding in."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Where prices come from: files and the services of exchanges, grid operators and suppliers."""
