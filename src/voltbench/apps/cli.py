@@ -25,6 +25,7 @@ COMMANDS = {
     "csms": "Serve a CSMS: stations on ws://HOST:PORT/ID, its API on http://HOST:HTTP_PORT.",
     "fleet": "Let many stations live at a CSMS, and tell how it does.",
     "station": "Be the driver at one station: plug in, tap a tag, unplug, break something.",
+    "home": "Be a home with a car, its charging station's API on http://HOST:PORT.",
     "catalog": "List the models and scenarios there are.",
 }
 """Each command, a function of that name in the module of that name here, and what it does."""

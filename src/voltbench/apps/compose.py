@@ -9,6 +9,7 @@ from pathlib import Path
 
 from voltbench.adapters.store import Store
 from voltbench.adapters.telemetry import Telemetry
+from voltbench.apps.homes import Homes
 from voltbench.apps.sites import Sites
 from voltbench.errors import InvalidInput
 
@@ -28,10 +29,11 @@ class Choices:
 
 @dataclass(frozen=True)
 class Bench:
-    """A live bench: its sites, and their time series."""
+    """A live bench: its sites, their time series, and its homes."""
 
     sites: Sites
     telemetry: Telemetry
+    homes: Homes
 
 
 @asynccontextmanager
@@ -45,7 +47,7 @@ async def opened(choices: Choices) -> AsyncIterator[Bench]:
         open_things.push_async_callback(telemetry.close)
         sites = await Sites.open(store, telemetry, demo_speed=choices.demo_speed, retention_days=choices.retention_days)
         open_things.push_async_callback(sites.close)
-        yield Bench(sites, telemetry)
+        yield Bench(sites, telemetry, await Homes.open(store))
 
 
 def store_urls(choices: Choices) -> tuple[str, str]:

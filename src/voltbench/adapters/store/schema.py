@@ -53,6 +53,13 @@ sessions = Table(
     Index("sessions_by_end", "site_id", "ended_at_ms", "id"),
 )
 
+homes = Table(
+    "homes",
+    live,
+    Column("id", Text, primary_key=True),
+    Column("plan", Text, nullable=False),
+)
+
 tenures = Table(
     "tenures",
     live,

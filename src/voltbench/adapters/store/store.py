@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Iterable
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, Text, func, literal, null, select, tuple_, union_all
+from sqlalchemy import BigInteger, Connection, Text, delete, func, literal, null, select, tuple_, union_all
 
 from voltbench.adapters.store.custody import Custody
-from voltbench.adapters.store.database import Database, database_at
+from voltbench.adapters.store.database import Database, database_at, upsert
 from voltbench.adapters.store.journal import Position, Positions, place, require_whole
 from voltbench.adapters.store.migrate import LIVE
-from voltbench.adapters.store.schema import journal, sessions, sites, snapshots, tenures
+from voltbench.adapters.store.schema import homes, journal, sessions, sites, snapshots, tenures
 from voltbench.adapters.store.statements import Statements, session_of
 from voltbench.adapters.store.writer import GroupWriter
 from voltbench.adapters.store.writes import InputTaken, SessionEnded, SnapshotTaken, Write
@@ -135,6 +135,22 @@ class Store:
         query = select(sessions).where(sessions.c.site_id == site_id, sessions.c.id == id)
         row = await self._database.run(lambda connection: connection.execute(query).mappings().first())
         return session_of(dict(row)) if row is not None else None
+
+    async def homes(self) -> dict[str, str]:
+        """The plan of each home, by its id."""
+        query = select(homes.c.id, homes.c.plan).order_by(homes.c.id)
+        rows = await self._database.run(lambda connection: connection.execute(query).all())
+        return {row.id: row.plan for row in rows}
+
+    async def save_home(self, home_id: str, plan: str) -> None:
+        """A home has this plan; on return that is durable. Unavailable when it is not known to be."""
+        row, statement = {"id": home_id, "plan": plan}, upsert(self._database, homes)
+        await self._custody.run(lambda connection: connection.execute(statement, row))
+
+    async def delete_home(self, home_id: str) -> None:
+        """A home is no more; on return that is durable. Unavailable when it is not known to be."""
+        statement = delete(homes).where(homes.c.id == home_id)
+        await self._custody.run(lambda connection: connection.execute(statement))
 
     async def close(self) -> None:
         """Write what is queued, then let go of the database."""

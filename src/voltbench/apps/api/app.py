@@ -8,10 +8,13 @@ from voltbench.adapters.telemetry import Telemetry
 from voltbench.apps.api import events, health, history, sites, ui
 from voltbench.apps.api.addressing import named_site
 from voltbench.apps.api.contracts import seed_station, station
+from voltbench.apps.api.contracts.course_door import CourseDoor
 from voltbench.apps.api.csms.addressing import CsmsService
 from voltbench.apps.api.docs import DescribedAPI
+from voltbench.apps.api.home_app import include_homes
 from voltbench.apps.api.making import made_app
 from voltbench.apps.api.trust import Trust
+from voltbench.apps.homes import Homes
 from voltbench.apps.sites import Sites
 
 _DESCRIPTION = """\
@@ -21,9 +24,14 @@ the epoch. Power is positive when it flows into a device. Every error of a route
 """
 
 
-def make_app(service: Sites, telemetry: Telemetry, trust: Trust, csms: CsmsService | None = None) -> DescribedAPI:
-    """The application over these sites, and a CSMS where there is one, open to whom is trusted."""
-    return made_app("voltbench", _DESCRIPTION, _include_routes, trust, csms, sites=service, telemetry=telemetry)
+def make_app(
+    service: Sites, telemetry: Telemetry, trust: Trust, csms: CsmsService | None = None, homes: Homes | None = None
+) -> DescribedAPI:
+    """The application over these sites and homes, and a CSMS where there is one, open to whom is trusted."""
+    state = {"sites": service, "telemetry": telemetry, "homes": homes or Homes()}
+    app = made_app("voltbench", _DESCRIPTION, _include_routes, trust, csms, **state)
+    app.add_middleware(CourseDoor)
+    return app
 
 
 def _include_routes(app: FastAPI) -> None:
@@ -34,3 +42,4 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(health.router, prefix="/api/v1", include_in_schema=False)
     for router in (health.router, sites.router, history.router, ui.router, seed_station.router):
         app.include_router(router)
+    include_homes(app)

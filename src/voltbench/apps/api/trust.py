@@ -25,6 +25,10 @@ from voltbench.apps.api import passes
 from voltbench.apps.api.problems import plain_problem
 from voltbench.errors import InvalidInput
 
+OPEN_TO_PAGES = "voltbench.open_to_pages"
+"""A key in the scope of a request to a route that pages of any origin may use, who show the token itself if there is
+one. What stands before the gate sets it; no client can."""
+
 LARGEST_BODY = 1 << 20
 """Bytes of the largest request body that is read."""
 
@@ -65,7 +69,8 @@ def is_loopback(host: str) -> bool:
 class Gate:
     """The door of the application: refuses strangers and what is too large.
 
-    It takes `/path/` for `/path`, and every body for JSON, whatever its Content-Type says.
+    It takes `/path/` for `/path`, and every body for JSON, whatever its Content-Type says (but where pages of any
+    origin come in, the routes themselves look at that).
     """
 
     def __init__(self, app: ASGIApp, trust: Trust) -> None:
@@ -78,20 +83,21 @@ class Gate:
             await self._app(scope, receive, send)
             return
         path = scope["path"].rstrip("/") or "/"
-        answer = self._answer(scope["method"], path, scope["query_string"].decode("latin-1"), Headers(scope=scope))
+        query, is_open = scope["query_string"].decode("latin-1"), OPEN_TO_PAGES in scope
+        answer = self._answer(scope["method"], path, query, Headers(scope=scope), is_open)
         if answer is not None:
             await answer(scope, receive, send)
             return
-        unnamed = [header for header in scope["headers"] if header[0] != b"content-type"]
-        await _in_order(self._app, {**scope, "path": path, "headers": unnamed}, _limited(receive), send)
+        headers = [header for header in scope["headers"] if is_open or header[0] != b"content-type"]
+        await _in_order(self._app, {**scope, "path": path, "headers": headers}, _limited(receive), send)
 
-    def _answer(self, method: str, path: str, query: str, headers: Mapping[str, str]) -> Response | None:
+    def _answer(self, method: str, path: str, query: str, headers: Mapping[str, str], is_open: bool) -> Response | None:
         """The gate's own answer: a refusal or a welcome. None lets the request in."""
         if not self._knows_host(headers.get("host", "")):
             return plain_problem(400, "the Host header does not name this machine")
         if "\0" in path or "%00" in query:
             return plain_problem(400, "the URL holds a NUL, which no name of ours has")
-        if method not in _READING and _is_foreign(headers):
+        if method not in _READING and not is_open and _is_foreign(headers):
             return plain_problem(403, "a page from another origin may not change anything here")
         if _length(headers) > LARGEST_BODY:
             return plain_problem(413, f"a request may have {LARGEST_BODY} bytes")
@@ -110,7 +116,7 @@ def _asked_for_token(token: str, method: str, path: str, query: str, headers: Ma
     brought = passes.token_in(query) if method == "GET" and path in passes.PAGES else None
     if brought is not None and passes.same(brought, token):
         return passes.welcome(path, token, headers.get("host", ""))
-    if not passes.has_pass(headers, token):
+    if not passes.has_pass(headers, token) or (method not in _READING and _is_foreign(headers)):
         words = "send the token as `Authorization: Bearer TOKEN`, or open /ui?token=TOKEN in a browser"
         return plain_problem(401, words, {"WWW-Authenticate": 'Bearer realm="voltbench"'})
     if method not in _READING and "origin" not in headers:

@@ -1,0 +1,109 @@
+"""What a home is made of. Nothing chosen, it is that of the course "Battery Management Services" in Skövde."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from voltbench.errors import InvalidInput
+from voltbench.quantities import MINIMUM_AC_CURRENT_A, NOMINAL_VOLTAGE_V
+
+LEAST_POWER_W = MINIMUM_AC_CURRENT_A * NOMINAL_VOLTAGE_V
+"""What a charger gives at least: with less no car charges."""
+
+COURSE_SPEED = 900.0
+"""An hour of the course takes four seconds."""
+
+COURSE_LOAD_W = (
+    880, 770, 2200, 1980, 2750, 3850, 4510, 3740, 3850, 4400, 4730, 6160,
+    4620, 3740, 3520, 3630, 5830, 11000, 8910, 6050, 4290, 2640, 1870, 990,
+)  # fmt: skip
+"""What the household draws in each hour of the course's day."""
+
+COURSE_PRICES = (
+    85.28, 70.86, 68.01, 67.95, 68.01, 85.04, 87.86, 100.26, 118.45, 116.61, 105.93, 91.95,
+    90.51, 90.34, 90.8, 88.85, 90.39, 99.03, 87.11, 82.9, 80.45, 76.48, 32.0, 34.29,
+)  # fmt: skip
+"""What a kWh costs in each hour of the course's day, in öre, taxes included."""
+
+HOURLY = 24
+QUARTERS = (92, 96, 100)
+"""Quarter hours of a day: of one on which the clocks go forward, of any other, and of one on which they go back."""
+
+Soc = Annotated[float, Meta(ge=0, le=1)]
+Load = Annotated[float, Meta(ge=0, le=1e6)]
+Price = Annotated[float, Meta(ge=-1e6, le=1e6)]
+
+
+class HomePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A household and a car at its charger. What is left out is as in the course.
+
+    `load_w` and `price_per_kwh` (in the money of your clients; the course's is öre) hold 24 values, one an hour, or one
+    for each of the 92, 96 or 100 quarter hours of a day; with 92 or 100 prices every day is one on which the clocks are
+    changed. `quarter_hours` tells 24 prices as 96. `fuse_w` is kept by the charger, which gives the car what the
+    household leaves; null (as in the course) lets nobody keep it. The car stops at `cap_soc`, or null: when it is full.
+    `speed` is virtual seconds per second.
+    """
+
+    capacity_wh: Annotated[float, Meta(ge=1_000, le=1e6)] = 46_300.0
+    start_soc: Soc = 0.2
+    cap_soc: Soc | None = None
+    power_w: Annotated[float, Meta(ge=LEAST_POWER_W, le=44_000)] = 7_400.0
+    efficiency: Annotated[float, Meta(ge=0.5, le=1)] = 1.0
+    fuse_w: Annotated[float, Meta(ge=0, le=1e6)] | None = None
+    load_w: tuple[Load, ...] = COURSE_LOAD_W
+    price_per_kwh: tuple[Price, ...] = COURSE_PRICES
+    quarter_hours: bool = False
+    speed: Annotated[float, Meta(gt=0, le=100_000)] = COURSE_SPEED
+
+    def __post_init__(self) -> None:
+        if len(self.price_per_kwh) not in (HOURLY, *QUARTERS):
+            allowed = "24, 92, 96 or 100 prices"
+            raise InvalidInput("price_per_kwh", "is no day", found=len(self.price_per_kwh), allowed=allowed)
+        if len(self.load_w) not in (HOURLY, self.quarters):
+            allowed = f"24 loads, or {self.quarters} as the day has quarter hours"
+            raise InvalidInput("load_w", "is no such day as the prices are", found=len(self.load_w), allowed=allowed)
+        if self.cap_soc is not None and self.cap_soc < self.start_soc:
+            raise InvalidInput(
+                "cap_soc", "is less than the car starts with", found=self.cap_soc, allowed=f"{self.start_soc:g} to 1"
+            )
+
+    @property
+    def quarters(self) -> int:
+        """How many quarter hours a day has."""
+        return 96 if len(self.price_per_kwh) == HOURLY else len(self.price_per_kwh)
+
+    @property
+    def told_prices(self) -> tuple[float, ...]:
+        """The prices as clients are told them."""
+        if self.quarter_hours and len(self.price_per_kwh) == HOURLY:
+            return tuple(price for price in self.price_per_kwh for _ in range(4))
+        return self.price_per_kwh
+
+    @property
+    def is_of_course(self) -> bool:
+        """Whether it is the course's home, at whatever speed."""
+        return msgspec.structs.replace(self, speed=COURSE_SPEED) == COURSE
+
+
+COURSE = HomePlan()
+"""The course's home."""
+
+
+class HomeState(msgspec.Struct, frozen=True):
+    """A home at one instant. `load_w` is what it is said to draw, `is_switched_on` what the charger was told.
+
+    `is_untouched` says that nothing was charged since the car was as at the start.
+    """
+
+    hour: int
+    minute: int
+    household_w: float
+    car_w: float
+    load_w: float
+    energy_wh: float
+    soc: float
+    is_switched_on: bool
+    is_untouched: bool
