@@ -23,6 +23,7 @@ from voltbench.adapters.scenario_files import quantity, sessions, tables
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.trust import Trust
 from voltbench.apps.cli import COMMANDS, app
+from voltbench.apps.compose import Bench
 from voltbench.battery.acceptance import AcceptanceCurve
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import CONNECTOR_TYPES, Acceptance, OnboardCharger, VehicleModel
@@ -31,6 +32,9 @@ from voltbench.energy.control import ControlOptions
 from voltbench.site.storage import StorageModel
 
 FOLDER = Path(__file__).parent / "reference"
+NAMED = ("/sites/{site_id}", "/homes/{home_id}")
+"""Where the routes of the default site and home are there for every other one."""
+
 WIDTH = 100
 """Columns that help texts are set in, whatever terminal this runs in."""
 
@@ -85,15 +89,15 @@ def _words(documented: object) -> str:
 def _openapi() -> dict[str, Any]:
     """The application's own description. It is not asked anything, so it needs no sites."""
     nothing = cast(Any, None)
-    return make_app(nothing, nothing, Trust()).openapi()
+    return make_app(Bench(nothing, nothing, nothing, nothing), Trust()).openapi()
 
 
 def _api_page(described: Schema) -> str:
     by_tag: dict[str, list[Row]] = {}
     paths = described["paths"]
     for path, methods in paths.items():
-        if path.removeprefix("/sites/{site_id}") in paths and path.startswith("/sites/{site_id}/"):
-            continue  # said once, for the default site
+        if any(path.startswith(f"{below}/") and path.removeprefix(below) in paths for below in NAMED):
+            continue  # said once, for the default site or home
         for method, operation in methods.items():
             row = [f"`{method.upper()}`", f"`{path}`", _summary(operation), *_bodies(operation), _codes(operation)]
             by_tag.setdefault(operation["tags"][0], []).append(row)
@@ -104,7 +108,8 @@ def _api_page(described: Schema) -> str:
 
 The same description, for machines: [openapi.json](openapi.json); a running site serves it at `/openapi.json`, and as
 pages to try it at `/docs`. Routes of *station*, *sessions* and *events* stand here as those of the default site. They
-are there under `/api/v1` too, and for every site under `/sites/{{site_id}}`."""
+are there under `/api/v1` too, and for every site under `/sites/{{site_id}}`; those of *home station* are there for
+every home under `/homes/{{home_id}}`."""
     schemas = described["components"]["schemas"]
     bodies = [_schema(name, schemas[name]) for name in sorted(schemas) if "properties" in schemas[name]]
     return _page("API", introduction, *routes, "# Bodies", *bodies)

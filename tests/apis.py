@@ -48,7 +48,7 @@ async def a_bench_with_telemetry(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Telemetry]]:
     """The same, and its time series."""
     async with opened(Choices(directory, **choices)) as bench:
-        app = make_app(bench.sites, bench.telemetry, trust_for("127.0.0.1", token), homes=bench.homes)
+        app = make_app(bench, trust_for("127.0.0.1", token))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client, bench.telemetry

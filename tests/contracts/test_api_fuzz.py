@@ -17,13 +17,14 @@ from schemathesis.specs.openapi.checks import (
 from tests.apis import up
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.trust import Trust
+from voltbench.apps.compose import Bench
 
 FUZZ = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
-CONFIGURED = ("/station/config", "/sites/{site_id}/station/config", "/sites/{site_id}", "/homes/{home_id}")
+CONFIGURED = ("/station/config", "/sites/{site_id}/station/config", "/sites/{site_id}", "/homes/{home_id}", "/plans")
 OF_THE_COURSE = ("/charge", "/discharge")
 
-_described = make_app(cast(Any, None), cast(Any, None), Trust()).openapi()
+_described = make_app(Bench(*[cast(Any, None)] * 4), Trust()).openapi()
 schema = schemathesis.openapi.from_dict(_described).exclude(path_regex="/events$")
 
 

@@ -16,6 +16,7 @@ from tests.csms_live import LiveCsms, a_csms, a_station, connected
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.csms.app import make_csms_app
 from voltbench.apps.api.trust import trust_for
+from voltbench.apps.compose import Bench
 from voltbench.ocpp.v16.csms.central import Policy
 
 
@@ -161,15 +162,31 @@ async def test_a_profile_is_stored_and_sent_by_its_name(csms: LiveCsms):
 # --- the wire -------------------------------------------------------------------------------------------------------
 
 
-async def test_the_wire_log_shows_both_directions_and_no_key(csms: LiveCsms):
+@pytest.mark.parametrize("name", ["AuthorizationKey", "authorizationKEY"])
+async def test_the_wire_log_shows_both_directions_and_no_key(csms: LiveCsms, name: str):
     async with a_station(csms.url) as station:
         station.answers["ChangeConfiguration"] = call_result.ChangeConfiguration("Accepted")
-        await csms.command("CP1", "ChangeConfiguration", {"key": "AuthorizationKey", "value": "a-secret-of-ours"})
+        await csms.command("CP1", "ChangeConfiguration", {"key": name, "value": "a-secret-of-ours"})
         frames = (await csms.get("/csms/stations/CP1/wire"))["frames"]
     assert [(one["number"], one["direction"]) for one in frames] == [(1, "out"), (2, "in")]
     assert '"value":"***"' in frames[0]["frame"]
     commands = (await csms.get("/csms/stations/CP1/commands"))["commands"]
-    assert commands[0]["payload"] == {"key": "AuthorizationKey", "value": "***"}
+    assert commands[0]["payload"] == {"key": name, "value": "***"}
+
+
+async def test_a_station_that_tells_its_key_is_not_quoted(csms: LiveCsms):
+    told = [{"value": 'a-secret } of "ours', "key": "authorizationkey", "readonly": False}, {"key": "A"}]
+    async with connected(csms.url) as connection:
+        sent = await csms.client.post("/csms/stations/CP1/commands/GetConfiguration", json={})
+        await connection.recv()
+        for frame in (json.dumps([3, sent.json()["id"], {"configurationKey": told[:1]}]), f"{json.dumps(told)[:-1]},"):
+            await connection.send(frame)
+        answer = (await csms.get(f"/csms/commands/{sent.json()['id']}?wait_s=5"))["answer"]
+        await connection.close()
+    await csms.gone()
+    assert answer["configurationKey"][0]["value"] == "***"
+    for path in ("", "/wire", "/commands", "/events"):
+        assert "a-secret" not in json.dumps(await csms.get(f"/csms/stations/CP1{path}"))
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -230,7 +247,8 @@ async def test_the_description_names_every_route(csms: LiveCsms):
 
 async def test_it_is_served_the_same_alone_and_beside_sites(csms: LiveCsms):
     trust = trust_for("127.0.0.1", None)
-    alone, beside = make_csms_app(csms.service, trust), make_app(cast(Any, None), cast(Any, None), trust, csms.service)
+    nothing = Bench(*[cast(Any, None)] * 4)
+    alone, beside = make_csms_app(csms.service, trust), make_app(nothing, trust, csms.service)
     asked = [("GET", "/csms/stations/NOBODY"), ("PUT", "/csms/stations"), ("GET", "/csms/files/x"), ("GET", "/nothing")]
     answers = []
     for app in (alone, beside):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from voltbench.adapters.store import Store
 from voltbench.adapters.telemetry import Telemetry
 from voltbench.apps.homes import Homes
+from voltbench.apps.plans import Plans
 from voltbench.apps.sites import Sites
 from voltbench.errors import InvalidInput
 
@@ -29,11 +31,12 @@ class Choices:
 
 @dataclass(frozen=True)
 class Bench:
-    """A live bench: its sites, their time series, and its homes."""
+    """A live bench: its sites, their time series, its homes, and who makes plans."""
 
     sites: Sites
     telemetry: Telemetry
     homes: Homes
+    plans: Plans
 
 
 @asynccontextmanager
@@ -47,7 +50,7 @@ async def opened(choices: Choices) -> AsyncIterator[Bench]:
         open_things.push_async_callback(telemetry.close)
         sites = await Sites.open(store, telemetry, demo_speed=choices.demo_speed, retention_days=choices.retention_days)
         open_things.push_async_callback(sites.close)
-        yield Bench(sites, telemetry, await Homes.open(store))
+        yield Bench(sites, telemetry, await Homes.open(store), Plans(store, os.environ))
 
 
 def store_urls(choices: Choices) -> tuple[str, str]:

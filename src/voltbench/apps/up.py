@@ -83,7 +83,7 @@ async def _live(choices: Choices, csms: CsmsChoices, doors: Doors, trust: Trust,
         await open_things.enter_async_context(_shown(console, bench))
         announce(doors)
         _announce(choices, door)
-        await serve(make_app(bench.sites, bench.telemetry, trust, service, bench.homes), door, stop)
+        await serve(make_app(bench, trust, service), door, stop)
         _log.info("stopping: sites are put down")
     _log.info("stopped")
 

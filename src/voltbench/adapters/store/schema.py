@@ -60,6 +60,15 @@ homes = Table(
     Column("plan", Text, nullable=False),
 )
 
+plans = Table(
+    "plans",
+    live,
+    Column("id", Text, primary_key=True),
+    Column("made_at_ms", BigInteger, nullable=False),
+    Column("answer", Text, nullable=False),
+    Index("plans_by_time", "made_at_ms"),
+)
+
 tenures = Table(
     "tenures",
     live,

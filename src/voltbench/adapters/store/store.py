@@ -12,12 +12,15 @@ from voltbench.adapters.store.custody import Custody
 from voltbench.adapters.store.database import Database, database_at, upsert
 from voltbench.adapters.store.journal import Position, Positions, place, require_whole
 from voltbench.adapters.store.migrate import LIVE
-from voltbench.adapters.store.schema import homes, journal, sessions, sites, snapshots, tenures
+from voltbench.adapters.store.schema import homes, journal, plans, sessions, sites, snapshots, tenures
 from voltbench.adapters.store.statements import Statements, session_of
 from voltbench.adapters.store.writer import GroupWriter
 from voltbench.adapters.store.writes import InputTaken, SessionEnded, SnapshotTaken, Write
 from voltbench.errors import LocalProtocolError, NotFound, Unavailable
 from voltbench.quantities import Instant
+
+MOST_PLANS = 10_000
+"""Older ones are forgotten: a plan is of use until its cars depart."""
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -151,6 +154,23 @@ class Store:
         """A home is no more; on return that is durable. Unavailable when it is not known to be."""
         statement = delete(homes).where(homes.c.id == home_id)
         await self._custody.run(lambda connection: connection.execute(statement))
+
+    async def plan(self, plan_id: str) -> str | None:
+        """A plan as it was told, as far as it is still kept."""
+        query = select(plans.c.answer).where(plans.c.id == plan_id)
+        return await self._database.run(lambda connection: connection.scalar(query))
+
+    async def save_plan(self, plan_id: str, made_at: Instant, answer: str) -> None:
+        """Keep a plan, and of all only the newest; on return that is durable. Unavailable when it is not known to be."""
+        row = {"id": plan_id, "made_at_ms": made_at, "answer": answer}
+        oldest = select(plans.c.made_at_ms).order_by(plans.c.made_at_ms.desc()).offset(MOST_PLANS).limit(1)
+        too_old = delete(plans).where(plans.c.made_at_ms <= oldest.scalar_subquery())
+
+        def work(connection: Connection) -> None:
+            connection.execute(plans.insert(), row)
+            connection.execute(too_old)
+
+        await self._custody.run(work)
 
     async def close(self) -> None:
         """Write what is queued, then let go of the database."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fastapi import Depends, FastAPI
 
-from voltbench.adapters.telemetry import Telemetry
-from voltbench.apps.api import events, health, history, sites, ui
+from voltbench.apps.api import events, health, history, plans, sites, ui
 from voltbench.apps.api.addressing import named_site
 from voltbench.apps.api.contracts import seed_station, station
 from voltbench.apps.api.contracts.course_door import CourseDoor
@@ -14,8 +13,7 @@ from voltbench.apps.api.docs import DescribedAPI
 from voltbench.apps.api.home_app import include_homes
 from voltbench.apps.api.making import made_app
 from voltbench.apps.api.trust import Trust
-from voltbench.apps.homes import Homes
-from voltbench.apps.sites import Sites
+from voltbench.apps.compose import Bench
 
 _DESCRIPTION = """\
 Charging sites, live. The routes of the *station contract* (kW, kWh) are there for the default site at their own paths,
@@ -24,11 +22,9 @@ the epoch. Power is positive when it flows into a device. Every error of a route
 """
 
 
-def make_app(
-    service: Sites, telemetry: Telemetry, trust: Trust, csms: CsmsService | None = None, homes: Homes | None = None
-) -> DescribedAPI:
-    """The application over these sites and homes, and a CSMS where there is one, open to whom is trusted."""
-    state = {"sites": service, "telemetry": telemetry, "homes": homes or Homes()}
+def make_app(bench: Bench, trust: Trust, csms: CsmsService | None = None) -> DescribedAPI:
+    """The application over a live bench, and a CSMS where there is one, open to whom is trusted."""
+    state = {"sites": bench.sites, "telemetry": bench.telemetry, "homes": bench.homes, "plans": bench.plans}
     app = made_app("voltbench", _DESCRIPTION, _include_routes, trust, csms, **state)
     app.add_middleware(CourseDoor)
     return app
@@ -40,6 +36,6 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(router, prefix="/api/v1", include_in_schema=False)
         app.include_router(router, prefix="/sites/{site_id}", dependencies=[Depends(named_site)])
     app.include_router(health.router, prefix="/api/v1", include_in_schema=False)
-    for router in (health.router, sites.router, history.router, ui.router, seed_station.router):
+    for router in (health.router, sites.router, plans.router, history.router, ui.router, seed_station.router):
         app.include_router(router)
     include_homes(app)
