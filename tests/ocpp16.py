@@ -13,7 +13,7 @@ from tests.builders import MIDNIGHT, a_vehicle_model
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import OnboardCharger, Vehicle, VehicleModel
 from voltbench.ocpp.dialect import Fault
-from voltbench.ocpp.orders import Connect, Deliver, Fetch, HangUp, Keep, Send
+from voltbench.ocpp.orders import Abandon, Connect, Deliver, Fetch, HangUp, Keep, Send
 from voltbench.ocpp.rpc import Answered, Call, Called, Ignored, Overdue, Peer, Refused
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.station.notary import Notary
@@ -44,7 +44,9 @@ def a_dc_car(soc: float = 0.2, model: VehicleModel | None = None) -> Vehicle:
 class OnTheBench:
     """A station with its CSMS, which answers as `answers` says (None: with an error) and remembers what it `heard`.
 
-    What the station keeps is in `memory`, what it fetches and delivers in `transfers`.
+    What the station keeps is in `memory`, what it fetches and delivers in `transfers` (less what it `abandoned`). Its
+    wire can be held: answers to what is in `holds` wait until `let_go`, with `holds_dials` a dial takes until
+    `dial_ends`.
     """
 
     def __init__(
@@ -56,27 +58,37 @@ class OnTheBench:
         notary: Notary | None = None,
         now: Instant = MIDNIGHT,
         boots: bool = True,
+        chance: float = 0.5,
+        is_tls: bool = False,
+        speed: float = 1.0,
     ) -> None:
         self.now = now
         self.memory = {} if memory is None else memory
         self.heard: list[tuple[str, Any]] = []
         self.answered: list[Answered | Refused | Overdue | Ignored] = []
         self.transfers: list[Fetch | Deliver] = []
+        self.abandoned: list[int] = []
         self.answers: dict[str, Answer] = {}
         self.is_reachable = True
+        self.holds: set[str] = set()
+        self.holds_dials = False
+        self.is_dialling = False
         self.wanted = 0
         self._ids = count(1)
         self._transactions = count(1001)
         self._line: Peer | None = None
+        self._held: list[Called] = []
         self.station = Station(
             now,
             Identity("CP-1"),
             model,
             notary or NoNotary(),
             new_id=lambda: f"s{next(self._ids)}",
-            chance=lambda: 0.5,
+            chance=lambda: chance,
             fixed=fixed,
             memory=dict(self.memory),
+            is_tls=is_tls,
+            speed=speed,
         )
         self.settle()
         if boots:
@@ -106,24 +118,58 @@ class OnTheBench:
                     case Connect():
                         self._connect()
                     case HangUp():
-                        self._line = None
+                        self._hang_up()
                     case Send(frame):
                         self._hear(frame)
                     case Fetch() | Deliver():
                         self.transfers.append(order)
+                    case Abandon(number):
+                        self.abandoned.append(number)
 
     def _connect(self) -> None:
         self.wanted += 1
+        self.is_dialling = True
+        if not self.holds_dials:
+            self._dialled()
+
+    def _dialled(self) -> None:
+        self.is_dialling = False
         if self.is_reachable:
             self._line = Peer(OCPP_16, "csms", lambda: f"c{next(self._ids)}")
             self.station.connected(self.now)
         else:
             self.station.disconnected(self.now)
 
+    def dial_ends(self) -> None:
+        """A dial that was held comes to its end, unless the station has given it up."""
+        if self.is_dialling:
+            self._dialled()
+            self.settle()
+
+    def _hang_up(self) -> None:
+        self._line, self.is_dialling = None, False
+        self._held.clear()
+
     def lose_line(self) -> None:
         """The line breaks, and cannot be had again."""
-        self.is_reachable, self._line = False, None
+        self.is_reachable = False
+        self._hang_up()
         self.station.disconnected(self.now)
+        self.settle()
+
+    def flicker(self, seconds: float = 10) -> None:
+        """The line breaks, with whatever is under way, and is there again after a while."""
+        self.lose_line()
+        self.is_reachable = True
+        self.advance(seconds)
+
+    def let_go(self) -> None:
+        """The CSMS answers what it has held back."""
+        self.holds.clear()
+        held, self._held = self._held, []
+        for called in held:
+            self._reply(called)
+        self._flush()
         self.settle()
 
     def _hear(self, frame: bytes) -> None:
@@ -133,14 +179,21 @@ class OnTheBench:
         for happening in line.receive(self.now, frame):
             if isinstance(happening, Called):
                 self.heard.append((happening.action, happening.request))
-                response = self._answer(happening.action, happening.request)
-                if response is not None:
-                    line.answer(happening.id, response)
+                if happening.action in self.holds:
+                    self._held.append(happening)
                 else:
-                    line.refuse(happening.id, Fault.INTERNAL, "could not process that")
+                    self._reply(happening)
             else:
                 self.answered.append(happening)
         self._flush()
+
+    def _reply(self, called: Called) -> None:
+        assert self._line is not None
+        response = self._answer(called.action, called.request)
+        if response is not None:
+            self._line.answer(called.id, response)
+        else:
+            self._line.refuse(called.id, Fault.INTERNAL, "could not process that")
 
     def _flush(self) -> None:
         for frame in self._line.frames() if self._line is not None else ():
@@ -165,13 +218,18 @@ class OnTheBench:
 
     def ask(self, request: Struct, response: type[Struct]) -> Any:
         """Let the CSMS call the station; return the answer."""
+        found = self.ask_anyway(request)
+        assert isinstance(found, Answered)
+        assert isinstance(found.response, response)
+        return found.response
+
+    def ask_anyway(self, request: Struct) -> Answered | Refused | None:
+        """Let the CSMS call the station; return what comes of it, None where there is no answer."""
         assert self._line is not None
         call: Call = self._line.call(self.now, request)
         self._flush()
         self.settle()
-        found = next(a for a in self.answered if isinstance(a, Answered) and a.call.id == call.id)
-        assert isinstance(found.response, response)
-        return found.response
+        return next((a for a in self.answered if isinstance(a, Answered | Refused) and a.call.id == call.id), None)
 
     # --- looking ----------------------------------------------------------------------------------------------------
 

@@ -95,6 +95,23 @@ async def test_a_house_with_sun_a_battery_and_a_car_that_gives_is_planned_as_a_w
         assert min(plan["place"]["storage_w"]) < 0.0
 
 
+async def test_a_cars_part_of_a_plan_is_a_charging_profile(tmp_path: Path):
+    async with a_bench(tmp_path) as client:
+        plan = await planned(client)
+        at = f"/plans/{plan['id']}/cars/ada/profile"
+        profile = (await client.get(at)).json()
+        assert (profile["chargingProfilePurpose"], "transactionId" in profile) == ("TxDefaultProfile", False)
+        assert profile["chargingSchedule"]["chargingSchedulePeriod"] == [
+            {"startPeriod": 0, "limit": 0.0},
+            {"startPeriod": 5_400, "limit": 10_000.0},
+            {"startPeriod": 10_800, "limit": 0.0},
+        ]
+        in_a = (await client.get(at, params={"unit": "A", "phases": 1, "transaction_id": 7})).json()
+        assert (in_a["chargingProfilePurpose"], in_a["transactionId"]) == ("TxProfile", 7)
+        assert in_a["chargingSchedule"]["chargingSchedulePeriod"][1]["limit"] == 43.4
+        assert (await client.get(at.replace("ada", "bob"))).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("more", "field"),
     [

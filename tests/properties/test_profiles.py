@@ -83,17 +83,21 @@ def says(profile: Profile, at: Instant, window_start: Instant, tx: Instant | Non
 
 
 def limit_w(profiles: list[Profile], at: Instant, window_start: Instant, tx: Instant | None) -> float:
-    """The limit of an instant, by the rules as they are written."""
-    by_purpose: dict[Purpose, float] = {}
+    """The limit of an instant by the rules as they are written: in A on the phases that are left, within the rating."""
+    by_purpose: dict[Purpose, tuple[Unit, Period]] = {}
     for profile in sorted(profiles, key=lambda p: p.stack_level):
         period = says(profile, at, window_start, tx)
         if period is not None:
-            by_purpose[profile.purpose] = SUPPLY.in_w(period.limit, profile.schedule.unit, period.phases)
+            by_purpose[profile.purpose] = profile.schedule.unit, period
     own = by_purpose.pop(Purpose.TX, None)
     default = by_purpose.pop(Purpose.TX_DEFAULT, None)
     if tx is not None and (own is not None or default is not None):
         by_purpose[Purpose.TX] = own if own is not None else default  # type: ignore[assignment]
-    return min(by_purpose.values(), default=SUPPLY.gap_w)
+    if not by_purpose:
+        return SUPPLY.gap_w
+    phases = min(period.phases for _, period in by_purpose.values())
+    limits = [SUPPLY.in_w(period.limit, unit, phases) for unit, period in by_purpose.values()]
+    return min(*limits, SUPPLY.in_w(SUPPLY.rating_a, Unit.A, phases))
 
 
 @given(profile_sets(), st.none() | st.just(T0 - MS_PER_HOUR), st.sampled_from([0, 1, MS_PER_HOUR, 3 * MS_PER_DAY]))
@@ -109,7 +113,8 @@ def test_every_instant_has_the_limit_that_the_rules_give_it(profiles, tx, length
             if stretch.why is not None:
                 period = says(stretch.why, at, T0, tx)
                 assert period is not None
-                assert stretch.limit_w == SUPPLY.in_w(period.limit, stretch.why.schedule.unit, period.phases)
+                assert stretch.phases <= period.phases
+                assert stretch.limit_w == SUPPLY.in_w(period.limit, stretch.why.schedule.unit, stretch.phases)
 
 
 @given(profile_sets(), profile_sets())

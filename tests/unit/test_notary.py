@@ -6,7 +6,6 @@ import base64
 import hashlib
 import ssl
 import stat
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,46 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from tests.authority import NOON, Authority
 from voltbench.adapters.ocpp_station.notary import StationNotary
 from voltbench.errors import InvalidInput, Unavailable
 from voltbench.ocpp.v16.station.notary import Notary, Use
-from voltbench.quantities import MS_PER_DAY, utc
+from voltbench.quantities import MS_PER_DAY
 
-NOON = 1_790_000_000_000
-PEM = serialization.Encoding.PEM
 ROOTS: Use = "CentralSystemRootCertificate"
-Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
-
-
-class Authority:
-    """Issues certificates that are good for a day around noon."""
-
-    def __init__(self, name: str, issuer: Authority | None = None, *, may_issue: bool = True) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        self.certificate = (issuer or self)._sign(self.name, self.key.public_key(), may_issue=may_issue, serial=0x0ABC)
-        self.pem = self.certificate.public_bytes(PEM).decode()
-
-    def _sign(
-        self, name: x509.Name, key: PublicKey, *, may_issue: bool, serial: int = 7, days: int = 1
-    ) -> x509.Certificate:
-        made = x509.CertificateBuilder().subject_name(name).issuer_name(self.name).public_key(key).serial_number(serial)
-        made = made.not_valid_before(utc(NOON) - timedelta(1)).not_valid_after(utc(NOON) + timedelta(days))
-        made = made.add_extension(x509.BasicConstraints(ca=may_issue, path_length=None), critical=True)
-        return made.sign(self.key, hashes.SHA256())
-
-    def sign(self, request: str) -> str:
-        """The certificate that was asked for."""
-        asked = x509.load_pem_x509_csr(request.encode())
-        key = asked.public_key()
-        assert asked.is_signature_valid
-        assert isinstance(key, ec.EllipticCurvePublicKey)
-        return self._sign(asked.subject, key, may_issue=False).public_bytes(PEM).decode()
-
-    def certify(self, key: Key) -> str:
-        """A certificate for whoever holds a key."""
-        return self._sign(self.name, key.public_key(), may_issue=False).public_bytes(PEM).decode()
 
 
 @pytest.fixture(scope="module")
@@ -238,3 +204,34 @@ def test_without_roots_of_its_own_a_line_trusts_those_of_the_system():
     assert known is not None
     assert known.verify_mode == ssl.CERT_REQUIRED
     assert known.check_hostname
+
+
+def test_a_line_that_has_lost_its_last_root_trusts_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    system = trustme.CA()
+    system.cert_pem.write_to_path(tmp_path / "system.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+    notary = StationNotary()
+    notary.trust(ROOTS, [system.cert_pem.bytes().decode()])
+    assert trusts(notary.tls(2), system)
+    notary.trust(ROOTS, [trustme.CA().cert_pem.bytes().decode()])
+    notary.trust(ROOTS, [])
+    assert not trusts(notary.tls(2), system)
+
+
+def trusts(client: ssl.SSLContext | None, authority: trustme.CA) -> bool:
+    """Whether a client goes through with a server whose certificate comes from an authority."""
+    assert client is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("csms.test").configure_cert(context)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    near = client.wrap_bio(to_client, to_server, server_hostname="csms.test")
+    far = context.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(3):
+        for end in (near, far):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError:
+                return False
+    return near.version() is not None

@@ -172,3 +172,53 @@ def test_whatever_happens_each_start_and_stop_is_told_once_and_in_order(deeds):
     stamps = [request.timestamp for _, request in told]
     assert stamps == sorted(stamps)
     assert not any(key.startswith(("queue/", "running/", "transaction/")) for key in bench.memory)
+
+
+# --- attempts --------------------------------------------------------------------------------------------------------
+
+
+def hearing_times(bench: OnTheBench, action: str) -> list[int]:
+    """Let the CSMS refuse an action from now on; return where it notes when it heard of it, in seconds from now."""
+    times, began = list[int](), bench.now
+
+    def refuse(_request: object) -> None:
+        times.append((bench.now - began) // 1_000)
+
+    bench.answers[action] = refuse
+    return times
+
+
+def test_each_attempt_waits_longer_than_the_one_before():
+    bench = OnTheBench(fixed={"TransactionMessageAttempts": "4", "TransactionMessageRetryInterval": "10"})
+    times = hearing_times(bench, "StartTransaction")
+    bench.plug_in(an_ac_car())
+    bench.present("TAG")
+    bench.advance(600)
+    assert times == [0, 10, 30, 60]
+
+
+def test_a_line_that_is_lost_is_no_refusal():
+    bench = OnTheBench(fixed={"TransactionMessageAttempts": "2"})
+    bench.holds = {"StartTransaction"}
+    bench.plug_in(an_ac_car())
+    bench.present("TAG")
+    for _ in range(4):
+        bench.flicker()
+    assert len(bench.told("StartTransaction")) == 5
+    bench.holds = set()
+    bench.flicker()
+    bench.advance(60)
+    assert bench.told("MeterValues")[-1].transaction_id == 1001
+
+
+def test_attempts_are_counted_over_a_kill():
+    keys = {"TransactionMessageAttempts": "2"}
+    bench = OnTheBench(fixed=keys)
+    bench.answers["StartTransaction"] = lambda _: None
+    bench.plug_in(an_ac_car())
+    bench.present("TAG")
+    again = OnTheBench(fixed=keys, memory=bench.memory, now=bench.now + 1_000, boots=False)
+    again.answers["StartTransaction"] = lambda _: None
+    again.advance(600)
+    assert [len(one.told("StartTransaction")) for one in (bench, again)] == [1, 1]
+    assert again.told("StopTransaction")[0].transaction_id == -1

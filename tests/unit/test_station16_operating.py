@@ -56,6 +56,18 @@ def test_a_remote_stop_stops():
     assert bench.told("StopTransaction")[0].reason == "Remote"
 
 
+def test_the_group_that_the_csms_names_at_the_start_may_stop():
+    bench = OnTheBench()
+    family = m.IdTagInfo(status="Accepted", parent_id_tag="FAMILY")
+    bench.answers["StartTransaction"] = lambda _: m.StartTransactionResponse(id_tag_info=family, transaction_id=7)
+    bench.answers["Authorize"] = lambda _: m.AuthorizeResponse(id_tag_info=family)
+    bench.plug_in(an_ac_car())
+    bench.ask(m.RemoteStartTransaction(connector_id=1, id_tag="MUM"), m.RemoteStartTransactionResponse)
+    bench.present("DAD", 1)
+    stop = bench.told("StopTransaction")[0]
+    assert (stop.transaction_id, stop.id_tag, stop.reason) == (7, "DAD", "Local")
+
+
 # --- availability, locks, resets -------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,16 @@ LARGEST_CACHE = 1_000
 """Answers that are remembered; who has not been seen for longest is forgotten first."""
 
 
+def token_name(token: str) -> str:
+    """An id token, or a group of them, under the one name it has in any spelling: case does not tell them apart."""
+    return token.casefold()
+
+
+def is_same_token(token: str | None, other: str | None) -> bool:
+    """Whether two id tokens, or two groups, are one."""
+    return token is not None and other is not None and token_name(token) == token_name(other)
+
+
 class TokenStatus(StrEnum):
     """What is thought of an id token (AuthorizationStatus of OCPP 1.6)."""
 
@@ -44,7 +54,7 @@ class TokenInfo(msgspec.Struct, frozen=True):
 
 
 class TokenBook:
-    """The local authorization list and the authorization cache of a station; case does not tell id tokens apart.
+    """The local authorization list and the authorization cache of a station.
 
     OCPP 1.6 edition 2, section 3.5: the list comes first, and what is on it is not cached.
     """
@@ -58,7 +68,7 @@ class TokenBook:
 
     def known(self, now: Instant, token: str, *, by_list: bool, by_cache: bool) -> TokenInfo | None:
         """What is known of a token now, by the list or else by the cache."""
-        key = token.casefold()
+        key = token_name(token)
         if by_list and key in self.list:
             return self.list[key].at(now)
         if by_cache and key in self.cache:
@@ -67,26 +77,28 @@ class TokenBook:
         return None
 
     def remember(self, token: str, info: TokenInfo) -> bool:
-        """Keep what the CSMS said of a token. Return whether that is news."""
-        key = token.casefold()
+        """Keep what the CSMS said of a token. Return whether that is news; then see `forget_oldest` too."""
+        key = token_name(token)
         if key in self.list or self.cache.get(key) == info:
             return False
         self.cache[key] = info
         self.cache.move_to_end(key)
-        if len(self.cache) > LARGEST_CACHE:
-            self.cache.popitem(last=False)
         return True
+
+    def forget_oldest(self) -> list[str]:
+        """Forget those that are too many in the cache; return their names."""
+        return [self.cache.popitem(last=False)[0] for _ in range(len(self.cache) - LARGEST_CACHE)]
 
     def replace_list(self, version: int, entries: Mapping[str, TokenInfo]) -> None:
         """Take another list instead."""
-        self.list = {token.casefold(): info for token, info in entries.items()}
+        self.list = {token_name(token): info for token, info in entries.items()}
         self.list_version = version
 
     def change_list(self, version: int, entries: Mapping[str, TokenInfo | None]) -> None:
         """Take entries over into the list; without an info one is removed."""
         for token, info in entries.items():
             if info is None:
-                self.list.pop(token.casefold(), None)
+                self.list.pop(token_name(token), None)
             else:
-                self.list[token.casefold()] = info
+                self.list[token_name(token)] = info
         self.list_version = version

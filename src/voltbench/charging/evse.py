@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
+from voltbench.charging.authorization import is_same_token
 from voltbench.charging.feed import Feed
+from voltbench.charging.reservation import Reservations
 from voltbench.charging.session import ChargingStatus
 from voltbench.charging.status import Status
 from voltbench.quantities import Instant
@@ -76,6 +78,12 @@ class Evse:
         """Whether a cable is locked in here that no car hangs on."""
         return self.cable_of is not None and not self.is_plugged and self.transaction is None
 
+    def is_held_by(self, token: str) -> bool:
+        """Whether somebody has begun the transaction that goes on here, or left his cable."""
+        if self.transaction is not None:
+            return is_same_token(token, self.transaction.token)
+        return self.holds_cable and is_same_token(token, self.cable_of)
+
     @property
     def is_idle(self) -> bool:
         """Whether a newcomer could use it."""
@@ -84,6 +92,19 @@ class Evse:
     def status(self) -> Status:
         """What it is for whoever looks: the first line that holds."""
         return next(status(self) for holds, status in _LINES if holds(self))
+
+
+_LIKELY = {Status.PREPARING: 0, Status.FINISHING: 1, Status.RESERVED: 2, Status.AVAILABLE: 3}
+
+
+def likeliest(evses: Iterable[Evse], reservations: Reservations, token: str) -> int:
+    """The EVSE that a driver at the reader most likely means: with a car that waits for him, or else a free one."""
+
+    def unlikeliness(at: Evse) -> int:
+        is_for_others = at.status() is Status.RESERVED and reservations.bars(at.id, 0, token, None)
+        return _LIKELY.get(at.status(), 4) + 10 * (is_for_others or at.grant is not None or at.holds_cable)
+
+    return min(evses, key=unlikeliness).id
 
 
 _LINES: tuple[tuple[Callable[[Evse], bool], Callable[[Evse], Status]], ...] = (

@@ -94,6 +94,11 @@ class Feed:
         return self._path.phases
 
     @property
+    def most_phases(self) -> int:
+        """How many phases of the connector the car can use at most, or any could."""
+        return self._full.phases
+
+    @property
     def minimum_w(self) -> float:
         """The least that lets the car charge."""
         return self._path.minimum_w * self._path.supply_efficiency

@@ -33,17 +33,16 @@ class InstalledProfiles:
 
         OCPP 1.6 edition 2, section 5.16. A schedule that says no beginning begins now.
         """
-        gone = self.clear(
-            lambda at, other: (
-                other.id == profile.id
-                or (at == evse and (other.purpose, other.stack_level) == (profile.purpose, profile.stack_level))
-            )
-        )
+        gone = self.clear(lambda at, other: _gives_way(at, other, evse, profile))
         schedule = profile.schedule
         if profile.kind is not Kind.RELATIVE and schedule.start is None and profile.valid_from is None:
             profile = replace(profile, schedule=replace(schedule, start=now))
         self._at.setdefault(evse, []).append(profile)
         return gone
+
+    def beside(self, evse: int, profile: Profile) -> int:
+        """How many there are that another one would not replace."""
+        return sum(not _gives_way(at, other, evse, profile) for at, other in self)
 
     def clear(self, which: Callable[[int, Profile], bool]) -> list[tuple[int, Profile]]:
         """Remove some profiles and return them."""
@@ -56,8 +55,8 @@ class InstalledProfiles:
     def limits(
         self, evse: int, start: Instant, end: Instant, supply: Supply, transaction_start: Instant | None
     ) -> list[Stretch]:
-        """The limit of an EVSE over time, by its own profiles and the station's."""
-        profiles = [*self._at.get(evse, ()), *self._at.get(WHOLE_STATION, ())]
+        """The limit of an EVSE over time, by the station's profiles and its own, which win at the same stack level."""
+        profiles = [*self._at.get(WHOLE_STATION, ()), *self._at.get(evse, ())]
         return composite(profiles, start, end, supply, transaction_start)
 
     def limit(self, evse: int, now: Instant, supply: Supply, transaction_start: Instant | None) -> Stretch:
@@ -89,3 +88,9 @@ class InstalledProfiles:
         """The limit of the station over time: the sum of its EVSEs' limits, within its own."""
         each = [self.limits(evse, start, end, own, since) for evse, own, since in evses]
         return station_composite(each, self.station_limits(start, end, supply), start, end)
+
+
+def _gives_way(at: int, other: Profile, evse: int, profile: Profile) -> bool:
+    """Whether a profile is replaced by a newer one."""
+    same_place = (at, other.purpose, other.stack_level) == (evse, profile.purpose, profile.stack_level)
+    return other.id == profile.id or same_place

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from voltbench.charging.evse import Evse, Grant, Transaction
+from voltbench.charging.authorization import is_same_token
+from voltbench.charging.evse import Evse, Grant, Transaction, likeliest
 from voltbench.charging.feed import Feed
 from voltbench.charging.habits import Habits
 from voltbench.charging.happenings import (
@@ -82,11 +83,6 @@ class StationLife:
             return Status.FAULTED
         return Status.AVAILABLE if self.operative else Status.UNAVAILABLE
 
-    def happenings(self) -> list[Happening]:
-        """What has happened since this was asked last."""
-        happened, self.happened = self.happened, []
-        return happened
-
     # --- what drivers do --------------------------------------------------------------------------------------------
 
     def plug_in(self, now: Instant, evse: int, vehicle: Vehicle, asked_wh: float = inf) -> None:
@@ -120,7 +116,7 @@ class StationLife:
 
         Who has left his cable behind gets it back first.
         """
-        chosen = next((e for e in self.evses if evse in (None, e.id) and _is_of(e, token)), None)
+        chosen = next((e for e in self.evses if evse in (None, e.id) and e.is_held_by(token)), None)
         if chosen is not None:
             if chosen.transaction is not None:
                 self._stop(now, chosen, StopReason.LOCAL, token)
@@ -128,14 +124,8 @@ class StationLife:
             self._blink(now, chosen.id, Colour.GREEN)
             self._settle(now)
         else:
-            self.happened.append(TokenPresented(now, evse if evse is not None else self.waiting_evse(), token))
-
-    def waiting_evse(self) -> int:
-        """The EVSE that a driver most likely means: with a car that waits for him, or else a free one."""
-        by_wish = {Status.PREPARING: 0, Status.FINISHING: 1, Status.RESERVED: 2, Status.AVAILABLE: 3}
-        return min(
-            self.evses, key=lambda e: by_wish.get(e.status(), 4) + 10 * (e.grant is not None or e.holds_cable)
-        ).id
+            meant = evse if evse is not None else likeliest(self.evses, self.reservations, token)
+            self.happened.append(TokenPresented(now, meant, token))
 
     def fail(self, now: Instant, evse: int, error: str) -> None:
         """An EVSE has a fault, which ends its transaction; 0 is the whole station. See `CANNOT_RESTART` too."""
@@ -178,7 +168,7 @@ class StationLife:
         """
         at = self.evse(evse)
         running = at.transaction
-        if running is not None and group is not None and running.group == group:
+        if running is not None and is_same_token(running.group, group):
             self._stop(now, at, StopReason.LOCAL, token)
         elif not self.may_charge(evse, token, group):
             return False
@@ -219,8 +209,11 @@ class StationLife:
         self._settle(now)
 
     def set_operative(self, now: Instant, evse: int, operative: bool) -> bool:
-        """Let an EVSE (0: all of them) be used, or not. Return False where that has to wait for a transaction's end."""
-        at_once = True
+        """Let an EVSE (0: all of them) be used, or not. Return False where that has to wait for a transaction's end.
+
+        No EVSE of a station that may not be used may be used.
+        """
+        at_once, operative = True, operative and (evse == 0 or self.operative)
         for at in self.evses if evse == 0 else [self.evse(evse)]:
             busy = at.transaction is not None and not operative
             at.becomes_operative = operative if busy else None
@@ -393,9 +386,3 @@ class StationLife:
             self._pending.pop(evse, None)
             self._told[evse] = (status, error)
             self.happened.append(StatusChanged(now, evse, status, error))
-
-
-def _is_of(at: Evse, token: str) -> bool:
-    """Whether somebody has begun the transaction at an EVSE, or left the cable there."""
-    owner = at.transaction.token if at.transaction is not None else at.cable_of if at.holds_cable else None
-    return owner is not None and owner.casefold() == token.casefold()

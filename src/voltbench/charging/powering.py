@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from voltbench.charging.evse import Evse
 from voltbench.charging.installed import InstalledProfiles
-from voltbench.charging.profile import Stretch, Supply, Unit
+from voltbench.charging.profile import Stretch, Supply
 from voltbench.charging.sharing import shares
 from voltbench.charging.station import StationModel
 from voltbench.quantities import MS_PER_SECOND, NOMINAL_VOLTAGE_V, POWER_TOLERANCE_W, Instant
@@ -65,7 +65,7 @@ class Powering:
             return
         limits = [self._limit(now, evse) for evse in drawing]
         caps_w = [min(limit.limit_w, evse.feed.rating_w) for limit, evse in zip(limits, drawing, strict=True)]
-        allowed_w = self._shared(now, drawing, caps_w)
+        allowed_w = self._shared(now, drawing, caps_w, [limit.minimum_w for limit in limits])
         for evse, limit, cap_w, power_w in zip(drawing, limits, caps_w, allowed_w, strict=True):
             self.why[evse.id] = BY_SHARING if power_w < cap_w - POWER_TOLERANCE_W else _why(limit, cap_w)
         for evse, power_w in sorted(
@@ -74,21 +74,35 @@ class Powering:
             evse.feed.allow(now, power_w)
 
     def _limit(self, now: Instant, evse: Evse) -> Stretch:
-        started = evse.transaction.started_at if evse.transaction is not None else None
-        limit = self.profiles.limit(evse.id, now, self.supply(evse), started)
+        """What a car may draw: what is said in A holds on each phase, however few of them it uses."""
+        feed = evse.feed
+        limit = self._limit_on(now, evse, feed.most_phases)
         self.wake_at(limit.end)
         if self.switches_phases:
-            evse.feed.use_phases(now, limit.phases)
-        return _left_by(limit, evse.feed.phases)
+            feed.use_phases(now, limit.phases)
+            if feed.phases < limit.phases:
+                return self._limit_on(now, evse, feed.phases)
+        return limit
 
-    def _shared(self, now: Instant, drawing: Sequence[Evse], caps_w: Sequence[float]) -> list[float]:
+    def _limit_on(self, now: Instant, evse: Evse, phases: int) -> Stretch:
+        started = evse.transaction.started_at if evse.transaction is not None else None
+        supply = self.supply(evse)
+        if phases < supply.phases:
+            supply = replace(supply, phases=phases)
+        return self.profiles.limit(evse.id, now, supply, started)
+
+    def _shared(
+        self, now: Instant, drawing: Sequence[Evse], caps_w: Sequence[float], minimums_w: Sequence[float]
+    ) -> list[float]:
+        """What each may draw of what there is for all: whoever would get less than is worth while waits."""
         station = self.profiles.station_limit(now, self.station_supply())
         self.wake_at(station.end)
         total_w = min(self._model.max_power_w, station.limit_w)
         if sum(caps_w) <= total_w + POWER_TOLERANCE_W:
             return list(caps_w)
         demands_w = [min(cap_w, evse.feed.demand_w(now)) for cap_w, evse in zip(caps_w, drawing, strict=True)]
-        given_w = shares(demands_w, [evse.feed.minimum_w for evse in drawing], total_w)
+        least_w = [max(evse.feed.minimum_w, own_w) for evse, own_w in zip(drawing, minimums_w, strict=True)]
+        given_w = shares(demands_w, least_w, total_w)
         spare_w = max(0.0, total_w - sum(given_w))
         room_w = [cap_w - own_w if own_w > 0.0 else 0.0 for cap_w, own_w in zip(caps_w, given_w, strict=True)]
         more_w = shares(room_w, [0.0] * len(drawing), spare_w)
@@ -99,13 +113,6 @@ class Powering:
     def wake_at(self, instant: Instant) -> None:
         """Look again at this instant, or before."""
         self.next_wakeup = instant if self.next_wakeup is None else min(self.next_wakeup, instant)
-
-
-def _left_by(limit: Stretch, phases: int) -> Stretch:
-    """What a limit leaves a car on so many phases: one in A holds on each, however few of them it uses."""
-    if limit.why is None or limit.why.schedule.unit is Unit.W or phases >= limit.phases:
-        return limit
-    return replace(limit, limit_w=limit.limit_w * phases / limit.phases)
 
 
 def _why(limit: Stretch, cap_w: float) -> str:

@@ -109,13 +109,24 @@ class Supply:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A limit in W from an instant until another, on so many phases; `why` is the profile that says so, or nobody."""
+    """A limit in W from an instant until another, on so many phases; `why` is the profile that says so, or nobody.
+
+    `minimum_w` is what charging needs at least to be worth while, as far as profiles say so (minChargingRate).
+    """
 
     start: Instant
     end: Instant
     limit_w: float
     phases: int
     why: Profile | None = None
+    minimum_w: float = 0.0
+
+    def on(self, phases: int) -> Stretch:
+        """The same where only so many phases may be used: what is said in A holds on each of them."""
+        if phases >= self.phases or self.why is None or self.why.schedule.unit is Unit.W:
+            return self
+        share = self.phases / phases
+        return replace(self, limit_w=self.limit_w / share, phases=phases, minimum_w=self.minimum_w / share)
 
 
 def composite(
@@ -127,8 +138,9 @@ def composite(
 ) -> list[Stretch]:
     """The limit of a connector from one instant until another: the lowest of what its profiles say, and which says so.
 
-    `profiles` are those of the connector and those of the whole station. TxProfile and TxDefaultProfile count only
-    during a transaction. There is always one stretch at least; an empty window has the limit of its instant.
+    `profiles` are those of the whole station and then those of the connector, which win where both stand at one stack
+    level. TxProfile and TxDefaultProfile count only during a transaction; no profile gives more than the rating. There
+    is always one stretch at least; an empty window has the limit of its instant.
     """
     last = max(end, start + 1)
     known = [
@@ -169,8 +181,9 @@ def _stretches(
         for period, a, b in _periods(profile.schedule, begins, ends):
             if max(a, first) < min(b, last):
                 phases = min(period.phases, supply.phases)
-                power_w = supply.in_w(period.limit, profile.schedule.unit, phases)
-                yield Stretch(max(a, first), min(b, last), power_w, phases, profile)
+                unit, minimum = profile.schedule.unit, profile.schedule.minimum or 0.0
+                power_w, minimum_w = supply.in_w(period.limit, unit, phases), supply.in_w(minimum, unit, phases)
+                yield Stretch(max(a, first), min(b, last), power_w, phases, profile, minimum_w)
 
 
 def _occurrences(
@@ -209,7 +222,7 @@ def _periods(schedule: Schedule, begins: Instant, ends: Instant) -> Iterator[tup
 
 
 def _in_force(known: Sequence[tuple[Profile, list[Stretch]]], a: Instant, b: Instant) -> dict[Purpose, Stretch]:
-    """For each purpose the highest profile that says something about a span."""
+    """For each purpose the highest profile that says something about a span; the last one of those that are equal."""
     found: dict[Purpose, Stretch] = {}
     for profile, said in sorted(known, key=lambda one: one[0].stack_level):
         for stretch in said:
@@ -222,10 +235,13 @@ def _lowest(said: dict[Purpose, Stretch], a: Instant, b: Instant, supply: Supply
     """A transaction's own profile beats the default one; the lowest of that and the station's holds."""
     if Purpose.TX in said:
         said = {purpose: stretch for purpose, stretch in said.items() if purpose is not Purpose.TX_DEFAULT}
-    gap = Stretch(a, b, supply.gap_w, supply.phases)
-    least = min(said.values(), key=lambda stretch: stretch.limit_w, default=gap)
-    phases = min((stretch.phases for stretch in said.values()), default=supply.phases)
-    return Stretch(a, b, least.limit_w, phases, least.why)
+    if not said:
+        return Stretch(a, b, supply.gap_w, supply.phases)
+    phases = min(stretch.phases for stretch in said.values())
+    limits = [stretch.on(phases) for stretch in said.values()]
+    least, rating_w = min(limits, key=lambda stretch: stretch.limit_w), supply.in_w(supply.rating_a, Unit.A, phases)
+    why = least.why if least.limit_w <= rating_w else None
+    return Stretch(a, b, min(least.limit_w, rating_w), phases, why, max(stretch.minimum_w for stretch in limits))
 
 
 def _at(stretches: Sequence[Stretch], instant: Instant) -> Stretch:
@@ -237,7 +253,7 @@ def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
     merged: list[Stretch] = []
     for stretch in stretches:
         last = merged[-1] if merged else None
-        if last is not None and (last.limit_w, last.phases, last.why) == (stretch.limit_w, stretch.phases, stretch.why):
+        if last is not None and replace(stretch, start=last.start, end=last.end) == last:
             merged[-1] = replace(last, end=stretch.end)
         else:
             merged.append(stretch)

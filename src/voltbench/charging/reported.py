@@ -114,6 +114,10 @@ class ReportedSession:
         """Energy still wanted: nobody told."""
         return inf
 
+    def quickest_s(self, now: Instant) -> float:
+        """How long it takes until it has what is wanted: nobody told."""
+        return inf
+
     def power_w(self, now: Instant) -> float:
         """Power it is known or taken to draw."""
         if self.reading is None:

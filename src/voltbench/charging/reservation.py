@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from voltbench.charging.authorization import is_same_token
 from voltbench.quantities import Instant
 
 
@@ -20,7 +21,7 @@ class Reservation(msgspec.Struct, frozen=True):
 
     def admits(self, token: str, group: str | None) -> bool:
         """Whether it is for this id token."""
-        return token.casefold() == self.token.casefold() or (group is not None and group == self.group)
+        return is_same_token(token, self.token) or is_same_token(group, self.group)
 
 
 class Reservations:

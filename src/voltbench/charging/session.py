@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from math import ceil, exp, isinf
+from math import ceil, exp, inf, isinf
 
 from voltbench.battery.acceptance import IDLE, AcceptanceCurve, Piece
 from voltbench.charging.path import ChargingPath
@@ -139,6 +139,14 @@ class ChargingSession:
     def needed_wh(self, now: Instant) -> float:
         """Energy still wanted, as drawn from the site."""
         return (self._target_wh - self._stored_wh(now)) / self._efficiency
+
+    def quickest_s(self, now: Instant) -> float:
+        """How long it takes until it has what is wanted, if nothing but itself and its connector holds it back."""
+        stored_wh, offered_w, seconds = self._stored_wh(now), self.path.rating_w * self._efficiency, 0.0
+        while stored_wh < self._target_wh and seconds < inf:
+            piece = self._curve.piece(stored_wh, offered_w, self._target_wh)
+            stored_wh, seconds = piece.end_wh, seconds + piece.duration_s
+        return seconds
 
     def drawn_wh(self, now: Instant) -> float:
         """Energy drawn from the site so far."""

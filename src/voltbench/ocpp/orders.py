@@ -44,4 +44,10 @@ class Deliver(Struct, frozen=True):
     content: bytes
 
 
-Order: TypeAlias = Send | Keep | Connect | HangUp | Fetch | Deliver
+class Abandon(Struct, frozen=True):
+    """Give up a transfer that may be under way: nobody waits for it any more."""
+
+    id: int
+
+
+Order: TypeAlias = Send | Keep | Connect | HangUp | Fetch | Deliver | Abandon

@@ -92,6 +92,10 @@ class StationNotary:
         self._drawer.forget(REQUESTED)
         return True
 
+    def has_own(self) -> bool:
+        """Whether there is a certificate of the station's own."""
+        return self._drawer.read(OWN) is not None
+
     # --- certificates of others -------------------------------------------------------------------------------------
 
     def is_valid(self, now: Instant, certificate: str) -> bool:
@@ -142,11 +146,12 @@ class StationNotary:
     # --- lines ------------------------------------------------------------------------------------------------------
 
     def tls(self, profile: int) -> ssl.SSLContext | None:
-        """What secures a line of a security profile; None for 0 and 1. Trusts the known roots, or else the system's.
+        """What secures a line of a security profile; None for 0 and 1.
 
-        Raises Unavailable for profile 3 while there is no certificate of its own.
+        Trusts the known roots; the system's only while it was never told of any: whose last root was taken away trusts
+        nobody. Raises Unavailable for profile 3 while there is no certificate of its own.
         """
-        roots = self._roots.get("CentralSystemRootCertificate", ())
+        roots = self._roots.get("CentralSystemRootCertificate")
         if profile < MUTUAL_TLS:
             return _shared_tls(roots) if profile == MUTUAL_TLS - 1 else None
         context = _new_tls(roots)
@@ -305,9 +310,12 @@ def _holds(verify: Callable[[], None]) -> bool:
 # --- TLS ----------------------------------------------------------------------------------------------------------
 
 
-def _new_tls(roots: tuple[str, ...]) -> ssl.SSLContext:
+def _new_tls(roots: tuple[str, ...] | None) -> ssl.SSLContext:
     """Security whitepaper, section 3: the CSMS shows its certificate for its host's name, in TLS 1.2 at least."""
-    context = ssl.create_default_context(cadata="\n".join(roots) or None)
+    if roots == ():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
+    else:
+        context = ssl.create_default_context(cadata="\n".join(roots or ()) or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # what was installed is trusted, self-signed or not
     return context

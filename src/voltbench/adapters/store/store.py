@@ -161,7 +161,7 @@ class Store:
         return await self._database.run(lambda connection: connection.scalar(query))
 
     async def save_plan(self, plan_id: str, made_at: Instant, answer: str) -> None:
-        """Keep a plan, and of all only the newest; on return that is durable. Unavailable when it is not known to be."""
+        """Keep a plan, and of all only the newest; on return that is durable. Unavailable when that is not known."""
         row = {"id": plan_id, "made_at_ms": made_at, "answer": answer}
         oldest = select(plans.c.made_at_ms).order_by(plans.c.made_at_ms.desc()).offset(MOST_PLANS).limit(1)
         too_old = delete(plans).where(plans.c.made_at_ms <= oldest.scalar_subquery())

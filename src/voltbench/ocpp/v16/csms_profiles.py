@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 from typing import Protocol
 
 from msgspec import UNSET
@@ -14,13 +15,19 @@ from voltbench.ocpp.v16.messages import (
     SetChargingProfile,
 )
 from voltbench.ocpp.wire_types import instant
-from voltbench.quantities import MS_PER_SECOND, Instant, rfc3339
+from voltbench.quantities import MS_PER_SECOND, NOMINAL_VOLTAGE_V, Instant, rfc3339
 
 FAILSAFE_PROFILE, POWER_PROFILE = 2_000_000_001, 2_000_000_100
 """Ids of our profiles; that of an EVSE's limit is counted from the second."""
 
 HIGHEST_LEVEL = 90
-"""The stack level of our limits: nobody else's profile is to stand above them."""
+"""The stack level of our limits, where a station allows it: nobody else's profile is to stand above them."""
+
+UNIT_KEY, LEVEL_KEY = "ChargingScheduleAllowedChargingRateUnit", "ChargeProfileMaxStackLevel"
+"""The configuration keys by which a station says which profiles it takes."""
+
+_TENTHS = 1e-7
+"""Room for rounding, in tenths of W or A: 16 A are not to become 15.9."""
 
 
 class Failsafe(Protocol):
@@ -55,28 +62,50 @@ class Power(Protocol):
         """When it ends by itself."""
 
 
-def failsafe_profile(failsafe: Failsafe) -> SetChargingProfile:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a station takes limits at an EVSE: in W or in A on each of its phases, and up to which stack level."""
+
+    in_a: bool = False
+    highest_level: int = HIGHEST_LEVEL
+    voltage_v: float = NOMINAL_VOLTAGE_V
+    phases: int = 3
+
+
+USUAL = Terms()
+
+
+def terms_told(units: str | None, level: str | None, voltage_v: float, phases: int) -> Terms:
+    """The terms that a station has told by its configuration: in A only where it does not take W."""
+    words = {word.strip().casefold() for word in (units or "").split(",")}
+    in_a = bool(words & {"current", "a"}) and not words & {"power", "w"}
+    level = (level or "").strip()
+    highest = min(HIGHEST_LEVEL, int(level)) if level.isascii() and level.isdigit() else HIGHEST_LEVEL
+    return Terms(in_a, highest, voltage_v, phases)
+
+
+def failsafe_profile(failsafe: Failsafe, terms: Terms = USUAL) -> SetChargingProfile:
     """The TxDefaultProfile that a station falls back to."""
     profile = ChargingProfile(
         charging_profile_id=FAILSAFE_PROFILE,
         stack_level=0,
         charging_profile_purpose="TxDefaultProfile",
         charging_profile_kind="Relative",
-        charging_schedule=_constant(failsafe.power_w),
+        charging_schedule=_constant(failsafe.power_w, terms),
     )
     return SetChargingProfile(connector_id=0, cs_charging_profiles=profile)
 
 
-def power_profile(power: Power) -> SetChargingProfile:
+def power_profile(power: Power, terms: Terms = USUAL) -> SetChargingProfile:
     """The TxProfile that limits a transaction until it ends by itself: in whole seconds, rather sooner."""
     seconds = (power.until - power.since) // MS_PER_SECOND
     profile = ChargingProfile(
         charging_profile_id=POWER_PROFILE + power.evse,
         transaction_id=int(power.transaction),
-        stack_level=HIGHEST_LEVEL,
+        stack_level=terms.highest_level,
         charging_profile_purpose="TxProfile",
         charging_profile_kind="Absolute",
-        charging_schedule=_constant(power.power_w, rfc3339(power.since), seconds),
+        charging_schedule=_constant(power.power_w, terms, rfc3339(power.since), seconds),
     )
     return SetChargingProfile(connector_id=power.evse, cs_charging_profiles=profile)
 
@@ -92,20 +121,32 @@ class Held:
 def held_by(profile: ChargingProfile, transaction: str) -> Held | None:
     """What a transaction may draw by this profile; None where it is no limit of ours for this transaction."""
     schedule = profile.charging_schedule
-    is_ours = profile.charging_profile_id >= POWER_PROFILE and profile.stack_level == HIGHEST_LEVEL
+    is_ours = profile.charging_profile_id >= POWER_PROFILE and profile.charging_profile_purpose == "TxProfile"
     if not is_ours or profile.transaction_id is UNSET or str(profile.transaction_id) != transaction:
         return None
     if schedule.start_schedule is UNSET or schedule.duration is UNSET:
         return None
     until = instant(schedule.start_schedule) + schedule.duration * MS_PER_SECOND
-    return Held(schedule.charging_schedule_period[0].limit, until)
+    period = schedule.charging_schedule_period[0]
+    phases = 3 if period.number_phases is UNSET else period.number_phases
+    w_each = 1.0 if schedule.charging_rate_unit == "W" else NOMINAL_VOLTAGE_V * phases
+    return Held(period.limit * w_each, until)
 
 
-def _constant(power_w: float, start: str | None = None, seconds: int | None = None) -> ChargingSchedule:
-    """A limit in W, rounded down to the tenth that OCPP has."""
-    period = ChargingSchedulePeriod(start_period=0, limit=int(power_w * 10.0) / 10.0)
-    if start is None or seconds is None:
-        return ChargingSchedule(charging_rate_unit="W", charging_schedule_period=(period,))
+def _constant(power_w: float, terms: Terms, start: str | None = None, seconds: int | None = None) -> ChargingSchedule:
     return ChargingSchedule(
-        duration=seconds, start_schedule=start, charging_rate_unit="W", charging_schedule_period=(period,)
+        duration=UNSET if seconds is None else seconds,
+        start_schedule=UNSET if start is None else start,
+        charging_rate_unit="A" if terms.in_a else "W",
+        charging_schedule_period=(limit_of(power_w, terms),),
+    )
+
+
+def limit_of(power_w: float, terms: Terms, start_s: int = 0) -> ChargingSchedulePeriod:
+    """A limit from a second of its schedule on, rounded down to the tenth that OCPP has."""
+    w_each = terms.voltage_v * terms.phases if terms.in_a else 1.0
+    return ChargingSchedulePeriod(
+        start_period=start_s,
+        limit=floor(power_w / w_each * 10.0 + _TENTHS) / 10.0,
+        number_phases=terms.phases if terms.in_a and terms.phases != 3 else UNSET,
     )

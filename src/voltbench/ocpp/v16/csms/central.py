@@ -24,7 +24,7 @@ from voltbench.ocpp.v16.csms.records import (
     Token,
     Transaction,
 )
-from voltbench.ocpp.v16.csms.secrets_kept import hashed
+from voltbench.ocpp.v16.csms.secrets_kept import hashed, once_shown, with_another, without
 from voltbench.ocpp.v16.csms.tokens import Tokens
 from voltbench.ocpp.v16.csms.transactions import Transactions
 from voltbench.ocpp.v16.messages import AuthorizationStatus, RegistrationStatus
@@ -171,6 +171,21 @@ class Central:
     def set_password(self, dossier: Dossier, password: str | bytes) -> KnownStation:
         """The password that a station has to show from now on."""
         return dossier.put(replace(dossier.station, secret=hashed(password, self._new_salt())))
+
+    def expect_password(self, dossier: Dossier, password: str) -> KnownStation:
+        """A station is about to be asked to take this password; until it is shown, those before it count too."""
+        secret = with_another(dossier.station.secret, hashed(password, self._new_salt()))
+        return dossier.put(replace(dossier.station, secret=secret))
+
+    def expect_no_more(self, dossier: Dossier, password: str) -> KnownStation:
+        """A station has refused to take a password."""
+        return dossier.put(replace(dossier.station, secret=without(dossier.station.secret, password)))
+
+    def password_shown(self, dossier: Dossier, password: bytes) -> list[Record]:
+        """A station has shown a password: those before it count no more."""
+        secret = dossier.station.secret
+        left = once_shown(secret, password) if secret is not None else None
+        return [dossier.put(replace(dossier.station, secret=left))] if left != secret else []
 
     # --- tokens and profiles ----------------------------------------------------------------------------------------
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from voltbench.charging.authorization import is_same_token
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.csms.central import Central
 from voltbench.ocpp.v16.csms.dossier import Dossier
 from voltbench.ocpp.v16.csms.records import MetersRead, Record, Reservation, StopReadings, Transaction
 from voltbench.ocpp.v16.csms.reply import Reply, given, json_of
-from voltbench.ocpp.v16.csms.tokens import same
 from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant
 
@@ -43,11 +43,10 @@ def _used(central: Central, now: Instant, dossier: Dossier, transaction: Transac
 
 
 def _is_for(central: Central, reservation: Reservation, id_token: str) -> bool:
-    if same(reservation.id_token) == same(id_token):
+    if is_same_token(reservation.id_token, id_token):
         return True
     token = central.tokens.get(id_token)
-    group = token.group if token is not None else None
-    return group is not None and reservation.group is not None and same(group) == same(reservation.group)
+    return token is not None and is_same_token(token.group, reservation.group)
 
 
 def stop(central: Central, now: Instant, dossier: Dossier, request: m.StopTransaction) -> Reply:
@@ -55,37 +54,52 @@ def stop(central: Central, now: Instant, dossier: Dossier, request: m.StopTransa
     info = m.StopTransactionResponse()
     if request.id_tag:
         info = m.StopTransactionResponse(id_tag_info=central.tokens.info(now, request.id_tag))
+    known = central.transactions.get(request.transaction_id)
+    is_news = known is not None and known.closed_by != "station"
     stopped = central.transactions.stop(dossier.id, request)
     if stopped is None:
         return Reply(info, (dossier.event(now, "StopTransaction", json_of(request)),))
     records: list[Record] = [stopped]
     if request.transaction_data and stopped.stopped_at == instant(request.timestamp):
         records.append(StopReadings(transaction_id=stopped.id, payload=json_of(request.transaction_data)))
-    return Reply(info, (*records, *_ended_profiles(now, dossier, stopped)))
+    return Reply(info, (*records, *_ended_profiles(now, dossier, stopped, is_news=is_news)))
 
 
-def _ended_profiles(now: Instant, dossier: Dossier, stopped: Transaction) -> list[Record]:
-    """A profile of a transaction ends with it (section 3.13.1)."""
+def _ended_profiles(now: Instant, dossier: Dossier, stopped: Transaction, *, is_news: bool) -> list[Record]:
+    """A profile of a transaction ends with it (section 3.13.1).
+
+    One that names none is that of whatever goes on at its connector: after a stop that is told once more, another's.
+    """
+    here = (None, stopped.connector_id) if is_news else None
     return [
         dossier.put(replace(profile, cleared_at=now))
         for profile in list(dossier.profiles.values())
         if profile.cleared_at is None
         and profile.purpose == "TxProfile"
-        and (profile.transaction_id == stopped.id or profile.connector_id == stopped.connector_id)
+        and (profile.transaction_id == stopped.id or (profile.transaction_id, profile.connector_id) == here)
     ]
 
 
 def meter_values(central: Central, now: Instant, dossier: Dossier, request: m.MeterValues) -> Reply:
-    """Meters were read, or that is told once more: what says the same as the last of its connector is the same."""
+    """Meters were read, or that is told once more: what says the same as the last of its connector is the same.
+
+    What is said to be read in a transaction that is not the station's is kept, but not as that transaction's.
+    """
     payload = json_of(request)
+    named = given(request.transaction_id)
+    owner = central.transactions.get(named) if named is not None else None
+    is_its_own = owner is not None and owner.station_id == dossier.id
     read = dossier.latest.get(request.connector_id)
     if read is None or read.payload != payload:
         read = dossier.latest[request.connector_id] = MetersRead(
             id=central.new_reading_id(),
             station_id=dossier.id,
             connector_id=request.connector_id,
-            transaction_id=given(request.transaction_id),
+            transaction_id=named if is_its_own else None,
             at=now,
             payload=payload,
         )
-    return Reply(m.MeterValuesResponse(), (read,))
+    if named is None or is_its_own:
+        return Reply(m.MeterValuesResponse(), (read,))
+    stray = json_of({"connectorId": request.connector_id, "transactionId": named})
+    return Reply(m.MeterValuesResponse(), (read, dossier.event(now, "MeterValues", stray)))

@@ -7,6 +7,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from voltbench.errors import LocalProtocolError
+from voltbench.ocpp.v16.csms.keys import key_name
 from voltbench.ocpp.v16.csms.records import (
     ConnectorState,
     Event,
@@ -28,6 +29,7 @@ class Dossier:
     """One station, as it is known. `seen_at` is when it was heard last, `latest` what each connector measured last."""
 
     __slots__ = (
+        "_settings",
         "connectors",
         "latest",
         "local_list",
@@ -35,7 +37,6 @@ class Dossier:
         "profiles",
         "reservations",
         "seen_at",
-        "settings",
         "station",
     )
 
@@ -43,7 +44,7 @@ class Dossier:
         self.station = station
         self.seen_at = station.seen_at
         self.connectors: dict[int, ConnectorState] = {}
-        self.settings: dict[str, Setting] = {}
+        self._settings: dict[str, Setting] = {}
         self.reservations: dict[int, Reservation] = {}
         self.profiles: dict[int, InstalledProfile] = {}
         self.notes: dict[str, Note] = {}
@@ -63,7 +64,7 @@ class Dossier:
             case ConnectorState():
                 self.connectors[record.connector_id] = record
             case Setting():
-                self.settings[record.key] = record
+                self._settings[key_name(record.key)] = record
             case Reservation():
                 self.reservations[record.reservation_id] = record
             case InstalledProfile():
@@ -79,6 +80,14 @@ class Dossier:
     def connector(self, connector_id: int) -> ConnectorState:
         """A connector, even one that has not told anything yet."""
         return self.connectors.get(connector_id) or ConnectorState(station_id=self.id, connector_id=connector_id)
+
+    def setting(self, key: str) -> Setting | None:
+        """What is known of a configuration key."""
+        return self._settings.get(key_name(key))
+
+    def settings(self) -> list[Setting]:
+        """What is known of its configuration, by the names of keys."""
+        return sorted(self._settings.values(), key=lambda known: known.key)
 
     def note(self, now: Instant, topic: str, content: str) -> Note:
         """Remember the newest on a topic."""

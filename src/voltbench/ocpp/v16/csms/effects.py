@@ -9,22 +9,18 @@ import msgspec
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
+from voltbench.charging.authorization import is_same_token
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.csms.central import Central
 from voltbench.ocpp.v16.csms.dossier import Dossier
+from voltbench.ocpp.v16.csms.keys import is_secret
 from voltbench.ocpp.v16.csms.records import ConnectorState, InstalledProfile, LocalList, Record, Reservation, Setting
 from voltbench.ocpp.v16.csms.reply import given, json_of
-from voltbench.ocpp.v16.csms.tokens import same
+from voltbench.ocpp.v16.csms.storable import is_storable, storable
 from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant
 
 Effect: TypeAlias = Callable[[Central, Instant, Dossier, Any, Any], list[Record]]
-
-WRITE_ONLY = frozenset({"AuthorizationKey"})
-"""Keys whose settings are kept nowhere but in the station."""
-
-LARGEST_VERSION = (1 << 63) - 1
-"""No database keeps a larger one."""
 
 
 def effects(central: Central, now: Instant, dossier: Dossier, request: Struct, response: Struct) -> list[Record]:
@@ -39,24 +35,37 @@ def effects(central: Central, now: Instant, dossier: Dossier, request: Struct, r
 def _configuration(
     _central: Central, now: Instant, dossier: Dossier, _: m.GetConfiguration, response: m.GetConfigurationResponse
 ) -> list[Record]:
-    return [
-        dossier.put(
-            Setting(
-                station_id=dossier.id,
-                key=_storable(told.key),
-                setting=None if told.key in WRITE_ONLY or not told.value else _storable(told.value),
-                readonly=told.readonly,
-                needs_reboot=False,
-                at=now,
-            )
-        )
-        for told in response.configuration_key or ()
-    ]
+    told = response.configuration_key or ()
+    return [_setting(now, dossier, one.key, one.value or None, readonly=one.readonly) for one in told]
 
 
-def _storable(text: str) -> str:
-    """A text without what no database keeps."""
-    return text.replace("\0", "")
+def _setting(
+    now: Instant,
+    dossier: Dossier,
+    key: str,
+    setting: str | None,
+    *,
+    readonly: bool = False,
+    needs_reboot: bool = False,
+) -> Setting:
+    """What is known of a key, under the name in which it is known already."""
+    known = dossier.setting(key)
+    told = Setting(
+        station_id=dossier.id,
+        key=known.key if known is not None else storable(key),
+        setting=None if setting is None or is_secret(key) else storable(setting),
+        readonly=readonly,
+        needs_reboot=needs_reboot,
+        at=now,
+    )
+    return dossier.put(told)
+
+
+def expected(central: Central, dossier: Dossier, request: Struct) -> list[Record]:
+    """The records that change because a station is about to be asked: whatever becomes of that, it can come back."""
+    if isinstance(request, m.ChangeConfiguration) and is_secret(request.key):
+        return [central.expect_password(dossier, request.value)]
+    return []
 
 
 def _changed(
@@ -67,17 +76,9 @@ def _changed(
     response: m.ChangeConfigurationResponse,
 ) -> list[Record]:
     if response.status not in ("Accepted", "RebootRequired"):
-        return []
-    secret = request.key in WRITE_ONLY
-    setting = Setting(
-        station_id=dossier.id,
-        key=request.key,
-        setting=None if secret else request.value,
-        readonly=False,
-        needs_reboot=response.status == "RebootRequired",
-        at=now,
-    )
-    return [dossier.put(setting), *([central.set_password(dossier, request.value)] if secret else ())]
+        return [central.expect_no_more(dossier, request.value)] if is_secret(request.key) else []
+    needs_reboot = response.status == "RebootRequired"
+    return [_setting(now, dossier, request.key, request.value, needs_reboot=needs_reboot)]
 
 
 def _availability(
@@ -236,7 +237,7 @@ def _list_sent(
 
 def _update(entries: dict[str, Any], entry: m.AuthorizationData) -> None:
     """A token without anything known of it is taken off the list."""
-    for known in [name for name in entries if same(name) == same(entry.id_tag)]:
+    for known in [name for name in entries if is_same_token(name, entry.id_tag)]:
         del entries[known]
     if entry.id_tag_info is not UNSET:
         entries[entry.id_tag] = msgspec.to_builtins(entry.id_tag_info)
@@ -252,7 +253,7 @@ def _list_version(
     """What is on a list of another version than ours we do not know."""
     before = dossier.local_list
     version = response.list_version
-    if (before is not None and before.version == version) or abs(version) > LARGEST_VERSION:
+    if (before is not None and before.version == version) or not is_storable(version):
         return []
     return [_list(now, dossier, version, "{}")]
 

@@ -25,7 +25,8 @@ ReservationState: TypeAlias = Literal[
 class KnownStation(Struct, frozen=True, kw_only=True):
     """A station: whether it may take part, and what it told of itself when it booted.
 
-    `secret` is the salted hash of its password. `seen_at` is when it was heard last before it was gone.
+    `secret` are the salted hashes of the passwords that it may show (see `secrets_kept`). `seen_at` is when it was
+    heard last before it was gone.
     """
 
     id: str
@@ -39,7 +40,10 @@ class KnownStation(Struct, frozen=True, kw_only=True):
 
 
 class ConnectorState(Struct, frozen=True, kw_only=True):
-    """What a connector (0: the station) told of itself last, and whether it was set out of operation."""
+    """What a connector (0: the station) told of itself last, and whether it was set out of operation.
+
+    `at` is when that was; `told_at` is that by the station's own clock, where it has said so.
+    """
 
     station_id: str
     connector_id: int
@@ -51,6 +55,7 @@ class ConnectorState(Struct, frozen=True, kw_only=True):
     at: Instant | None = None
     availability: Literal["Operative", "Inoperative"] = "Operative"
     is_scheduled: bool = False
+    told_at: Instant | None = None
 
 
 class Token(Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ def boot(central: Central, now: Instant, dossier: Dossier, request: m.BootNotifi
 
 
 def _waiting(dossier: Dossier) -> list[Setting]:
-    return [setting for setting in dossier.settings.values() if setting.needs_reboot]
+    return [setting for setting in dossier.settings() if setting.needs_reboot]
 
 
 def heartbeat(_central: Central, now: Instant, _dossier: Dossier, _request: m.Heartbeat) -> Reply:
@@ -37,11 +37,14 @@ def heartbeat(_central: Central, now: Instant, _dossier: Dossier, _request: m.He
 
 
 def status(_central: Central, now: Instant, dossier: Dossier, request: m.StatusNotification) -> Reply:
-    """A connector is in another state. What comes late from an offline time does not hide what is newer."""
+    """A connector is in another state. What comes late from an offline time does not hide what is newer.
+
+    What is newer the station's clock says, which may be behind ours.
+    """
     event = dossier.event(now, "StatusNotification", json_of(request))
     before = dossier.connector(request.connector_id)
-    at = now if not request.timestamp else min(now, instant(request.timestamp))
-    if before.at is not None and at < before.at:
+    told_at = min(now, instant(request.timestamp)) if request.timestamp else None
+    if told_at is not None and before.told_at is not None and told_at < before.told_at:
         return Reply(m.StatusNotificationResponse(), (event,))
     is_done = before.is_scheduled and request.status in ("Unavailable", "Available")
     state = replace(
@@ -51,7 +54,8 @@ def status(_central: Central, now: Instant, dossier: Dossier, request: m.StatusN
         info=given(request.info),
         vendor_id=given(request.vendor_id),
         vendor_error_code=given(request.vendor_error_code),
-        at=at,
+        at=now if told_at is None else told_at,
+        told_at=told_at,
         is_scheduled=before.is_scheduled and not is_done,
     )
     return Reply(m.StatusNotificationResponse(), (dossier.put(state), event))

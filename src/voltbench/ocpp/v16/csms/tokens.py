@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import UNSET
 
+from voltbench.charging.authorization import token_name
 from voltbench.ocpp.v16.csms.records import Token
 from voltbench.ocpp.v16.messages import AuthorizationStatus, IdTagInfo
 from voltbench.quantities import Instant, rfc3339
@@ -16,15 +17,15 @@ class Tokens:
 
     def __init__(self, unknown: AuthorizationStatus, known: Iterable[Token] = ()) -> None:
         self._unknown = unknown
-        self._known = {same(token.id_token): token for token in known}
+        self._known = {token_name(token.id_token): token for token in known}
 
     def put(self, token: Token) -> None:
         """A token is known, or known otherwise."""
-        self._known[same(token.id_token)] = token
+        self._known[token_name(token.id_token)] = token
 
     def get(self, id_token: str) -> Token | None:
         """What is known of a token."""
-        return self._known.get(same(id_token))
+        return self._known.get(token_name(id_token))
 
     def all(self) -> list[Token]:
         """Every token that is known, by its name."""
@@ -40,11 +41,6 @@ class Tokens:
             parent_id_tag=UNSET if token.group is None else token.group,
             status=_status(now, token, running),
         )
-
-
-def same(id_token: str) -> str:
-    """A token's name, without the case of its letters."""
-    return id_token.casefold()
 
 
 def _status(now: Instant, token: Token, running: int) -> AuthorizationStatus:

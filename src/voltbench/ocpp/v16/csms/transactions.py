@@ -9,9 +9,9 @@ from typing import TypeAlias
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from voltbench.charging.authorization import token_name
 from voltbench.errors import Conflict, NotFound
 from voltbench.ocpp.v16.csms.records import Transaction
-from voltbench.ocpp.v16.csms.tokens import same
 from voltbench.ocpp.v16.messages import AuthorizationStatus, StartTransaction, StopTransaction
 from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant
@@ -126,7 +126,7 @@ class Transactions:
     def running(self, id_token: str, station_id: str, connector_id: int) -> int:
         """How many transactions a token has elsewhere; what is open on this connector is over, as another begins."""
         here = (station_id, connector_id)
-        others = (self._known[id] for id in self._open_of.get(same(id_token), ()))
+        others = (self._known[id] for id in self._open_of.get(token_name(id_token), ()))
         return sum((one.station_id, one.connector_id) != here for one in others)
 
     # --- memory -----------------------------------------------------------------------------------------------------
@@ -135,13 +135,13 @@ class Transactions:
         before = self._known.get(transaction.id)
         self._known[transaction.id] = transaction
         self._by_key[_key(transaction)] = transaction.id
-        open_of_token = self._open_of[same(transaction.id_token)]
+        open_of_token = self._open_of[token_name(transaction.id_token)]
         if transaction.closed_by is None:
             open_of_token.add(transaction.id)
         else:
             open_of_token.discard(transaction.id)
             if not open_of_token:
-                del self._open_of[same(transaction.id_token)]
+                del self._open_of[token_name(transaction.id_token)]
             if before is None or before.closed_by is None:
                 self._remember_closed(transaction)
         return transaction

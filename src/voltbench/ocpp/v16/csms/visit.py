@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import msgspec
 from msgspec import Struct
@@ -21,9 +21,11 @@ from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.csms import charging, maintaining, registering
 from voltbench.ocpp.v16.csms.central import Central
 from voltbench.ocpp.v16.csms.dossier import Dossier
-from voltbench.ocpp.v16.csms.effects import WRITE_ONLY, effects
+from voltbench.ocpp.v16.csms.effects import effects, expected
+from voltbench.ocpp.v16.csms.keys import without_secrets
 from voltbench.ocpp.v16.csms.records import Command, CommandState, Record, Transaction
 from voltbench.ocpp.v16.csms.reply import Handler, Reply, json_of
+from voltbench.ocpp.v16.csms.storable import require_storable
 from voltbench.ocpp.versions import OCPP_16
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
 
@@ -47,7 +49,6 @@ HANDLERS: Mapping[str, Handler] = {
 NOT_WHILE_PENDING = frozenset({"Authorize", "StartTransaction", "RemoteStartTransaction", "RemoteStopTransaction"})
 """What neither side may ask while a station is pending (section 4.2); stops of what began before are welcome."""
 
-LARGEST_WHOLE = 1 << 63
 LARGEST_CONNECTOR = 1_000
 
 
@@ -170,13 +171,16 @@ class Visit:
 
     # --- what the station is asked ----------------------------------------------------------------------------------
 
-    def propose(self, now: Instant, request: Struct) -> Command:
-        """What the station is to be asked, to be kept before. Raises Conflict where it may not be asked now."""
+    def propose(self, now: Instant, request: Struct) -> tuple[Command, list[Record]]:
+        """What the station is to be asked, and what changes by that alone: to be kept before.
+
+        Raises Conflict where it may not be asked now.
+        """
         action = type(request).__name__
         registration = self.dossier.station.registration
         if registration == "Rejected" or (registration == "Pending" and action in NOT_WHILE_PENDING):
             raise Conflict("station", self.dossier.id, f"is {registration.lower()}, and not to be asked for that")
-        return self._command_of(now, self._new_id(), request)
+        return self._command_of(now, self._new_id(), request), expected(self._central, self.dossier, request)
 
     def ask(self, now: Instant, command: Command, request: Struct) -> None:
         """Ask the station what was proposed."""
@@ -184,11 +188,8 @@ class Visit:
         self._peer.call(now, request, command.id)
 
     def _command_of(self, now: Instant, id: str, request: Struct) -> Command:
-        shown = request
-        if isinstance(request, m.ChangeConfiguration) and request.key in WRITE_ONLY:
-            shown = replace(request, value="***")
         return Command(
-            id=id, station_id=self.dossier.id, action=type(request).__name__, payload=json_of(shown), asked_at=now
+            id=id, station_id=self.dossier.id, action=type(request).__name__, payload=_shown(request), asked_at=now
         )
 
     def _ended(self, now: Instant, happening: Answered | Refused | Overdue) -> Turn:
@@ -197,8 +198,8 @@ class Visit:
             return Turn((_over(command, now, "overdue"),))
         if isinstance(happening, Refused):
             refusal = {"code": happening.code, "description": happening.description, "details": happening.details}
-            return Turn((_over(command, now, "refused", refusal=json_of(refusal)),))
-        over = _over(command, now, "answered", answer=json_of(happening.response))
+            return Turn((_over(command, now, "refused", refusal=_shown(refusal)),))
+        over = _over(command, now, "answered", answer=_shown(happening.response))
         return Turn((over, *self._effects(now, happening)))
 
     def _effects(self, now: Instant, happening: Answered) -> Iterable[Record]:
@@ -230,21 +231,24 @@ def _over(
     return replace(command, state=state, answer=answer, refusal=refusal, ended_at=now)
 
 
+def _shown(content: Any) -> str:
+    """What may be read of what was said, as JSON."""
+    return without_secrets(json_of(content).encode()).decode()
+
+
 def _require_storable(request: Struct, frame: bytes | str) -> None:
-    """No database keeps a NUL in a text, or a number of more than 64 bits."""
+    """Only a frame that may have a NUL in it is looked through, and of others the numbers: there are many frames."""
     if (b"\\u0000" if isinstance(frame, bytes) else "\\u0000") in frame:  # type: ignore[operator]
-        raise InvalidInput("payload", "has a NUL in a text", allowed="any other character")
+        require_storable("", msgspec.to_builtins(request))
     for name in _WHOLES.get(type(request), ()):
-        found = getattr(request, name)
-        most = LARGEST_CONNECTOR if name == "connector_id" else LARGEST_WHOLE - 1
-        least = 0 if name == "connector_id" else -LARGEST_WHOLE
-        if found is not msgspec.UNSET and not least <= found <= most:
-            raise InvalidInput(name, "is out of range", found=found, allowed=f"{least} to {most}")
+        require_storable(name, getattr(request, name))
+    connector = getattr(request, "connector_id", 0)
+    if not 0 <= connector <= LARGEST_CONNECTOR:
+        raise InvalidInput("connector_id", "is out of range", found=connector, allowed=f"0 to {LARGEST_CONNECTOR}")
 
 
 _WHOLES: Mapping[type[Struct], tuple[str, ...]] = {
-    m.MeterValues: ("connector_id", "transaction_id"),
-    m.StartTransaction: ("connector_id", "meter_start", "reservation_id"),
-    m.StatusNotification: ("connector_id",),
+    m.MeterValues: ("transaction_id",),
+    m.StartTransaction: ("meter_start", "reservation_id"),
     m.StopTransaction: ("meter_stop", "transaction_id"),
 }

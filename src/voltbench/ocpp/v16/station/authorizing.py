@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from voltbench.charging.authorization import TokenBook, TokenInfo, TokenStatus
+from voltbench.charging.authorization import TokenBook, TokenInfo, TokenStatus, token_name
 from voltbench.ocpp.v16.messages import (
     Authorize,
     AuthorizeResponse,
@@ -55,6 +55,11 @@ class Authorizing:
         else:
             self._ask(now, token, decided)
 
+    def group_of(self, now: Instant, token: str) -> str | None:
+        """The group of a token, as far as list and cache know it."""
+        known = self._known(now, token)
+        return None if known is None else known.group
+
     def _known(self, now: Instant, token: str) -> TokenInfo | None:
         keys = self._desk.configuration
         return self.book.known(
@@ -82,7 +87,9 @@ class Authorizing:
     def learn(self, token: str, info: TokenInfo) -> None:
         """The CSMS has said something of a token."""
         if self._desk.configuration.is_on("AuthorizationCacheEnabled") and self.book.remember(token, info):
-            self._desk.keep_struct(f"cache/{token.casefold()}", info)
+            self._desk.keep_struct(f"cache/{token_name(token)}", info)
+            for forgotten in self.book.forget_oldest():
+                self._desk.keep(f"cache/{forgotten}", None)
 
     # --- the list and the cache -------------------------------------------------------------------------------------
 
@@ -108,12 +115,16 @@ class Authorizing:
             return SendLocalListResponse(status="NotSupported")
         sent = request.local_authorization_list or ()
         entries = {one.id_tag: info_of(one.id_tag_info) if one.id_tag_info else None for one in sent}
-        if len(sent) > keys.whole("SendLocalListMaxLength") or len(entries) != len(sent) or request.list_version < 0:
+        if (
+            len(sent) > keys.whole("SendLocalListMaxLength")
+            or len({token_name(token) for token in entries}) != len(sent)
+            or request.list_version < 0
+        ):
             return SendLocalListResponse(status="Failed")
         if request.update_type == "Differential":
             if request.list_version <= book.list_version:
                 return SendLocalListResponse(status="VersionMismatch")
-            after = len(set(book.list) | {token.casefold() for token in entries})
+            after = len(set(book.list) | {token_name(token) for token in entries})
         elif None in entries.values():
             return SendLocalListResponse(status="Failed")
         else:

@@ -9,6 +9,7 @@ import msgspec
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.ocpp.v16.station.notary import Fingerprint, Notary, Use
+from voltbench.ocpp.v16.station.security import SecurityEvents
 from voltbench.quantities import Instant
 
 CENTRAL: Use = "CentralSystemRootCertificate"
@@ -16,15 +17,29 @@ USES: tuple[Use, ...] = (CENTRAL, "ManufacturerRootCertificate")
 
 
 class Certificates:
-    """The certificates that a station has been given. `renewed` hears when it has a new one of its own."""
+    """The certificates that a station has been given. `renewed` hears when it has a new one of its own.
 
-    __slots__ = ("_desk", "_id", "_installed", "_notary", "_renewed")
+    Where its line `is_tls`, the last root of the CSMS stays: without any, nobody could be trusted.
+    """
 
-    def __init__(self, desk: Desk, notary: Notary, id: str, renewed: Callable[[Instant], None]) -> None:
+    __slots__ = ("_desk", "_id", "_installed", "_notary", "_renewed", "_security", "is_tls")
+
+    def __init__(
+        self,
+        desk: Desk,
+        notary: Notary,
+        id: str,
+        security: SecurityEvents,
+        renewed: Callable[[Instant], None],
+        *,
+        is_tls: bool,
+    ) -> None:
         self._desk = desk
         self._notary = notary
         self._id = id
+        self._security = security
         self._renewed = renewed
+        self.is_tls = is_tls
         self._installed: dict[Use, list[str]] = {use: [] for use in USES}
 
     # --- roots ------------------------------------------------------------------------------------------------------
@@ -33,7 +48,7 @@ class Certificates:
         """Trust one more root."""
         installed = self._installed[request.certificate_type]
         if not self._notary.is_valid(now, request.certificate):
-            self._desk.security_event(now, "InvalidCentralSystemCertificate")
+            self._security.note(now, "InvalidCentralSystemCertificate")
             return m.InstallCertificateResponse(status="Rejected")
         if request.certificate_type == CENTRAL and self._desk.configuration.is_on("AdditionalRootCertificateCheck"):
             return self._replace_root(now, request.certificate)
@@ -49,7 +64,7 @@ class Certificates:
         known = self._installed[CENTRAL]
         if known and certificate != known[-1]:
             if not self._notary.is_issued_by(now, certificate, known[-1]):
-                self._desk.security_event(now, "InvalidCentralSystemCertificate")
+                self._security.note(now, "InvalidCentralSystemCertificate")
                 return m.InstallCertificateResponse(status="Rejected")
             self._installed[CENTRAL] = [known[-1], certificate]
         elif not known:
@@ -63,7 +78,9 @@ class Certificates:
         for use, certificates in self._installed.items():
             for certificate in certificates:
                 found = self._notary.fingerprint(certificate, hashes.hash_algorithm)
-                if _same(found, hashes):
+                if _is(found, hashes):
+                    if self.is_tls and use == CENTRAL and len(certificates) == 1:
+                        return m.DeleteCertificateResponse(status="Failed")
                     certificates.remove(certificate)
                     self._changed(use)
                     return m.DeleteCertificateResponse(status="Accepted")
@@ -85,7 +102,7 @@ class Certificates:
     def sign(self, now: Instant) -> None:
         """Ask the CSMS to have a new certificate signed."""
         organization = self._desk.configuration.text("CpoName") or "voltbench"
-        self._desk.tell(now, m.SignCertificate(csr=self._notary.request(self._id, organization)))
+        self._desk.call(now, m.SignCertificate(csr=self._notary.request(self._id, organization)))
 
     def signed(self, now: Instant, request: m.CertificateSigned) -> m.CertificateSignedResponse:
         """The certificate that was asked for."""
@@ -93,7 +110,7 @@ class Certificates:
         longest = self._desk.configuration.whole("CertificateSignedMaxChainSize")
         chain = request.certificate_chain
         if len(chain) > longest or not self._notary.take_own(now, chain, self._id, roots):
-            self._desk.security_event(now, "InvalidChargePointCertificate")
+            self._security.note(now, "InvalidChargePointCertificate")
             return m.CertificateSignedResponse(status="Rejected")
         self._desk.afterwards.append(self._renewed)
         return m.CertificateSignedResponse(status="Accepted")
@@ -108,10 +125,14 @@ class Certificates:
 
     def has_root(self) -> bool:
         """Whether the station knows a root for the CSMS."""
-        return bool(self._installed["CentralSystemRootCertificate"])
+        return bool(self._installed[CENTRAL])
+
+    def has_own(self) -> bool:
+        """Whether the station has a certificate of its own."""
+        return self._notary.has_own()
 
 
-def _same(found: Fingerprint, hashes: m.CertificateHashData) -> bool:
+def _is(found: Fingerprint, hashes: m.CertificateHashData) -> bool:
     return (found.issuer_name_hash, found.issuer_key_hash, found.serial_number) == (
         hashes.issuer_name_hash.lower(),
         hashes.issuer_key_hash.lower(),

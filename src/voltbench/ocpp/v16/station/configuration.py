@@ -14,8 +14,6 @@ from voltbench.ocpp.v16.messages import (
 )
 from voltbench.ocpp.v16.station.keys import BY_NAME, KEYS, Access, Key, listed
 
-MAX_KEYS = 100
-
 Change = Callable[[str, str], ConfigurationStatus | None]
 """Asked before a key is changed: why it cannot be, or None."""
 
@@ -73,9 +71,10 @@ class Configuration:
 
     def tell(self, request: GetConfiguration) -> GetConfigurationResponse:
         """Tell the CSMS of keys, or of all that can be read. OCPP 1.6 edition 2, section 5.8."""
-        names = request.key or tuple(key.name for key in KEYS if key.access is not Access.WRITE)
-        known = [BY_NAME[name.lower()] for name in names[:MAX_KEYS] if name.lower() in BY_NAME]
-        unknown = tuple(name for name in names[:MAX_KEYS] if name.lower() not in BY_NAME)
+        asked = (request.key or ())[: self.whole("GetConfigurationMaxKeys")]
+        names = asked or tuple(key.name for key in KEYS if key.access is not Access.WRITE)
+        known = [BY_NAME[name.lower()] for name in names if name.lower() in BY_NAME]
+        unknown = tuple(name for name in names if name.lower() not in BY_NAME)
         return GetConfigurationResponse(configuration_key=tuple(map(self._told, known)), unknown_key=unknown)
 
     def _told(self, key: Key) -> KeyValue:

@@ -11,10 +11,12 @@ from msgspec import Struct
 from voltbench.charging.life import StationLife
 from voltbench.ocpp.orders import Keep, Order, Send
 from voltbench.ocpp.rpc import Answered, Overdue, Peer, Refused
-from voltbench.ocpp.v16.messages import SecurityEventNotification
 from voltbench.ocpp.v16.station.configuration import Configuration
 from voltbench.ocpp.versions import OCPP_16
-from voltbench.quantities import Instant, rfc3339
+from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
+
+ANSWER_WITHIN_MS = 30 * MS_PER_SECOND
+"""How long the CSMS may take for an answer."""
 
 DIARY_LINES = 50
 """What a station remembers of what it did."""
@@ -24,7 +26,7 @@ Then = Callable[[Instant, Struct | None], None]
 
 
 class Desk:
-    """The line to the CSMS and what belongs to it; and the station's diary, of which its security log is a part.
+    """The line to the CSMS and what belongs to it; and the station's diary.
 
     `may_call` says that the CSMS has accepted the station and the line stands, `keeps` that it has a memory. What has
     to wait until the call that is being handled has been answered goes to `afterwards`.
@@ -41,8 +43,9 @@ class Desk:
         "may_call",
         "new_id",
         "orders",
+        "overdue",
         "peer",
-        "security_diary",
+        "speed",
     )
 
     def __init__(
@@ -52,26 +55,32 @@ class Desk:
         new_id: Callable[[], str],
         chance: Callable[[], float],
         keeps: bool,
+        speed: float = 1.0,
     ) -> None:
         self.life = life
         self.configuration = configuration
         self.new_id = new_id
         self.chance = chance
         self.keeps = keeps
+        self.speed = speed
         self.orders: list[Order] = []
         self.afterwards: list[Callable[[Instant], None]] = []
         self.diary: deque[tuple[Instant, str]] = deque(maxlen=DIARY_LINES)
-        self.security_diary: deque[tuple[Instant, str]] = deque(maxlen=DIARY_LINES)
         self.peer: Peer | None = None
         self.may_call = False
+        self.overdue = 0
         self._then: dict[str, Then] = {}
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
     def open(self) -> Peer:
         """The line stands."""
-        self.peer = Peer(OCPP_16, "station", self.new_id)
+        self.peer = Peer(OCPP_16, "station", self.new_id, self.network_ms(ANSWER_WITHIN_MS))
         return self.peer
+
+    def network_ms(self, duration_ms: float) -> DurationMs:
+        """How much time passes here while the network has so much: it does not hurry with us."""
+        return max(1, round(duration_ms * self.speed))
 
     def close(self, now: Instant) -> None:
         """The line is gone, and with it every call that was under way."""
@@ -85,11 +94,6 @@ class Desk:
         """Hand over the frames that are to be sent."""
         if self.peer is not None:
             self.orders += map(Send, self.peer.frames())
-
-    def put_off(self) -> list[Callable[[Instant], None]]:
-        """What had to wait until now."""
-        acts, self.afterwards = self.afterwards, []
-        return acts
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
@@ -108,19 +112,21 @@ class Desk:
 
     def answered(self, now: Instant, happening: Answered | Refused | Overdue) -> None:
         """Something has come of a call."""
-        response = happening.response if isinstance(happening, Answered) else None
-        self._settle(now, happening.call.id, response)
+        if isinstance(happening, Answered):
+            self._settle(now, happening.call.id, happening.response)
+            return
+        call = happening.call
+        self.overdue += isinstance(happening, Overdue)
+        why = (
+            f"was refused: {happening.code} {happening.description}" if isinstance(happening, Refused) else "is overdue"
+        )
+        self.diary.append((now, f"{call.action} {why}".rstrip()))
+        self._settle(now, call.id, None)
 
     def _settle(self, now: Instant, id: str, response: Struct | None) -> None:
         then = self._then.pop(id, None)
         if then is not None:
             then(now, response)
-
-    def security_event(self, now: Instant, type: str, tech_info: str = "") -> None:
-        """Something that matters to security has happened (whitepaper, section 4)."""
-        self.security_diary.append((now, f"{type} {tech_info}".rstrip()))
-        told = SecurityEventNotification(type=type, timestamp=rfc3339(now), tech_info=tech_info[:255])
-        self.tell(now, told)
 
     # --- what has to be kept ----------------------------------------------------------------------------------------
 

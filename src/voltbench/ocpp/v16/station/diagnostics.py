@@ -10,6 +10,7 @@ from voltbench.ocpp.orders import Deliver
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.ocpp.v16.station.errands import Errands
+from voltbench.ocpp.v16.station.security import SecurityEvents
 from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant, rfc3339
 
@@ -17,14 +18,16 @@ from voltbench.quantities import Instant, rfc3339
 class Diagnostics:
     """The deliveries of a station. One that is cut off by a kill has failed, and the next boot says so."""
 
-    __slots__ = ("_desk", "_errands", "_id", "_interrupted", "_is_uploading", "_log")
+    __slots__ = ("_delivering", "_desk", "_errands", "_id", "_interrupted", "_is_uploading", "_log", "_security")
 
-    def __init__(self, desk: Desk, id: str, errands: Errands) -> None:
+    def __init__(self, desk: Desk, id: str, errands: Errands, security: SecurityEvents) -> None:
         self._desk = desk
         self._id = id
         self._errands = errands
+        self._security = security
         self._is_uploading = False
         self._log: int | None = None
+        self._delivering = 0
         self._interrupted: list[str] = []
 
     # --- diagnostics ------------------------------------------------------------------------------------------------
@@ -50,7 +53,7 @@ class Diagnostics:
 
     def tell(self, now: Instant) -> None:
         """The CSMS asks how far it is."""
-        self._desk.tell(now, m.DiagnosticsStatusNotification(status="Uploading" if self._is_uploading else "Idle"))
+        self._desk.call(now, m.DiagnosticsStatusNotification(status="Uploading" if self._is_uploading else "Idle"))
 
     def _tell(self, now: Instant, status: m.DiagnosticsStatus) -> None:
         self._is_uploading = status == "Uploading"
@@ -62,17 +65,23 @@ class Diagnostics:
     def get_log(self, now: Instant, request: m.GetLog) -> m.GetLogResponse:
         """Deliver a log. Whitepaper, section 4; a log that is still on its way is given up for the new one."""
         security = request.log_type == "SecurityLog"
-        lines, kind = (self._desk.security_diary, "security") if security else (self._desk.diary, "diagnostics")
+        lines, kind = (self._security.diary, "security") if security else (self._desk.diary, "diagnostics")
         content = _between(lines, request.log.oldest_timestamp, request.log.latest_timestamp)
         name, id, was_busy = f"{self._id}-{kind}-{now}.log", request.request_id, self._log is not None
+        if self._log is not None:
+            self._errands.give_up(self._delivering)
+            self._desk.keep(f"upload/{self._log}", None)
+
+        def begin(at: Instant) -> None:
+            if self._log == id:
+                self._tell_log(at, "Uploading", id)
 
         def delivered(at: Instant, answer: bytes | None) -> None:
-            if self._log == id:
-                self._tell_log(at, "UploadFailure" if answer is None else "Uploaded", id)
+            self._tell_log(at, "UploadFailure" if answer is None else "Uploaded", id)
 
         self._log = id
-        self._desk.afterwards.append(lambda at: self._tell_log(at, "Uploading", id))
-        self._errands.send_for(
+        self._desk.afterwards.append(begin)
+        self._delivering = self._errands.send_for(
             lambda number: Deliver(number, request.log.remote_location, name, content),
             delivered,
             request.retries,
@@ -84,7 +93,7 @@ class Diagnostics:
         """The CSMS asks how far it is."""
         id = self._log
         told = m.LogStatusNotification(status="Idle") if id is None else _of_log("Uploading", id)
-        self._desk.tell(now, told)
+        self._desk.call(now, told)
 
     def _tell_log(self, now: Instant, status: m.UploadLogStatusEnum, id: int) -> None:
         self._log = id if status == "Uploading" else None

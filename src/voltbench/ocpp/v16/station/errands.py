@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 
 from msgspec import UnsetType
 
-from voltbench.ocpp.orders import Deliver, Fetch
+from voltbench.ocpp.orders import Abandon, Deliver, Fetch
 from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
 
@@ -45,17 +45,27 @@ class Errands:
         arrived: Arrived,
         retries: int | UnsetType,
         retry_interval_s: int | UnsetType,
-    ) -> None:
-        """Have a file fetched or delivered, again after a while where that fails; `order` is made of a number."""
+    ) -> int:
+        """Have a file fetched or delivered, again after a while where that fails; `order` is made of a number.
+
+        That number is returned: see `give_up`.
+        """
         again = 0 if isinstance(retries, UnsetType) else max(0, retries)
         wait_s = UNASKED_RETRY_S if isinstance(retry_interval_s, UnsetType) else max(0, retry_interval_s)
         self._last += 1
         self._jobs[self._last] = _Job(order, arrived, again, wait_s * MS_PER_SECOND)
         number = self._last
         self._desk.afterwards.append(lambda _: self._set_out(number))
+        return number
 
     def _set_out(self, number: int) -> None:
-        self._desk.orders.append(self._jobs[number].order(number))
+        if number in self._jobs:
+            self._desk.orders.append(self._jobs[number].order(number))
+
+    def give_up(self, number: int) -> None:
+        """Nobody waits for a transfer any more: nothing more is told of it."""
+        if self._jobs.pop(number, None) is not None:
+            self._desk.orders.append(Abandon(number))
 
     def transferred(self, now: Instant, number: int, content: bytes | None) -> None:
         """A transfer has come to its end: what it brought, or None where it failed."""
@@ -64,7 +74,7 @@ class Errands:
             return
         if content is None and job.retries > 0:
             job.retries -= 1
-            self.at(now + job.wait_ms, lambda _: self._set_out(number))
+            self.at(now + self._desk.network_ms(job.wait_ms), lambda _: self._set_out(number))
             return
         del self._jobs[number]
         job.arrived(now, content)

@@ -17,6 +17,7 @@ from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.ocpp.v16.station.errands import Errands
 from voltbench.ocpp.v16.station.notary import Notary
 from voltbench.ocpp.v16.station.registration import Registration
+from voltbench.ocpp.v16.station.security import SecurityEvents
 from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import MS_PER_SECOND, Instant
 
@@ -51,13 +52,16 @@ class Update(msgspec.Struct):
 class Firmware:
     """The firmware of a station. A newer wish takes the place of an update that is under way."""
 
-    __slots__ = ("_desk", "_errands", "_notary", "_registration", "_update")
+    __slots__ = ("_desk", "_errands", "_notary", "_registration", "_security", "_update")
 
-    def __init__(self, desk: Desk, registration: Registration, notary: Notary, errands: Errands) -> None:
+    def __init__(
+        self, desk: Desk, registration: Registration, notary: Notary, errands: Errands, security: SecurityEvents
+    ) -> None:
         self._desk = desk
         self._registration = registration
         self._notary = notary
         self._errands = errands
+        self._security = security
         self._update = Update("", 0)
 
     # --- what the CSMS asks for -------------------------------------------------------------------------------------
@@ -72,7 +76,7 @@ class Firmware:
         """Update when it is time, if who has signed it is trusted."""
         firmware = request.firmware
         if not self._notary.trusts_manufacturer(now, firmware.signing_certificate):
-            self._desk.security_event(now, "InvalidFirmwareSigningCertificate")
+            self._security.note(now, "InvalidFirmwareSigningCertificate")
             return m.SignedUpdateFirmwareResponse(status="InvalidCertificate")
         was_busy = self._update.step not in OVER
         wanted = Update(
@@ -94,15 +98,15 @@ class Firmware:
         """The CSMS asks how far it is, in the words of unsigned firmware."""
         step = self._update.step
         told: m.FirmwareStatus = step if step in ("Downloading", "Downloaded", "Installing") else "Idle"
-        self._desk.tell(now, m.FirmwareStatusNotification(status=told))
+        self._desk.call(now, m.FirmwareStatusNotification(status=told))
 
     def tell_signed(self, now: Instant) -> None:
         """The CSMS asks how far it is, in the words of signed firmware."""
         step, id = self._update.step, self._update.request_id
         if id is None:
-            self._desk.tell(now, m.SignedFirmwareStatusNotification(status="Idle"))
+            self._desk.call(now, m.SignedFirmwareStatusNotification(status="Idle"))
         else:
-            self._desk.tell(now, m.SignedFirmwareStatusNotification(status=step, request_id=id))
+            self._desk.call(now, m.SignedFirmwareStatusNotification(status=step, request_id=id))
 
     # --- step by step -----------------------------------------------------------------------------------------------
 
@@ -135,7 +139,7 @@ class Firmware:
         if update.request_id is not None:
             if not self._notary.verifies(update.certificate, update.signature, content):
                 self._step(now, update, "InvalidSignature")
-                self._desk.security_event(now, "InvalidFirmwareSignature")
+                self._security.note(now, "InvalidFirmwareSignature")
                 return
             self._step(now, update, "SignatureVerified")
         if not content:
@@ -188,7 +192,7 @@ class Firmware:
         if update.step in INSTALLING:
             self._desk.keep("version", update.version.encode())
             self._step(now, update, "Installed")
-            self._desk.security_event(now, "FirmwareUpdated", update.version)
+            self._security.note(now, "FirmwareUpdated", update.version)
 
     def restore(self, now: Instant, kept: bytes) -> None:
         """The station was killed on the way: what was not being installed yet is fetched again."""

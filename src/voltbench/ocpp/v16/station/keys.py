@@ -37,7 +37,7 @@ class Key:
 
 def _whole(least: int = 0, most: int = 2**31 - 1) -> Check:
     def check(text: str) -> bool:
-        return text.isascii() and text.lstrip("-").isdigit() and len(text) < 12 and least <= int(text) <= most
+        return text.isascii() and text.removeprefix("-").isdigit() and len(text) < 12 and least <= int(text) <= most
 
     return check
 
@@ -52,6 +52,10 @@ def _text(longest: int) -> Check:
 
 def _measurands(text: str) -> bool:
     return all(measurand in MEASURED for measurand in listed(text)) and len(listed(text)) <= len(MEASURED)
+
+
+def _units(text: str) -> bool:
+    return bool(listed(text)) and set(listed(text)) <= {"Current", "Power"}
 
 
 def _rotations(text: str) -> bool:
@@ -116,7 +120,7 @@ KEYS = (
     Key("ReserveConnectorZeroSupported", R, _boolean, "true"),
     # Smart charging
     Key("ChargeProfileMaxStackLevel", R, _whole(), "100"),
-    Key("ChargingScheduleAllowedChargingRateUnit", R, _text(20), "Current,Power"),
+    Key("ChargingScheduleAllowedChargingRateUnit", R, _units, "Current,Power"),
     Key("ChargingScheduleMaxPeriods", R, _whole(), "200"),
     Key("ConnectorSwitch3to1PhaseSupported", R, _boolean, "false"),
     Key("MaxChargingProfilesInstalled", R, _whole(), "100"),

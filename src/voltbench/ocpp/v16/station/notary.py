@@ -30,6 +30,9 @@ class Notary(Protocol):
     def take_own(self, now: Instant, chain: str, common_name: str, roots: Sequence[str]) -> bool:
         """Take a certificate for the key of the last request; return whether it is good for that."""
 
+    def has_own(self) -> bool:
+        """Whether there is a certificate of the station's own."""
+
     def is_valid(self, now: Instant, certificate: str) -> bool:
         """Whether this is a certificate, and its time has come and is not over."""
 

@@ -18,6 +18,8 @@ from voltbench.ocpp.v16.station.diagnostics import Diagnostics
 from voltbench.ocpp.v16.station.firmware import Firmware
 from voltbench.ocpp.v16.station.keys import BY_NAME, listed
 from voltbench.ocpp.v16.station.registration import Registration
+from voltbench.ocpp.v16.station.securing import Securing
+from voltbench.ocpp.v16.station.security import SecurityEvents
 from voltbench.ocpp.v16.station.transactions import Transactions, status_notification
 from voltbench.ocpp.v16.station.wiring import rotations
 from voltbench.ocpp.v16.vendor import transferred
@@ -33,7 +35,8 @@ _REFUSALS: dict[Status, m.ReservationStatus] = {
 class Operating:
     """The operator's hand on a station."""
 
-    __slots__ = ("_certificates", "_desk", "_diagnostics", "_firmware", "_registration", "_transactions")
+    __slots__ = ("_certificates", "_desk", "_diagnostics", "_firmware", "_registration", "_securing", "_security",
+                 "_transactions")  # fmt: skip
 
     def __init__(
         self,
@@ -43,6 +46,8 @@ class Operating:
         firmware: Firmware,
         diagnostics: Diagnostics,
         certificates: Certificates,
+        security: SecurityEvents,
+        securing: Securing,
     ) -> None:
         self._desk = desk
         self._registration = registration
@@ -50,13 +55,16 @@ class Operating:
         self._firmware = firmware
         self._diagnostics = diagnostics
         self._certificates = certificates
+        self._security = security
+        self._securing = securing
 
     # --- availability and locks -------------------------------------------------------------------------------------
 
     def change_availability(self, now: Instant, request: m.ChangeAvailability) -> m.ChangeAvailabilityResponse:
         """Let an EVSE be used, or not, over reboots too. OCPP 1.6 edition 2, section 5.2."""
         evse, operative = request.connector_id, request.type == "Operative"
-        if not 0 <= evse <= len(self._desk.life.evses):
+        is_barred = operative and evse > 0 and not self._desk.life.operative  # with the whole station
+        if is_barred or not 0 <= evse <= len(self._desk.life.evses):
             return m.ChangeAvailabilityResponse(status="Rejected")
         at_once = self._desk.life.set_operative(now, evse, operative)
         for id in [evse] if evse else range(len(self._desk.life.evses) + 1):
@@ -64,7 +72,10 @@ class Operating:
         return m.ChangeAvailabilityResponse(status="Accepted" if at_once else "Scheduled")
 
     def unlock(self, _now: Instant, request: m.UnlockConnector) -> m.UnlockConnectorResponse:
-        """Let go of the plug; a captive cable has no lock here. OCPP 1.6 edition 2, section 5.18."""
+        """Let go of the plug; a captive cable has no lock here. OCPP 1.6 edition 2, section 5.18.
+
+        The lock of a socket that holds no cable opens all the same.
+        """
         life, evse = self._desk.life, request.connector_id
         if not 1 <= evse <= len(life.evses) or not life.evse(evse).feed.model.is_socket:
             return m.UnlockConnectorResponse(status="NotSupported")
@@ -76,6 +87,8 @@ class Operating:
     def reserve(self, now: Instant, request: m.ReserveNow) -> m.ReserveNowResponse:
         """Keep an EVSE for somebody. OCPP 1.6 edition 2, section 5.13."""
         expires_at = instant(request.expiry_date)
+        if request.connector_id == 0 and not self._desk.configuration.is_on("ReserveConnectorZeroSupported"):
+            return m.ReserveNowResponse(status="Rejected")
         if not 0 <= request.connector_id <= len(self._desk.life.evses) or expires_at <= now:
             return m.ReserveNowResponse(status="Rejected")
         group = None if request.parent_id_tag is UNSET else request.parent_id_tag
@@ -106,9 +119,11 @@ class Operating:
     def change_configuration(self, now: Instant, request: m.ChangeConfiguration) -> m.ChangeConfigurationResponse:
         """Change a configuration key, and what goes by it."""
         keys = self._desk.configuration
+        profile = keys.text("SecurityProfile")
         response = keys.change(request, self._hindrance)
         if response.status in ("Accepted", "RebootRequired"):
             self._desk.keep(f"key/{request.key.lower()}", keys.text(_name(request.key)).encode())
+            self._securing.try_out(profile)
             self._adopt(now, _name(request.key))
         return response
 
@@ -118,15 +133,7 @@ class Operating:
             parts, most = listed(setting), self._desk.configuration.whole("ConnectorPhaseRotationMaxLength")
             is_known = max(rotations(parts) or {}, default=0) <= len(self._desk.life.evses)
             return None if is_known and len(parts) <= most else "Rejected"
-        return self._security_hindrance(setting) if name == "SecurityProfile" else None
-
-    def _security_hindrance(self, setting: str) -> m.ConfigurationStatus | None:
-        """A security profile is never lowered, and asks for what it works with (whitepaper, section 2.2)."""
-        keys = self._desk.configuration
-        wanted, now = int(setting), keys.whole("SecurityProfile")
-        without_key = wanted in (1, 2) and not keys.text("AuthorizationKey")
-        without_root = wanted >= 2 and not self._certificates.has_root()
-        return "Rejected" if wanted < now or without_key or without_root else None
+        return self._securing.hindrance(setting) if name == "SecurityProfile" else None
 
     def _adopt(self, now: Instant, name: str) -> None:
         """Go by a key that has changed."""
@@ -135,7 +142,7 @@ class Operating:
         elif name == "HeartbeatInterval":
             self._registration.heartbeat_changed(now)
         elif name in ("AuthorizationKey", "SecurityProfile"):
-            self._desk.security_event(now, "ReconfigurationOfSecurityParameters", name)
+            self._security.note(now, "ReconfigurationOfSecurityParameters", name)
             self._desk.afterwards.append(self._registration.reconnect)
 
     def adopt_all(self, now: Instant) -> None:
@@ -143,10 +150,10 @@ class Operating:
         for adopt in ADOPTED.values():
             adopt(now, self._desk.life, self._desk.configuration)
 
-    def tell_startup(self, now: Instant) -> None:
+    def note_startup(self, now: Instant) -> None:
         """A station that has anything to do with security tells of its boot (whitepaper, section 4)."""
         if self._desk.configuration.whole("SecurityProfile") > 0:
-            self._desk.security_event(now, "StartupOfTheDevice")
+            self._security.note(now, "StartupOfTheDevice")
 
     # --- triggers ---------------------------------------------------------------------------------------------------
 
@@ -190,7 +197,7 @@ class Operating:
 
     def _read(self, now: Instant, evses: list[int]) -> None:
         for evse in evses:
-            self._transactions.read_now(evse, self._desk.life.evse(evse).feed.reading(now))
+            self._transactions.read_now(now, evse, self._desk.life.evse(evse).feed.reading(now))
 
     def _status(self, now: Instant, evses: list[int]) -> None:
         life = self._desk.life
@@ -216,8 +223,8 @@ class Operating:
         evse = int(key.removeprefix("operative/"))
         if evse == 0:
             self._desk.life.operative = False
-        else:
-            self._desk.life.evse(evse).operative = False
+        for at in self._desk.life.evses if evse == 0 else [self._desk.life.evse(evse)]:
+            at.operative = False
 
 
 def _name(key: str) -> str:

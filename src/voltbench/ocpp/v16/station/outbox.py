@@ -18,6 +18,9 @@ from voltbench.quantities import DurationMs, Instant
 NO_ID = -1
 """The transaction id of a transaction whose start no CSMS has ever confirmed."""
 
+MOST_IDLE = 200
+"""Readings outside of transactions that wait, at most: what nobody pays for need not fill a station that is offline."""
+
 _KINDS: dict[str, type[Struct]] = {kind.__name__: kind for kind in (StartTransaction, MeterValues, StopTransaction)}
 
 
@@ -45,18 +48,22 @@ class Kept(msgspec.Struct, array_like=True):
 
 
 class Outbox:
-    """The messages about transactions, first come first served. `keep` is told what must not be lost, if anything."""
+    """The messages about transactions, first come first served, and after them the readings outside of transactions.
 
-    __slots__ = ("_ids", "_keep", "_last", "_waiting")
+    `keep` is told what must not be lost, if anything.
+    """
+
+    __slots__ = ("_idle", "_ids", "_keep", "_last", "_waiting")
 
     def __init__(self, keep: Callable[[str, bytes | None], None] | None) -> None:
         self._keep = keep
         self._waiting: deque[Entry] = deque()
+        self._idle: deque[Entry] = deque()
         self._ids: dict[int, int] = {}
         self._last = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._idle)
 
     # --- transaction ids --------------------------------------------------------------------------------------------
 
@@ -66,7 +73,8 @@ class Outbox:
 
     def number(self, transaction_id: int) -> int | None:
         """Our own number of what the CSMS calls so."""
-        return next((number for number, id in self._ids.items() if id == transaction_id), None)
+        known = (number for number, id in self._ids.items() if id == transaction_id != NO_ID)
+        return next(known, None)
 
     def call_it(self, number: int, transaction_id: int) -> None:
         """The CSMS has said what it calls a transaction."""
@@ -80,14 +88,26 @@ class Outbox:
         """One more to be told."""
         self._last += 1
         entry = Entry(self._last, id, number, request)
-        self._waiting.append(entry)
+        if number:
+            self._waiting.append(entry)
+        else:
+            self._put_idle(entry)
         self._write(entry)
+
+    def _put_idle(self, entry: Entry) -> None:
+        self._idle.append(entry)
+        if len(self._idle) > MOST_IDLE:
+            forgotten = self._idle.popleft()
+            if self._keep is not None:
+                self._keep(_key(forgotten.sequence), None)
 
     def next(self, now: Instant) -> Entry | None:
         """The message whose turn it is, under the transaction id that it has by now; None where it has to wait."""
-        if not self._waiting or self._waiting[0].not_before > now:
+        waiting = self._waiting
+        queue = waiting if waiting and waiting[0].not_before <= now else self._idle
+        if not queue or queue[0].not_before > now:
             return None
-        entry = self._waiting[0]
+        entry = queue[0]
         known = self._ids.get(entry.number)
         if known is not None and not isinstance(entry.request, StartTransaction):
             entry.request = msgspec.structs.replace(entry.request, transaction_id=known)
@@ -95,11 +115,15 @@ class Outbox:
 
     def next_wakeup(self) -> Instant | None:
         """When a message may be tried again."""
-        return self._waiting[0].not_before if self._waiting and self._waiting[0].attempts else None
+        first = [queue[0] for queue in (self._waiting, self._idle) if queue]
+        return min((entry.not_before for entry in first if entry.attempts), default=None)
 
     def told(self, entry: Entry) -> None:
-        """The first message was answered, or is given up."""
-        self._waiting.popleft()
+        """The first message of its queue was answered, or is given up."""
+        if entry.number:
+            self._waiting.popleft()
+        elif self._idle and self._idle[0] is entry:  # it may have had to make room meanwhile
+            self._idle.popleft()
         is_over = isinstance(entry.request, StopTransaction)
         if is_over:
             self._ids.pop(entry.number, None)
@@ -109,7 +133,9 @@ class Outbox:
                 self._keep(f"transaction/{entry.number}", None)
 
     def refused(self, now: Instant, entry: Entry, most_attempts: int, retry_ms: DurationMs) -> None:
-        """The CSMS could not process the first message: try again later, or give it up after so many attempts."""
+        """The CSMS could not process a message: try it again later, or give it up after so many attempts."""
+        if not (entry.number or (self._idle and self._idle[0] is entry)):
+            return  # it had to make room meanwhile
         entry.attempts += 1
         if entry.attempts >= most_attempts:
             if isinstance(entry.request, StartTransaction):
@@ -129,7 +155,8 @@ class Outbox:
             return
         entry = msgspec.json.decode(kept, type=Kept)
         request = read(_KINDS[entry.action], entry.request)
-        self._waiting.append(Entry(int(rest), entry.id, entry.number, request, entry.attempts))
+        waiting = Entry(int(rest), entry.id, entry.number, request, entry.attempts)
+        (self._waiting if waiting.number else self._idle).append(waiting)
         self._last = int(rest)
 
     def _write(self, entry: Entry) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from voltbench.charging.profile import Kind, Period, Profile, Purpose, Recurrency, Schedule, Stretch, Supply, Unit
 from voltbench.errors import NotFound
@@ -37,7 +37,13 @@ _NAMES: dict[Purpose, m.ChargingProfilePurposeType] = {
     Purpose.TX_DEFAULT: "TxDefaultProfile",
     Purpose.TX: "TxProfile",
 }
+_UNITS = {Unit.A: "Current", Unit.W: "Power"}
+"""What ChargingScheduleAllowedChargingRateUnit calls the unit of a schedule."""
+
 LONGEST_WINDOW_S = 7 * 86_400
+
+LARGEST_LIMIT = 1e9
+"""In W or A: more than any station has, and still a number after whatever is done to it."""
 """Composite schedules reach no further."""
 
 
@@ -54,7 +60,7 @@ class Profiles:
         """Install a profile. OCPP 1.6 edition 2, sections 3.13 and 5.16."""
         sent, evse = request.cs_charging_profiles, request.connector_id
         profile = profile_of(sent)
-        if not (self._is_allowed(evse, profile) and self._is_for_us(evse, sent, profile)):
+        if not (is_acceptable(self._desk, evse, profile) and self._is_for_us(evse, sent, profile)):
             return SetChargingProfileResponse(status="Rejected")
         life = self._desk.life
         for at, gone in life.profiles.install(now, evse, profile):
@@ -63,22 +69,6 @@ class Profiles:
             self._desk.keep(_key(evse, profile), msgspec.json.encode((now, sent)))
         life.changed(now)
         return SetChargingProfileResponse(status="Accepted")
-
-    def _is_allowed(self, evse: int, profile: Profile) -> bool:
-        keys, schedule = self._desk.configuration, profile.schedule
-        starts = [period.start_s for period in schedule.periods]
-        known = sum(1 for at, other in self._desk.life.profiles if other.id != profile.id or at != evse)
-        return (
-            0 <= evse <= len(self._desk.life.evses)
-            and 0 <= profile.stack_level <= keys.whole("ChargeProfileMaxStackLevel")
-            and 0 < len(starts) <= keys.whole("ChargingScheduleMaxPeriods")
-            and starts[0] == 0
-            and all(a < b for a, b in pairwise(starts))
-            and all(period.limit >= 0.0 and 1 <= period.phases <= 3 for period in schedule.periods)
-            and (schedule.duration_s is None or schedule.duration_s > 0)
-            and (profile.kind is Kind.RECURRING) == (profile.recurrency is not None)
-            and known < keys.whole("MaxChargingProfilesInstalled")
-        )
 
     def _is_for_us(self, evse: int, sent: ChargingProfile, profile: Profile) -> bool:
         if profile.purpose is Purpose.STATION_MAX:
@@ -136,6 +126,24 @@ class Profiles:
         self._desk.life.profiles.install(since, int(evse), profile_of(read(ChargingProfile, payload)))
 
 
+def is_acceptable(desk: Desk, evse: int, profile: Profile) -> bool:
+    """Whether a station takes a profile for an EVSE at all, by what its keys allow; 0 is the whole station."""
+    keys, schedule = desk.configuration, profile.schedule
+    starts = [period.start_s for period in schedule.periods]
+    return (
+        0 <= evse <= len(desk.life.evses)
+        and 0 <= profile.stack_level <= keys.whole("ChargeProfileMaxStackLevel")
+        and _UNITS[schedule.unit] in keys.listed("ChargingScheduleAllowedChargingRateUnit")
+        and 0 < len(starts) <= keys.whole("ChargingScheduleMaxPeriods")
+        and starts[0] == 0
+        and all(a < b for a, b in pairwise(starts))
+        and all(0.0 <= period.limit <= LARGEST_LIMIT and 1 <= period.phases <= 3 for period in schedule.periods)
+        and (schedule.duration_s is None or schedule.duration_s > 0)
+        and (profile.kind is Kind.RECURRING) == (profile.recurrency is not None)
+        and desk.life.profiles.beside(evse, profile) < keys.whole("MaxChargingProfilesInstalled")
+    )
+
+
 def _key(evse: int, profile: Profile) -> str:
     return f"profile/{evse}/{profile.id}"
 
@@ -165,8 +173,8 @@ def profile_of(sent: ChargingProfile) -> Profile:
     )
 
 
-def _instant(timestamp: str | msgspec.UnsetType) -> Instant | None:
-    return None if isinstance(timestamp, msgspec.UnsetType) else instant(timestamp)
+def _instant(timestamp: str | UnsetType) -> Instant | None:
+    return None if isinstance(timestamp, UnsetType) else instant(timestamp)
 
 
 def _schedule(
@@ -185,11 +193,22 @@ def _schedule(
         start_schedule=rfc3339(now),
         charging_rate_unit=unit.value,
         charging_schedule_period=tuple(
-            ChargingSchedulePeriod(
-                start_period=(s.start - now) // MS_PER_SECOND,
-                limit=round(limit(s), 1),
-                number_phases=UNSET if phases(s) == 3 else phases(s),
+            _without_repeats(
+                ChargingSchedulePeriod(
+                    start_period=(s.start - now) // MS_PER_SECOND,
+                    limit=round(limit(s), 1),
+                    number_phases=UNSET if phases(s) == 3 else phases(s),
+                )
+                for s in stretches
             )
-            for s in stretches
         ),
     )
+
+
+def _without_repeats(periods: Iterable[ChargingSchedulePeriod]) -> Iterator[ChargingSchedulePeriod]:
+    """Periods that say something else than the one before: another profile may say the same."""
+    last: tuple[float, int | UnsetType] | None = None
+    for period in periods:
+        if (period.limit, period.number_phases) != last:
+            yield period
+        last = period.limit, period.number_phases

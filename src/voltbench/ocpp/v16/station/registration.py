@@ -49,10 +49,11 @@ class Registration:
     __slots__ = (
         "_accepted",
         "_attempts",
+        "_back_at",
         "_desk",
         "_due",
         "_heartbeat_at",
-        "_is_restarting",
+        "_may_boot_at",
         "_restart_by",
         "firmware_version",
         "identity",
@@ -71,29 +72,35 @@ class Registration:
         self._due: Instant | None = now
         self._heartbeat_at: Instant | None = None
         self._restart_by: Instant | None = None
-        self._is_restarting = False
+        self._back_at: Instant | None = None
+        self._may_boot_at = now
 
     # --- connecting -------------------------------------------------------------------------------------------------
 
     def connected(self, now: Instant) -> None:
-        """The line stands: boot, unless that was done before and only the line was gone."""
+        """The line stands: boot as soon as that may be, unless it was done before and only the line was gone."""
+        if self._back_at is not None:
+            self._desk.orders.append(HangUp())  # nobody is at home until the station has booted
+            return
         self._desk.open()
         self._attempts, self._due = 0, None
         if self.status == "Accepted":
             self._desk.may_call = True
             self._heartbeat_in(now)
             self._accepted(now, False)
+        elif now < self._may_boot_at:
+            self._due = self._may_boot_at
         else:
             self.boot(now)
 
     def disconnected(self, now: Instant) -> None:
-        """The line is gone, or could not be had: try again, later each time."""
+        """The line is gone, or could not be had: try again, later each time, or when the station has booted."""
         self._desk.close(now)
         self._heartbeat_at = None
-        if not self._is_restarting:
+        if self._back_at is None:
             wait_ms = min(LONGEST_WAIT_MS, SHORTEST_WAIT_MS << min(self._attempts, 16))
             self._attempts += 1
-            self._due = now + max(1, int(wait_ms * (0.5 + self._desk.chance())))
+            self._due = now + self._desk.network_ms(wait_ms * (0.5 + self._desk.chance()))
 
     # --- booting ----------------------------------------------------------------------------------------------------
 
@@ -116,16 +123,20 @@ class Registration:
         if isinstance(response, BootNotificationResponse):
             self.status = response.status
             self.interval_s = response.interval if response.interval > 0 else UNASKED_WAIT_S
-        if self._desk.peer is None:
-            return
-        if isinstance(response, BootNotificationResponse) and response.status == "Accepted":
-            if response.interval > 0:
-                self._desk.configuration.set("HeartbeatInterval", str(response.interval))
-            self._desk.may_call = True
-            self._heartbeat_in(now)
-            self._accepted(now, True)
-        else:
-            self._due = now + self.interval_s * MS_PER_SECOND
+            if response.status == "Accepted":
+                self._welcome(now, response.interval)
+            else:
+                self._desk.may_call, self._heartbeat_at = False, None
+                self._due = self._may_boot_at = now + self._desk.network_ms(self.interval_s * MS_PER_SECOND)
+        elif self._desk.peer is not None and self.status != "Accepted":
+            self._due = now + self._desk.network_ms(self.interval_s * MS_PER_SECOND)
+
+    def _welcome(self, now: Instant, interval_s: int) -> None:
+        if interval_s > 0:
+            self._desk.configuration.set("HeartbeatInterval", str(interval_s))
+        self._desk.may_call = True
+        self._heartbeat_in(now)
+        self._accepted(now, True)
 
     def _heartbeat_in(self, now: Instant) -> None:
         self._heartbeat_at = now + self._desk.configuration.whole("HeartbeatInterval") * MS_PER_SECOND
@@ -138,48 +149,56 @@ class Registration:
     # --- restarting -------------------------------------------------------------------------------------------------
 
     def restart(self, now: Instant, reason: StopReason, within_ms: DurationMs = 0) -> None:
-        """End transactions, hang up when all is told or time is over, and come back after a while."""
+        """End transactions, hang up when all is told or time is over, and come back after a while.
+
+        Nobody is served until then. A station that is booting already goes on doing so.
+        """
+        if self._back_at is not None:
+            return
+        self._desk.life.maintain(now, True)
         self._desk.life.restart(now, reason)
         self._restart_by = now + within_ms
 
     def hang_up(self, now: Instant, all_told: bool) -> None:
-        """Go away for the reboot, if it is time."""
+        """Go away for the reboot, if it is time; a line that is being dialled is not waited for."""
         if self._restart_by is None or not (all_told or now >= self._restart_by):
             return
-        self._restart_by, self._is_restarting = None, True
-        if self._desk.peer is not None:
-            self._desk.send()
-            self._desk.orders.append(HangUp())
-            self._desk.close(now)
-        self.status, self._heartbeat_at = None, None
-        self._due = now + REBOOT_MS
+        self._leave_line(now)
+        self.status, self._may_boot_at = None, now
+        self._restart_by, self._due, self._back_at = None, None, now + REBOOT_MS
 
     def reconnect(self, now: Instant, wait_ms: DurationMs = 0) -> None:
         """Close the line and open it again, with other credentials perhaps."""
-        if self._desk.peer is not None:
-            self._desk.send()
-            self._desk.orders.append(HangUp())
+        if self._back_at is None:
+            self._leave_line(now)
+            self._attempts, self._due = 0, now + wait_ms
+
+    def _leave_line(self, now: Instant) -> None:
+        """Say what is to be said, and hang up, or stop dialling."""
+        self._desk.send()
+        self._desk.orders.append(HangUp())
         self._desk.close(now)
         self._heartbeat_at = None
-        self._attempts, self._due = 0, now + wait_ms
 
     # --- time -------------------------------------------------------------------------------------------------------
 
     def next_wakeup(self) -> Instant | None:
         """When something is due."""
-        return earliest(self._due, self._heartbeat_at, self._restart_by)
+        return earliest(self._due, self._heartbeat_at, self._restart_by, self._back_at)
 
     def wake(self, now: Instant) -> bool:
         """Do what is due; return whether the station has booted just now."""
-        has_booted = False
+        has_booted = self._back_at is not None and self._back_at <= now
+        if has_booted:
+            self._back_at, self._due = None, now
         if self._due is not None and self._due <= now:
             self._due = None
-            has_booted, self._is_restarting = self._is_restarting, False
             if self._desk.peer is None:
                 self._desk.orders.append(Connect())
             else:
                 self.boot(now)
         if self._heartbeat_at is not None and self._heartbeat_at <= now:
-            self._desk.tell(now, Heartbeat())
+            if self._desk.peer is not None and self._desk.peer.is_idle:  # else it is heard of anyway
+                self._desk.tell(now, Heartbeat())
             self._heartbeat_in(now)
         return has_booted

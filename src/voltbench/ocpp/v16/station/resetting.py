@@ -39,7 +39,7 @@ class Resetting:
         if not self._desk.life.cannot_restart:
             soft = kind == "Soft"
             reason = StopReason.SOFT_RESET if soft else StopReason.HARD_RESET
-            self._registration.restart(now, reason, LAST_WORDS_MS if soft else 0)
+            self._registration.restart(now, reason, self._desk.network_ms(LAST_WORDS_MS) if soft else 0)
             return
         self._desk.diary.append((now, "a reset has failed"))
         if retries > 0:

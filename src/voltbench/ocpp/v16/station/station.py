@@ -39,6 +39,8 @@ from voltbench.ocpp.v16.station.operating import Operating
 from voltbench.ocpp.v16.station.profiles import Profiles
 from voltbench.ocpp.v16.station.registration import Identity, Registration
 from voltbench.ocpp.v16.station.resetting import Resetting
+from voltbench.ocpp.v16.station.securing import Securing
+from voltbench.ocpp.v16.station.security import SecurityEvents
 from voltbench.ocpp.v16.station.transactions import Transactions, status_notification
 from voltbench.ocpp.v16.station.wiring import usual
 from voltbench.quantities import Instant, earliest
@@ -50,7 +52,8 @@ class Station:
 
     `fixed` are configuration keys whose first setting is this station's own; `new_id` gives message ids, `chance`
     numbers from 0 to 1. Whatever it is told, look at `orders` afterwards, and at `next_wakeup`. Whoever stands beside
-    it may listen to what happens there: `on_fact`.
+    it may listen to what happens there: `on_fact`. `speed` is how much faster its time passes than the network's: what
+    waits for the CSMS waits by that one's time. `is_tls` says that its line is secured by TLS.
     """
 
     def __init__(
@@ -64,30 +67,46 @@ class Station:
         chance: Callable[[], float],
         fixed: Mapping[str, str] | None = None,
         memory: Mapping[str, bytes] | None = None,
+        speed: float = 1.0,
+        is_tls: bool = False,
     ) -> None:
         kept = {} if memory is None else memory
         registers = [float(kept.get(f"register/{i}", b"0")) for i in range(1, len(model.connectors) + 1)]
         configuration = Configuration(own_keys(model) | dict(fixed or {}))
         self.life = StationLife(model, registers, int(kept.get("last", b"0")))
-        self._desk = desk = Desk(self.life, configuration, new_id, chance, keeps=memory is not None)
+        self._desk = desk = Desk(self.life, configuration, new_id, chance, keeps=memory is not None, speed=speed)
         self.registration = Registration(desk, identity, now, self._accepted)
         self.authorizing = Authorizing(desk)
         self.transactions = Transactions(desk, self.authorizing)
         self._profiles = Profiles(desk, self.transactions.outbox)
         self._errands = Errands(desk)
+        self._security = SecurityEvents(desk, self._errands)
         self._resetting = Resetting(desk, self.registration, self._errands)
-        self._firmware = Firmware(desk, self.registration, notary, self._errands)
-        self._diagnostics = Diagnostics(desk, identity.id, self._errands)
-        self.certificates = Certificates(desk, notary, identity.id, self.registration.reconnect)
+        self._firmware = Firmware(desk, self.registration, notary, self._errands, self._security)
+        self._diagnostics = Diagnostics(desk, identity.id, self._errands, self._security)
+        self.certificates = Certificates(
+            desk, notary, identity.id, self._security, self.registration.reconnect, is_tls=is_tls
+        )
+        self._securing = Securing(desk, self.certificates, self._security)
         self._operating = Operating(
-            desk, self.registration, self.transactions, self._firmware, self._diagnostics, self.certificates
+            desk,
+            self.registration,
+            self.transactions,
+            self._firmware,
+            self._diagnostics,
+            self.certificates,
+            self._security,
+            self._securing,
         )
         self._hears = self._hearers()
+        self._handles = self._handlers()
+        self._in_hand: str | None = None
         self.on_fact: Callable[[Instant, Happening], None] | None = None
         self._told: dict[int, tuple[str, str]] = {}
         self._restore(now, kept)
         self._operating.adopt_all(now)
         self.life.restart(now, StopReason.POWER_LOSS)
+        self._operating.note_startup(now)
         self._follow(now)
 
     # --- what it is -------------------------------------------------------------------------------------------------
@@ -112,6 +131,11 @@ class Station:
         """Whether the line stands."""
         return self._desk.peer is not None
 
+    @property
+    def overdue(self) -> int:
+        """How many of its calls were not answered in time."""
+        return self._desk.overdue
+
     def orders(self) -> list[Order]:
         """What the shell has to do now, in this order; each is told once."""
         orders, self._desk.orders = self._desk.orders, []
@@ -122,10 +146,13 @@ class Station:
     def connected(self, now: Instant) -> None:
         """The line to the CSMS stands."""
         self.registration.connected(now)
+        self._securing.works()
         self._follow(now)
 
     def disconnected(self, now: Instant) -> None:
         """The line is gone, or could not be had."""
+        if not self.is_connected:
+            self._securing.missed(now)
         self.registration.disconnected(now)
         self._follow(now)
 
@@ -150,20 +177,23 @@ class Station:
         peer = self._desk.peer
         if peer is None or self.registration.status == "Rejected":
             return  # who was rejected does not answer (section 4.2)
-        handle = self._handler(called.action)
+        handle = self._handles.get(called.action)
         self._desk.diary.append((now, f"asked to {called.action}"))
         if handle is None:
             peer.refuse(called.id, Fault.NOT_SUPPORTED, f"{called.action} is not supported")
             return
+        self._in_hand = called.id
         peer.answer(called.id, handle(now, called.request))
+        self._in_hand = None
         self._desk.send()
 
-    def _handler(self, action: str) -> Callable[[Instant, Any], Struct] | None:
-        if action not in HANDLERS:
-            return None
-        part, name = HANDLERS[action]
-        found: Callable[[Instant, Any], Struct] = getattr(getattr(self, part), name)
-        return found
+    def stumble(self, now: Instant) -> None:
+        """What was being done could not be, by a fault of ours: who asked for it is told so, and the rest is done."""
+        id, self._in_hand = self._in_hand, None
+        self._desk.diary.append((now, "stumbled"))
+        if id is not None and self._desk.peer is not None:
+            self._desk.peer.refuse(id, Fault.INTERNAL, "this is a fault of the station; its log says more")
+        self._follow(now)
 
     def transferred(self, now: Instant, id: int, content: bytes | None) -> None:
         """A transfer has come to its end: what it brought, or None where it failed."""
@@ -226,19 +256,27 @@ class Station:
     # --- following what happens -------------------------------------------------------------------------------------
 
     def _follow(self, now: Instant) -> None:
-        """Do what was put off, let the parts hear of what has happened, and say what can be said."""
-        while self._desk.afterwards or self.life.happened:
-            for act in self._desk.put_off():
-                act(now)
-            for fact in self.life.happenings():
-                hears = self._hears.get(type(fact))
-                if hears is not None:
-                    hears(now, fact)
-                if self.on_fact is not None:
-                    self.on_fact(now, fact)
+        """Do what was put off, let the parts hear of what has happened, and say what can be said.
+
+        Each is taken off its list before it is done: where one of them stumbles, the others are still there.
+        """
+        afterwards, happened = self._desk.afterwards, self.life.happened
+        while afterwards or happened:
+            while afterwards:
+                afterwards.pop(0)(now)
+            while happened:
+                self._spread(now, happened.pop(0))
         self.registration.hang_up(now, all_told=not self.transactions.outbox)
+        self._security.pump(now)
         self.transactions.pump(now)
         self._desk.send()
+
+    def _spread(self, now: Instant, fact: Happening) -> None:
+        hears = self._hears.get(type(fact))
+        if hears is not None:
+            hears(now, fact)
+        if self.on_fact is not None:
+            self.on_fact(now, fact)
 
     def _hearers(self) -> dict[type[Happening], Callable[[Instant, Any], object]]:
         """Who hears of what."""
@@ -251,10 +289,46 @@ class Station:
             ReservationOver: self._operating.reservation_over,
         }
 
+    def _handlers(self) -> dict[str, Callable[[Instant, Any], Struct]]:
+        """Which part does what the CSMS asks for."""
+        return {
+            "CancelReservation": self._operating.cancel_reservation,
+            "CertificateSigned": self.certificates.signed,
+            "ChangeAvailability": self._operating.change_availability,
+            "ChangeConfiguration": self._operating.change_configuration,
+            "ClearCache": self.authorizing.clear_cache,
+            "ClearChargingProfile": self._profiles.clear,
+            "DataTransfer": self._operating.data_transfer,
+            "DeleteCertificate": self.certificates.delete,
+            "ExtendedTriggerMessage": self._operating.trigger_extended,
+            "GetCompositeSchedule": self._profiles.composite,
+            "GetConfiguration": self._operating.get_configuration,
+            "GetDiagnostics": self._diagnostics.get,
+            "GetInstalledCertificateIds": self.certificates.tell,
+            "GetLocalListVersion": self.authorizing.list_version,
+            "GetLog": self._diagnostics.get_log,
+            "InstallCertificate": self.certificates.install,
+            "RemoteStartTransaction": self.transactions.remote_start,
+            "RemoteStopTransaction": self.transactions.remote_stop,
+            "ReserveNow": self._operating.reserve,
+            "Reset": self._resetting.reset,
+            "SendLocalList": self.authorizing.take_list,
+            "SetChargingProfile": self._profiles.install,
+            "SignedUpdateFirmware": self._firmware.update_signed,
+            "TriggerMessage": self._operating.trigger,
+            "UnlockConnector": self._operating.unlock,
+            "UpdateFirmware": self._firmware.update,
+        }
+
     def _tell_status(self, now: Instant, fact: StatusChanged) -> None:
-        told = (fact.status.value, fact.error or "")
-        if self._told.get(fact.evse) != told and self._desk.tell(now, status_notification(fact)):
-            self._told[fact.evse] = told
+        evse, told = fact.evse, (fact.status.value, fact.error or "")
+
+        def answered(_now: Instant, response: Struct | None) -> None:
+            if response is None and self._told.get(evse) == told:
+                del self._told[evse]  # nobody has heard it: the next line that stands will tell
+
+        if self._told.get(evse) != told and self._desk.tell(now, status_notification(fact), answered):
+            self._told[evse] = told
 
     def _accepted(self, now: Instant, has_booted: bool) -> None:
         """The CSMS listens: tell it of each EVSE, after a boot of all, else of those that are something else now."""
@@ -262,7 +336,6 @@ class Station:
             self._told.clear()
             self._firmware.booted(now)
             self._diagnostics.booted(now)
-            self._operating.tell_startup(now)
         for evse in range(len(self.life.evses) + 1):
             error = self.life.evse(evse).fault if evse else self.life.fault
             self._tell_status(now, StatusChanged(now, evse, self.life.status(evse), error))
@@ -272,6 +345,7 @@ class Station:
         self.life.maintain(now, False)
         self.life.restart(now, StopReason.REBOOT)
         self._operating.adopt_all(now)
+        self._operating.note_startup(now)
 
     # --- what was kept ----------------------------------------------------------------------------------------------
 
@@ -284,6 +358,8 @@ class Station:
             "queue": self.transactions.outbox.restore,
             "profile": self._profiles.restore,
             "roots": self.certificates.restore,
+            "former": self._securing.restore,
+            "event": self._security.restore,
             "reservation": self._operating.restore_reservation,
             "operative": self._operating.restore_availability,
             "firmware": lambda _, kept: self._firmware.restore(now, kept),
@@ -310,34 +386,3 @@ def own_keys(model: StationModel) -> dict[str, str]:
         "ConnectorPhaseRotationMaxLength": str(len(connectors) + 1),
         "ConnectorSwitch3to1PhaseSupported": str(model.switches_phases).lower(),
     }
-
-
-HANDLERS: dict[str, tuple[str, str]] = {
-    "CancelReservation": ("_operating", "cancel_reservation"),
-    "CertificateSigned": ("certificates", "signed"),
-    "ChangeAvailability": ("_operating", "change_availability"),
-    "ChangeConfiguration": ("_operating", "change_configuration"),
-    "ClearCache": ("authorizing", "clear_cache"),
-    "ClearChargingProfile": ("_profiles", "clear"),
-    "DataTransfer": ("_operating", "data_transfer"),
-    "DeleteCertificate": ("certificates", "delete"),
-    "ExtendedTriggerMessage": ("_operating", "trigger_extended"),
-    "GetCompositeSchedule": ("_profiles", "composite"),
-    "GetConfiguration": ("_operating", "get_configuration"),
-    "GetDiagnostics": ("_diagnostics", "get"),
-    "GetInstalledCertificateIds": ("certificates", "tell"),
-    "GetLocalListVersion": ("authorizing", "list_version"),
-    "GetLog": ("_diagnostics", "get_log"),
-    "InstallCertificate": ("certificates", "install"),
-    "RemoteStartTransaction": ("transactions", "remote_start"),
-    "RemoteStopTransaction": ("transactions", "remote_stop"),
-    "ReserveNow": ("_operating", "reserve"),
-    "Reset": ("_resetting", "reset"),
-    "SendLocalList": ("authorizing", "take_list"),
-    "SetChargingProfile": ("_profiles", "install"),
-    "SignedUpdateFirmware": ("_firmware", "update_signed"),
-    "TriggerMessage": ("_operating", "trigger"),
-    "UnlockConnector": ("_operating", "unlock"),
-    "UpdateFirmware": ("_firmware", "update"),
-}
-"""Which part does what the CSMS asks for."""

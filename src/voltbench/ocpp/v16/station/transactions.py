@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec import UNSET, Struct
 
-from voltbench.charging.authorization import TokenInfo
+from voltbench.charging.authorization import TokenInfo, TokenStatus
 from voltbench.charging.evse import Transaction
 from voltbench.charging.feed import Reading
 from voltbench.charging.happenings import (
@@ -17,8 +17,8 @@ from voltbench.charging.happenings import (
     TransactionEnded,
     TransactionStarted,
 )
-from voltbench.charging.profile import Profile
-from voltbench.charging.status import StopReason
+from voltbench.charging.profile import Profile, Purpose
+from voltbench.charging.status import Status, StopReason
 from voltbench.ocpp.v16.messages import (
     ChargePointErrorCode,
     MeterValue,
@@ -38,12 +38,16 @@ from voltbench.ocpp.v16.station.authorizing import Authorizing, info_of
 from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.ocpp.v16.station.meters import meter_value, whole_wh
 from voltbench.ocpp.v16.station.outbox import Entry, Outbox
-from voltbench.ocpp.v16.station.profiles import profile_of
+from voltbench.ocpp.v16.station.profiles import is_acceptable, profile_of
 from voltbench.ocpp.v16.vendor import VENDOR
 from voltbench.quantities import MS_PER_SECOND, Instant, rfc3339
 
 MOST_READINGS = 500
 """Readings of one transaction that its stop carries; then every other one is left out."""
+
+
+_MEANT_FROM_AFAR = {Status.PREPARING: 0, Status.RESERVED: 1, Status.AVAILABLE: 2, Status.FINISHING: 3}
+"""Which EVSE a remote start most likely means that says none: a car that has charged already may be a stranger's."""
 
 
 class KeptTransaction(msgspec.Struct):
@@ -74,10 +78,11 @@ class Transactions:
         life = self._desk.life
 
         def decided(at: Instant, info: TokenInfo) -> None:
-            self._profiles.pop(fact.evse, None)
             if not info.accepted:
                 life.refuse(at, fact.evse, fact.token, info.status)
-            elif not life.grant(at, fact.evse, fact.token, info.group):
+            elif life.grant(at, fact.evse, fact.token, info.group):
+                self._profiles.pop(fact.evse, None)
+            else:
                 life.refuse(at, fact.evse, fact.token, life.evse(fact.evse).status())
 
         self._authorizing.decide(now, fact.token, decided)
@@ -111,27 +116,37 @@ class Transactions:
         transaction = fact.transaction
         going_on = self._going_on.get(transaction.number) if transaction is not None else None
         if going_on is not None:
-            going_on.last_at, going_on.register_wh = fact.at, fact.reading.register_wh
             if self._note(going_on, fact.reading, context):
                 self._keep(going_on)
-            elif self._desk.keeps:
-                self._desk.keep(_meter(going_on), f"{fact.at} {going_on.register_wh!r}".encode())
+            self._read(going_on, fact.reading)
         told = meter_value(fact.reading, measurands, context)
         if told is not None:
             number = transaction.number if transaction is not None else 0
-            self._put_values(fact.evse, number, told)
+            self.outbox.put(self._desk.new_id(), number, self._values(fact.evse, number, told))
 
-    def read_now(self, evse: int, reading: Reading) -> None:
-        """The CSMS wants a reading now."""
+    def read_now(self, now: Instant, evse: int, reading: Reading) -> None:
+        """The CSMS wants a reading now, even of a station that it has not accepted yet (section 4.2)."""
         told = meter_value(reading, self._desk.configuration.listed("MeterValuesSampledData"), "Trigger")
         transaction = self._desk.life.evse(evse).transaction
+        number = transaction.number if transaction is not None else 0
         if told is not None:
-            self._put_values(evse, transaction.number if transaction is not None else 0, told)
+            if number in self._going_on:
+                self._read(self._going_on[number], reading)
+            request = self._values(evse, number, told)
+            if self._desk.may_call:
+                self.outbox.put(self._desk.new_id(), number, request)
+            else:
+                self._desk.call(now, request)
 
-    def _put_values(self, evse: int, number: int, told: MeterValue) -> None:
+    def _read(self, going_on: KeptTransaction, reading: Reading) -> None:
+        """A transaction that is killed ends with what its meter was last read to be."""
+        going_on.last_at, going_on.register_wh = reading.at, reading.register_wh
+        if self._desk.keeps:
+            self._desk.keep(_meter(going_on), f"{reading.at} {reading.register_wh!r}".encode())
+
+    def _values(self, evse: int, number: int, told: MeterValue) -> MeterValues:
         id = self.outbox.transaction_id(number)
-        request = MeterValues(connector_id=evse, transaction_id=UNSET if id is None else id, meter_value=(told,))
-        self.outbox.put(self._desk.new_id(), number, request)
+        return MeterValues(connector_id=evse, transaction_id=UNSET if id is None else id, meter_value=(told,))
 
     def ended(self, _now: Instant, fact: TransactionEnded) -> None:
         """A transaction is over."""
@@ -178,32 +193,41 @@ class Transactions:
 
     def remote_start(self, now: Instant, request: RemoteStartTransaction) -> RemoteStartTransactionResponse:
         """Start a transaction as if the token had been shown. OCPP 1.6 edition 2, section 5.11."""
-        life = self._desk.life
-        evse = request.connector_id or life.waiting_evse()
-        wanted = request.charging_profile or None
-        profile = profile_of(wanted) if wanted is not None else None
-        fits = profile is None or profile.purpose.value == "TxProfile"
-        if not (1 <= evse <= len(life.evses) and fits and life.may_charge(evse, request.id_tag, None)):
+        token, asks = request.id_tag, self._desk.configuration.is_on("AuthorizeRemoteTxRequests")
+        group = self._authorizing.group_of(now, token)
+        evse = self._evse_for(token, group, request.connector_id or None, may_learn=asks)
+        profile = None if request.charging_profile is UNSET else profile_of(request.charging_profile)
+        fits = profile is None or (profile.purpose is Purpose.TX and is_acceptable(self._desk, evse or 0, profile))
+        if evse is None or not fits:
             return RemoteStartTransactionResponse(status="Rejected")
-        if life.evse(evse).grant is not None:
-            return RemoteStartTransactionResponse(status="Rejected")
-        self._profiles.pop(evse, None)
-        if profile is not None:
-            self._profiles[evse] = profile
-        self._desk.afterwards.append(lambda at: self._start_remotely(at, evse, request.id_tag))
-        return RemoteStartTransactionResponse(status="Accepted")
-
-    def _start_remotely(self, now: Instant, evse: int, token: str) -> None:
-        life = self._desk.life
+        chosen = evse
 
         def decided(at: Instant, info: TokenInfo) -> None:
-            if info.accepted:
-                life.grant(at, evse, token, info.group)
+            if info.accepted and self._desk.life.grant(at, chosen, token, info.group):
+                self._profiles.pop(chosen, None)
+                if profile is not None:
+                    self._profiles[chosen] = profile
 
-        if self._desk.configuration.is_on("AuthorizeRemoteTxRequests"):
-            self._authorizing.decide(now, token, decided)
-        else:
-            life.grant(now, evse, token)
+        def start(at: Instant) -> None:
+            if asks:
+                self._authorizing.decide(at, token, decided)
+            else:
+                decided(at, TokenInfo(TokenStatus.ACCEPTED, group=group))
+
+        self._desk.afterwards.append(start)
+        return RemoteStartTransactionResponse(status="Accepted")
+
+    def _evse_for(self, token: str, group: str | None, wanted: int | None, *, may_learn: bool) -> int | None:
+        """Where a token may begin to charge, if anywhere. A group that is to be learnt yet may be any of those for
+        whom something is reserved: whether it is, is seen when it is known.
+        """
+        life = self._desk.life
+        groups = [group]
+        if group is None and may_learn:
+            groups += [held.group for held in life.reservations.held.values() if held.group is not None]
+        evses = [at for at in life.evses if wanted in (None, at.id) and at.grant is None]
+        evses.sort(key=lambda at: _MEANT_FROM_AFAR.get(at.status(), len(_MEANT_FROM_AFAR)))
+        return next((at.id for one in groups for at in evses if life.may_charge(at.id, token, one)), None)
 
     def remote_stop(self, _now: Instant, request: RemoteStopTransaction) -> RemoteStopTransactionResponse:
         """Stop a transaction. OCPP 1.6 edition 2, section 5.12."""
@@ -231,11 +255,12 @@ class Transactions:
             if response is None:
                 if self._desk.peer is not None:  # else the line was lost, which is no refusal
                     keys = self._desk.configuration
-                    retry_ms = keys.whole("TransactionMessageRetryInterval") * MS_PER_SECOND
+                    retry_s = keys.whole("TransactionMessageRetryInterval")
+                    retry_ms = self._desk.network_ms(retry_s * MS_PER_SECOND)
                     self.outbox.refused(now, entry, keys.whole("TransactionMessageAttempts"), retry_ms)
                 return
-            if isinstance(response, StartTransactionResponse):
-                self._started(now, entry.number, response)
+            if isinstance(response, StartTransactionResponse) and isinstance(entry.request, StartTransaction):
+                self._started(now, entry.number, entry.request.id_tag, response)
             self.outbox.told(entry)
             if isinstance(response, StopTransactionResponse) and response.id_tag_info:
                 request = entry.request
@@ -244,14 +269,14 @@ class Transactions:
 
         return answered
 
-    def _started(self, now: Instant, number: int, response: StartTransactionResponse) -> None:
+    def _started(self, now: Instant, number: int, token: str, response: StartTransactionResponse) -> None:
         """The CSMS has taken a transaction up, under an id of its own, and may not like its token."""
         self.outbox.call_it(number, response.transaction_id)
-        going_on = self._going_on.get(number)
         info = info_of(response.id_tag_info)
+        self._authorizing.learn(token, info)
+        going_on = self._going_on.get(number)
         if going_on is None:
             return
-        self._authorizing.learn(going_on.transaction.token, info)
         going_on.transaction.group = info.group or going_on.transaction.group
         if not info.at(now).accepted:
             self._desk.life.bar(now, number)
