@@ -68,8 +68,8 @@ class Talk:
     def is_asked(self, action: str, **payload: Any) -> str:
         """The id of a command that goes out at once."""
         request = request_of(action, payload, self.central.named_profiles)
-        command = self.visit.propose(self.now, request)
-        self.kept.append(command)
+        command, expected = self.visit.propose(self.now, request)
+        self.kept += [command, *expected]
         self.visit.ask(self.now, command, request)
         return command.id
 

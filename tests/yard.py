@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,22 +20,19 @@ from voltbench.ocpp.v16.station.registration import Identity
 from voltbench.ocpp.v16.station.station import Station
 
 GRID_W = 22_080.0
-SITE = {
-    "stationId": "YARD",
-    "gridCapacity": GRID_W / 1e3,
-    "chargers": [
-        {"id": f"Y-{n}", "maxPower": 22.08, "connectors": [{"connector_id": 1, "connector_type": "TYPE2"}]}
-        for n in (1, 2, 3)
-    ],
-}
+CHARGERS = [
+    {"id": f"Y-{n}", "maxPower": 22.08, "connectors": [{"connector_id": 1, "connector_type": "TYPE2"}]}
+    for n in (1, 2, 3)
+]
 ONE = StationModel("one", "one", 22_080.0, (ConnectorModel("cType2", 22_080.0),), "made up")
 
 
 class Yard:
     """Three stations, and the CSMS that steers them."""
 
-    def __init__(self, host: StationHost, csms: CsmsProcess) -> None:
+    def __init__(self, host: StationHost, csms: CsmsProcess, grid_w: float) -> None:
         self.host = host
+        self.grid_w = grid_w
         self.csms = csms
         self.hosted: list[HostedStation] = []
         self.closed = set[str]()
@@ -48,7 +45,7 @@ class Yard:
         """Return once it is so; at no instant may they draw more than the connection carries, or one less than that."""
         async with asyncio.timeout(60):
             while not holds(powers := self.powers_w()):
-                assert sum(powers) <= GRID_W + 1.0, powers
+                assert sum(powers) <= self.grid_w + 1.0, powers
                 assert min(powers) >= least_w, powers
                 await asyncio.sleep(0.02)
 
@@ -71,14 +68,16 @@ class Yard:
 
 
 @asynccontextmanager
-async def a_yard(directory: Path, validity_s: int = 12) -> AsyncIterator[Yard]:
-    """A yard whose stations are accepted."""
+async def a_yard(
+    directory: Path, validity_s: int = 12, *, grid_w: float = GRID_W, keys: Mapping[str, str] | None = None
+) -> AsyncIterator[Yard]:
+    """A yard whose stations are accepted. `keys` are the first one's own, as `--key` sets them."""
     site = directory / "site.json"
-    site.write_text(json.dumps(SITE))
+    site.write_text(json.dumps({"stationId": "YARD", "gridCapacity": grid_w / 1e3, "chargers": CHARGERS}))
     options = ["--site", str(site), "--validity", str(validity_s), "--unknown-tokens", "accepted"]
     with a_csms_process(directory, *options) as csms:
         host = StationHost(ScaledClock(wall_instant()), PicowsDialler(), None, Transfers())
-        yard, numbers = Yard(host, csms), iter(range(1_000_000))
+        yard, numbers = Yard(host, csms, grid_w), iter(range(1_000_000))
         for n in (1, 2, 3):
             station = Station(
                 host.world.now,
@@ -87,6 +86,7 @@ async def a_yard(directory: Path, validity_s: int = 12) -> AsyncIterator[Yard]:
                 NoNotary(),
                 new_id=lambda: f"m{next(numbers)}",
                 chance=lambda: 0.5,
+                fixed=keys if n == 1 else None,
             )
             yard.hosted.append(host.add(station, yard.address))
         try:

@@ -94,6 +94,12 @@ class World:
                 self.reschedule(twin)
         self.now = max(self.now, until)
 
+    def approach(self, until: Instant) -> Instant:
+        """Let time pass up to an instant, but not beyond the next wake-up: nobody is woken. Return what time it is."""
+        due = self.next_wakeup()
+        self.now = max(self.now, until if due is None else min(due, until))
+        return self.now
+
     def run(self, until: Instant | None = None) -> None:
         """Jump from wake-up to wake-up until an instant, or until nobody waits for anything."""
         if until is not None:

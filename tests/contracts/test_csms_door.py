@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from tests.csms_live import LiveCsms, a_csms, connected
 from voltbench.adapters.ocpp_csms.door import Rules, password_in, station_id
+from voltbench.ocpp.v16.csms.secrets_kept import is_password
 
 HEARTBEAT = '[2,"h","Heartbeat",{}]'
 KEY = "00112233445566778899aabbccddeeff00112233"
@@ -125,6 +128,26 @@ async def test_who_has_a_password_has_to_show_it(csms: LiveCsms):
             await answer(connection)
     async with connected(csms.url, "CP2") as connection:
         await answer(connection)
+
+
+async def test_a_station_that_did_not_say_whether_it_took_a_new_password_comes_in_with_either(tmp_path: Path):
+    async with a_csms(tmp_path) as csms:
+        await csms.put("/csms/stations/CP1", password=KEY)
+        async with connected(csms.url, additional_headers=credentials("CP1", KEY)) as connection:
+            asked = {"key": "authorizationkey", "value": "a-new-password-of-20"}
+            await csms.client.post("/csms/stations/CP1/commands/ChangeConfiguration", json=asked)
+            await connection.recv()
+            with closing(sqlite3.connect(tmp_path / "csms.db")) as program:  # should the CSMS be killed now
+                ((secret,),) = program.execute("SELECT secret FROM csms_stations")
+            assert is_password(asked["value"], secret)
+    async with a_csms(tmp_path) as csms:  # nor has it answered before the CSMS went
+        for shown in (KEY, "a-new-password-of-20"):
+            async with connected(csms.url, additional_headers=credentials("CP1", shown)) as connection:
+                await answer(connection)
+    async with a_csms(tmp_path) as csms:
+        with pytest.raises(InvalidStatus):
+            await connected(csms.url, additional_headers=credentials("CP1", KEY))
+    assert not is_in_a_file(b"a-new-password-of-20", tmp_path)
 
 
 async def test_without_a_password_nobody_comes_in_where_one_is_required(tmp_path: Path):

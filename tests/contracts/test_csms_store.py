@@ -69,7 +69,7 @@ async def test_whatever_is_kept_is_found_again(url: str):
     )
     assert memory.last_transaction_id == 1
     assert [one.name for one in memory.named_profiles] == ["night"]
-    assert await store.readings(1, 10) == memory.readings == [READ]
+    assert await store.readings(STARTED, 10) == memory.readings == [READ]
     assert await store.events("CP1", "BootNotification", 10) == [ONE_OF_EACH[-1]] * 2
     lost = await store.command("c")
     assert lost is not None
@@ -124,7 +124,7 @@ async def test_what_is_old_is_forgotten_but_transactions(url: str):
     commands = [replace(COMMAND, id=state, state=state) for state in ("pending", "answered")]
     await store.keep([STARTED, *day, *commands])
     await store.prune(NOON + 2)
-    assert [one.at for one in await store.readings(1, 10)] == [NOON + 2, NOON + 3]
+    assert [one.at for one in await store.readings(STARTED, 10)] == [NOON + 2, NOON + 3]
     assert [one.at for one in await store.events("CP1", None, 10)] == [NOON + 3, NOON + 2]
     assert [one.id for one in await store.commands("CP1", 10)] == ["pending"]
     assert await store.transaction(1) == STARTED

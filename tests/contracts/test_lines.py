@@ -209,8 +209,7 @@ async def test_a_connection_that_breaks_is_told_once(dialler: Dialler):
 
 
 async def test_a_close_does_not_wait_for_ever_for_one_who_does_not_answer(dialler: Dialler, monkeypatch):
-    for module in ("websockets_line", "picows_line"):
-        monkeypatch.setattr(f"voltbench.adapters.ocpp_station.{module}.GOODBYE_S", 0.05)
+    monkeypatch.setattr("voltbench.adapters.ocpp_station.line.GOODBYE_S", 0.05)
 
     async def take_nothing(connection: ServerConnection) -> None:
         connection.transport.pause_reading()
@@ -226,9 +225,8 @@ async def test_a_close_does_not_wait_for_ever_for_one_who_does_not_answer(dialle
 
 
 async def test_pings_keep_a_line_until_nobody_answers(dialler: Dialler, monkeypatch):
-    for module in ("websockets_line", "picows_line"):
-        monkeypatch.setattr(f"voltbench.adapters.ocpp_station.{module}.PATIENCE_S", 0.2)
-        monkeypatch.setattr(f"voltbench.adapters.ocpp_station.{module}.GOODBYE_S", 0.05)
+    monkeypatch.setattr("voltbench.adapters.ocpp_station.line.PATIENCE_S", 0.2)
+    monkeypatch.setattr("voltbench.adapters.ocpp_station.line.GOODBYE_S", 0.05)
 
     async def fall_silent(connection: ServerConnection) -> None:
         await connection.send("listening")

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ import httpx
 import pytest
 
 from tests.apis import eventually
+from voltbench.adapters.catalog import Catalog
+from voltbench.apps.station_choices import StationChoices, Stations, tags_of
+from voltbench.running.comings import PROFILES
 
 VOLTBENCH = str(Path(sys.executable).with_name("voltbench"))
 
@@ -74,6 +79,7 @@ def test_a_fleet_charges_and_reports(csms: Csms, tmp_path: Path) -> None:
     assert 0.0 < report["latency_s"]["0.5"] <= report["latency_s"]["0.99"]
     page = (tmp_path / "report" / "report.html").read_text()
     assert "20 stations" in page
+    assert "answers overdue" in page
     assert 'src="http' not in page
 
 
@@ -84,6 +90,63 @@ def test_a_fleet_whose_tag_nobody_knows_is_told_so(csms: Csms, tmp_path: Path) -
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["transactions"] == 0
     assert report["refused"] > 0
+
+
+def test_a_fleet_in_a_hurry_tells_of_each_transaction_once_and_leaves_none_open(csms: Csms, tmp_path: Path) -> None:
+    options = ("--stations", "40", "--speed", "2000", "--duration", "5s", "--out", "report")
+    assert fleet(csms, tmp_path, *options).wait(90) == 0, (tmp_path / "fleet.log").read_text()
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    found = csms.transactions("closed")
+    assert csms.transactions("open") == []
+    assert len(found) == report["transactions"] >= 80
+    assert report["errors_received"] == report["errors_sent"] == report["overdue"] == report["stumbles"] == 0
+    assert report["waiting_messages"] == 0
+    assert all(one["id"] > 0 and one["reason"] == "Local" for one in found)
+    tags = [one["id_token"] for one in found]
+    assert len(tags) == len(set(tags))
+
+
+def test_one_tag_for_all_is_allowed_to_one_of_them(csms: Csms, tmp_path: Path) -> None:
+    assert csms.client.put("/csms/tokens/ONE", json={}).is_success
+    options = ("--stations", "5", "--duration", "4s", "--tag", "ONE", "--leave-running", "--out", "report")
+    assert fleet(csms, tmp_path, *options).wait(60) == 0, (tmp_path / "fleet.log").read_text()
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert "ONE" in {one["id_token"] for one in csms.transactions("open")}
+    assert {one["reason"] for one in csms.transactions("closed")} == {"DeAuthorized"}
+    assert report["deauthorized"] > 0
+    assert "not allowed afterwards" in (tmp_path / "report" / "report.html").read_text()
+
+
+def test_a_run_says_when_it_began_so_that_it_can_be_had_again(csms: Csms, tmp_path: Path) -> None:
+    options = ("--stations", "2", "--duration", "1s", "--starts-at", "2026-06-01T08:00:00+02:00", "--out", "report")
+    assert fleet(csms, tmp_path, *options).wait(60) == 0, (tmp_path / "fleet.log").read_text()
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["starts_at"] == "2026-06-01T06:00:00.000Z"
+    assert "2026-06-01T06:00:00.000Z, seed 0" in (tmp_path / "fleet.log").read_text()
+
+
+def drivers_to_come(choices: StationChoices, arrivals: str) -> list[tuple[object, ...]]:
+    """The first of those who come to a station of a fleet that is made now."""
+    made = Stations(choices, Catalog())
+    visits = made.visits_to("VB-00017", arrivals, 20.0, made.started_at)
+    shown = zip(islice(visits, 50), tags_of("VB-00017", [], 16), strict=False)
+    return [(visit.arrives_at, visit.vehicle, visit.asked_wh, visit.departs_at, tag) for visit, tag in shown]
+
+
+@pytest.mark.parametrize("arrivals", PROFILES)
+async def test_the_same_seed_and_start_bring_the_same_drivers(arrivals: str) -> None:
+    choices = StationChoices("ws://127.0.0.1:1", "alfen-eve-double-pro", seed=7, starts_at=1_780_000_000_000)
+    once = drivers_to_come(choices, arrivals)
+    assert drivers_to_come(choices, arrivals) == once
+    assert drivers_to_come(replace(choices, seed=8), arrivals) != once
+    assert len({tag for *_, tag in once}) == len(once) == 50
+
+
+def test_tags_that_are_chosen_go_round_at_each_station() -> None:
+    assert [list(islice(tags_of("VB-1", ["A", "B"], number), 3)) for number in (0, 1)] == [list("ABA"), list("BAB")]
+
+
+def test_a_tag_is_no_longer_than_a_tag_may_be() -> None:
+    assert next(tags_of("A-PREFIX-WITHOUT-AN-END-00017", [], 16)) == "WITHOUT-AN-END-00017-1"[-20:]
 
 
 def test_a_killed_fleet_loses_and_doubles_no_transaction(csms: Csms, tmp_path: Path) -> None:
@@ -121,6 +184,8 @@ def test_somebody_at_a_station(csms: Csms, tmp_path: Path) -> None:
         (["--csms", "ws://x", "--arrivals", "never"], "arrivals: is out of range"),
         (["--csms", "ws://x", "--key", "Nonsense=1"], "key: is no configuration key"),
         (["--csms", "ws://x", "--model", "nothing"], "nothing"),
+        (["--csms", "ws://x", "--starts-at", "soon"], "starts-at: is no time"),
+        (["--csms", "ws://x", "--tag", "X" * 21], "tag: is out of range"),
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path: Path, options: list[str], words: str) -> None:

@@ -36,9 +36,8 @@ async def test_the_csms_leaves_a_station_that_answers_no_ping(tmp_path: Path):
 
 @pytest.mark.parametrize("transport", DIALLERS)
 async def test_a_station_leaves_a_silent_csms_and_comes_back(transport: str, tmp_path: Path, monkeypatch):
-    for module in ("websockets_line", "picows_line"):
-        monkeypatch.setattr(f"voltbench.adapters.ocpp_station.{module}.PATIENCE_S", 0.5)
-        monkeypatch.setattr(f"voltbench.adapters.ocpp_station.{module}.GOODBYE_S", 0.05)
+    monkeypatch.setattr("voltbench.adapters.ocpp_station.line.PATIENCE_S", 0.5)
+    monkeypatch.setattr("voltbench.adapters.ocpp_station.line.GOODBYE_S", 0.05)
     visits: asyncio.Queue[str] = asyncio.Queue()
 
     async def fall_silent(connection: ServerConnection) -> None:

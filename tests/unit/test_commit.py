@@ -57,6 +57,40 @@ def test_a_silent_device_counts_with_its_worst_until_its_limit_expires_and_then_
     assert device.worst_w(30_001) == 60.0
 
 
+def test_who_refuses_limits_counts_with_all_it_can_draw_until_its_reports_confirm_less() -> None:
+    bounds, (a, b, _) = a_site()
+    commitments = Commitments(Confirmation.REPORTED)
+    first, second = commitments.join(a, failsafe_w=10.0), commitments.join(b)
+    commitments.raised(0, [(first, 30.0)], bounds)
+    commitments.answer("a")
+    commitments.distrust("a", 80.0)
+    for _ in range(2):
+        commitments.confirm("a", 5.0)
+        commitments.answer("a")
+    commitments.silence("a", valid_until=1)
+    assert (first.worst_w(2), commitments.fallen_back(2), commitments.silent()) == (80.0, [], [first])
+    commitments.trust("a", failsafe_w=10.0)
+    assert commitments.silent() == []
+    for _ in range(2):  # the first tells what it drew before
+        assert first.worst_w(3) == 80.0
+        commitments.confirm("a", 5.0)
+        commitments.answer("a")
+    assert first.worst_w(3) == 30.0
+    assert commitments.raised(3, [(second, 100.0)], bounds) == [Order("b", 70.0)]
+
+
+def test_who_may_hold_another_limit_confirms_no_less() -> None:
+    bounds, (a, _, _) = a_site()
+    commitments = Commitments(Confirmation.REPORTED)
+    device = commitments.join(a)
+    commitments.raised(0, [(device, 30.0)], bounds)
+    for held_w, worst_w in ((60.0, 60.0), (0.0, 30.0)):
+        commitments.answer("a")
+        commitments.still_hold("a", held_w)
+        commitments.confirm("a", 5.0)
+        assert device.worst_w(0) == worst_w
+
+
 def test_what_is_not_a_power_is_nothing() -> None:
     bounds, (a, b, _) = a_site()
     commitments = Commitments()

@@ -89,7 +89,7 @@ def test_configuration_is_known_when_a_station_has_told_it():
     talk = Talk()
     told = [{"key": "A", "readonly": True, "value": "1"}, {"key": "AuthorizationKey", "readonly": False, "value": "s"}]
     talk.is_asked_and_answers("GetConfiguration", {"configurationKey": told, "unknownKey": ["B"]})
-    found = {key: (one.setting, one.readonly) for key, one in talk.dossier.settings.items()}
+    found = {one.key: (one.setting, one.readonly) for one in talk.dossier.settings()}
     assert found == {"A": ("1", True), "AuthorizationKey": (None, False)}
 
 
@@ -100,22 +100,70 @@ def test_configuration_is_known_when_a_station_has_told_it():
 def test_a_key_is_changed_if_the_station_says_so(status, known):
     talk = Talk()
     talk.is_asked_and_answers("ChangeConfiguration", {"status": status}, key="HeartbeatInterval", value="60")
-    found = talk.dossier.settings.get("HeartbeatInterval")
+    found = talk.dossier.setting("HeartbeatInterval")
     assert (None if found is None else (found.setting, found.needs_reboot)) == known
     talk.says("BootNotification", chargePointVendor="Acme", chargePointModel="One")
-    assert not any(one.needs_reboot for one in talk.dossier.settings.values())
+    assert not any(one.needs_reboot for one in talk.dossier.settings())
 
 
-def test_a_new_key_is_the_stations_password_and_nobody_reads_it():
+@pytest.mark.parametrize("name", ["AuthorizationKey", "authorizationkey", "AUTHORIZATIONKEY"])
+def test_a_new_key_is_the_stations_password_and_nobody_reads_it(name):
     talk = Talk()
     key = "00112233445566778899aabbccddeeff00112233"
-    command = talk.is_asked_and_answers("ChangeConfiguration", ACCEPTED, key="AuthorizationKey", value=key)
+    command = talk.is_asked_and_answers("ChangeConfiguration", ACCEPTED, key=name, value=key)
     secret = talk.dossier.station.secret
     assert secret is not None
     assert is_password(key, secret)
     assert is_password(bytes.fromhex(key), secret)
     assert not is_password("another", secret)
     assert key not in f"{command} {talk.kept}"
+
+
+def may_show(talk: Talk) -> list[str]:
+    """Which of three passwords lets a station in."""
+    secret = talk.dossier.station.secret
+    assert secret is not None
+    return [one for one in ("old-password", "new-password", "last-password") if is_password(one, secret)]
+
+
+@pytest.mark.parametrize("becomes", [ACCEPTED, {"status": "RebootRequired"}, "overdue", "lost"])
+def test_the_old_password_and_the_new_one_count_until_the_new_one_was_shown(becomes):
+    talk = Talk()
+    talk.central.set_password(talk.dossier, "old-password")
+    id = talk.is_asked("ChangeConfiguration", key="AuthorizationKey", value="new-password")
+    assert talk.kept[-1] == talk.dossier.station, "it is kept before the station is asked"
+    if becomes == "overdue":
+        talk.visit.wake(NOON + 30_000)
+    elif becomes == "lost":
+        talk.visit.end(NOON)
+    else:
+        talk.sends([3, id, becomes])
+    assert talk.central.password_shown(talk.dossier, b"old-password") == []
+    assert may_show(talk) == ["old-password", "new-password"]
+    assert talk.central.password_shown(talk.dossier, b"new-password") == [talk.dossier.station]
+    assert may_show(talk) == ["new-password"]
+
+
+def test_a_password_that_a_station_does_not_take_counts_for_nothing():
+    talk = Talk()
+    asked = {"key": "AuthorizationKey", "value": "new-password"}
+    talk.is_asked_and_answers("ChangeConfiguration", {"status": "Rejected"}, **asked)
+    assert talk.dossier.station.secret is None
+    talk.central.set_password(talk.dossier, "old-password")
+    talk.is_asked_and_answers("ChangeConfiguration", {"status": "NotSupported"}, **asked)
+    assert may_show(talk) == ["old-password"]
+    for word in ("new-password", "last-password", *(f"password-{number}" for number in range(6))):
+        talk.is_asked("ChangeConfiguration", key="AuthorizationKey", value=word)
+    assert may_show(talk) == ["old-password", "last-password"]
+
+
+def test_a_key_in_other_letters_is_the_same_key():
+    talk = Talk()
+    for name, setting in (("HeartbeatInterval", "60"), ("heartbeatinterval", "90")):
+        talk.is_asked_and_answers("ChangeConfiguration", ACCEPTED, key=name, value=setting)
+    told = [{"key": "HEARTBEATINTERVAL", "readonly": False, "value": "95"}]
+    talk.is_asked_and_answers("GetConfiguration", {"configurationKey": told})
+    assert [(one.key, one.setting) for one in talk.dossier.settings()] == [("HeartbeatInterval", "95")]
 
 
 @pytest.mark.parametrize(("status", "is_scheduled"), [("Accepted", False), ("Scheduled", True)])
@@ -229,6 +277,30 @@ def test_a_transactions_profile_ends_with_it():
     assert installed(talk) == {4}
     talk.stops(talk.starts()["transactionId"])
     assert installed(talk) == set()
+
+
+def test_a_stop_that_is_told_once_more_does_not_end_the_profile_of_the_next_transaction():
+    talk = Talk()
+    first = talk.starts()["transactionId"]
+    talk.stops(first)
+    second = talk.starts(at="2026-09-21T15:00:00Z")["transactionId"]
+    for id, more in ((4, {"transactionId": second}), (5, {})):
+        profile = a_profile(id, chargingProfilePurpose="TxProfile", stackLevel=id, **more)
+        talk.is_asked_and_answers("SetChargingProfile", ACCEPTED, connectorId=1, csChargingProfiles=profile)
+    talk.stops(first)
+    assert installed(talk) == {4, 5}
+    talk.stops(second)
+    assert installed(talk) == set()
+
+
+def test_a_stop_leaves_the_profile_of_another_transaction_at_its_connector():
+    talk = Talk()
+    stale = talk.starts()["transactionId"]
+    running = talk.starts(at="2026-09-21T15:00:00Z")["transactionId"]
+    profile = a_profile(4, chargingProfilePurpose="TxProfile", transactionId=running)
+    talk.is_asked_and_answers("SetChargingProfile", ACCEPTED, connectorId=1, csChargingProfiles=profile)
+    talk.stops(stale)
+    assert installed(talk) == {4}
 
 
 def test_a_profile_may_be_sent_by_its_name():

@@ -69,6 +69,18 @@ def test_a_status_that_comes_late_hides_nothing_newer():
     assert [one.kind for one in talk.kept if isinstance(one, Event)] == ["StatusNotification"] * 2
 
 
+def test_a_station_whose_clock_is_behind_is_believed_all_the_same():
+    talk = Talk()
+    for status, more in (
+        ("Available", {}),
+        ("Preparing", {"timestamp": "2026-09-21T14:08:00Z"}),
+        ("Charging", {"timestamp": "2026-09-21T14:08:01Z"}),
+        ("Preparing", {"timestamp": "2026-09-21T14:08:00Z"}),  # late
+    ):
+        talk.says("StatusNotification", connectorId=1, errorCode="NoError", status=status, **more)
+    assert talk.dossier.connectors[1].status == "Charging"
+
+
 # --- who may charge -------------------------------------------------------------------------------------------------
 
 
@@ -200,11 +212,25 @@ def test_a_csms_that_goes_on_knows_what_it_has_answered():
 
 def test_meter_values_are_kept_as_they_come():
     talk = Talk()
-    assert talk.says("MeterValues", connectorId=1, transactionId=4, meterValue=VALUES) == {}
+    id = talk.starts()["transactionId"]
+    assert talk.says("MeterValues", connectorId=1, transactionId=id, meterValue=VALUES) == {}
     (*_, read) = talk.kept
     assert isinstance(read, MetersRead)
-    assert (read.connector_id, read.transaction_id) == (1, 4)
-    assert json.loads(read.payload) == {"connectorId": 1, "transactionId": 4, "meterValue": VALUES}
+    assert (read.connector_id, read.transaction_id) == (1, id)
+    assert json.loads(read.payload) == {"connectorId": 1, "transactionId": id, "meterValue": VALUES}
+
+
+@pytest.mark.parametrize("stray", [1, 99], ids=["another station's", "nobody's"])
+def test_meter_values_do_not_enter_a_transaction_that_is_not_the_stations(stray):
+    talk = Talk()
+    assert talk.starts()["transactionId"] == 1
+    other = Talk(talk.central, "CP2")
+    assert other.says("MeterValues", connectorId=1, transactionId=stray, meterValue=VALUES) == {}
+    read, event = other.kept[-2:]
+    assert isinstance(read, MetersRead)
+    assert isinstance(event, Event)
+    assert (read.station_id, read.transaction_id) == ("CP2", None)
+    assert (event.kind, json.loads(event.content)) == ("MeterValues", {"connectorId": 1, "transactionId": stray})
 
 
 @pytest.mark.parametrize(

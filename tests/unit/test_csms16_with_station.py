@@ -90,7 +90,7 @@ class Together:
         """The status in the station's answer to a command."""
         assert self.visit is not None
         request = request_of(action, payload, {})
-        command = self.visit.propose(self.now, request)
+        command, _ = self.visit.propose(self.now, request)
         self.visit.ask(self.now, command, request)
         self._say(self.visit)
         self._settle()
@@ -115,7 +115,8 @@ def test_a_station_comes_and_is_known():
     assert sorted(dossier.connectors) == [0, 1, 2]
     assert both.status(1) == Status.AVAILABLE.value
     both.asks("GetConfiguration")
-    assert dossier.settings["NumberOfConnectors"].setting == "2"
+    assert (setting := dossier.setting("NumberOfConnectors")) is not None
+    assert setting.setting == "2"
 
 
 def test_a_remote_start_charges_and_is_billed():

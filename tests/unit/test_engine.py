@@ -37,6 +37,15 @@ def test_everybody_is_woken_at_the_due_instant_physics_before_control_then_in_or
     assert world.next_wakeup() == 9
 
 
+def test_who_approaches_an_instant_wakes_nobody_and_passes_no_wakeup() -> None:
+    world, diary = World(0), list[tuple[Instant, str]]()
+    world.add(Sleeper("car", diary, [5]))
+    assert [world.approach(3), world.approach(2), world.approach(9)] == [3, 3, 5]
+    assert diary == []
+    world.advance(9)
+    assert diary == [(5, "car")]
+
+
 def test_a_wish_that_changed_its_mind_is_forgotten() -> None:
     world, diary = World(0), list[tuple[Instant, str]]()
     car = Sleeper("car", diary, [5])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -38,7 +38,12 @@ class Steered:
         self._heard = dict.fromkeys(self.benches, 0)
         self._transactions = {id: count(1001) for id in self.benches}
         self._limits: dict[str, list[SetPower]] = {id: [] for id in self.benches}
+        self.moods = dict.fromkeys(self.benches, "obey")
+        self.asked: list[tuple[Instant, Command]] = []
         self._begin()
+
+    def refuses_limits(self) -> list[bool]:
+        return [charger.refuses_limits for charger in self.site.status(self.now).chargers]
 
     def _begin(self) -> None:
         self.site = HostedSite(self.plan, self.now)
@@ -103,10 +108,21 @@ class Steered:
         elif isinstance(command, ReadMeter):
             bench.ask(m.TriggerMessage(requested_message="MeterValues"), m.TriggerMessageResponse)
         else:
-            accepted = self._ask(command)
-            if isinstance(command, SetPower) and accepted:
-                self._limits[command.station] = [command]
-            self.steering.answered(self.now, command, accepted)
+            self.asked.append((self.now, command))
+            self.steering.answered(self.now, command, self._answer(command))
+
+    def _answer(self, command: SetFailsafe | SetPower) -> bool | None:
+        """Who is deaf does not hear what it is told, who is mute does it and says nothing."""
+        mood = self.moods[command.station]
+        if mood == "refuse everything" or (mood == "refuse" and isinstance(command, SetPower)):
+            return False
+        if mood == "deaf":
+            return None
+        accepted = self._ask(command)
+        if isinstance(command, SetPower) and accepted:
+            known = self._limits[command.station] if mood == "mute" else []
+            self._limits[command.station] = [*known, command]
+        return None if mood == "mute" else accepted
 
     def _ask(self, command: SetFailsafe | SetPower) -> bool:
         profile = failsafe_profile(command) if isinstance(command, SetFailsafe) else power_profile(command)
@@ -216,7 +232,9 @@ def test_after_a_restart_nobody_is_given_what_one_who_is_not_heard_of_may_still_
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["charge", "leave", "lose", "find", "restart"]), st.integers(1, 3), st.integers(1, 40)
+            st.sampled_from(["charge", "leave", "lose", "find", "restart", "refuse", "deaf", "mute", "obey"]),
+            st.integers(1, 3),
+            st.integers(1, 40),
         ),
         max_size=20,
     ),
@@ -238,6 +256,8 @@ def test_measured_power_never_breaks_the_limit_whoever_comes_goes_or_drops_off(d
             steered.find(id)
         elif deed == "restart":
             steered.restart()
+        elif deed in ("refuse", "deaf", "mute", "obey"):
+            steered.moods[id] = deed
         steered.seconds(wait)
 
 
@@ -255,3 +275,47 @@ def test_a_station_that_does_not_take_its_failsafe_is_asked_again_and_trusted_wi
     assert steered.steering.commands() == [asked]
     steered.steering.answered(steered.now + 10_000, asked, True)
     assert [type(command).__name__ for command in steered.steering.commands()] == ["SetPower"]
+
+
+# --- stations that refuse limits ------------------------------------------------------------------------------------
+
+
+def test_a_station_that_refuses_everything_counts_with_its_rating_until_it_takes_limits():
+    steered = Steered(30_000.0, 2)
+    steered.moods["CP-1"] = "refuse everything"
+    steered.seconds(10)
+    assert steered.refuses_limits() == [True, False]
+    steered.charge("CP-2")
+    steered.seconds(60)
+    assert steered.power_w() == pytest.approx([0.0, 30_000.0 - 22_080.0], abs=70.0)
+    steered.charge("CP-1")
+    steered.seconds(60)
+    assert steered.power_w() == pytest.approx([22_080.0, 30_000.0 - 22_080.0], abs=70.0)
+    session = steered.site.status(steered.now).chargers[0].connectors[0].session
+    assert session is not None
+    assert session.binding == "refusal"
+    assert session.consumed_w == pytest.approx(22_080.0, abs=1.0)
+    steered.moods["CP-1"] = "obey"
+    steered.seconds(400)
+    assert steered.refuses_limits() == [False, False]
+    assert steered.power_w() == pytest.approx([15_000.0, 15_000.0], abs=70.0)
+
+
+def test_who_refuses_is_asked_again_ever_more_rarely():
+    steered = Steered(22_080.0, 1)
+    steered.seconds(10)
+    steered.moods["CP-1"] = "refuse"
+    steered.charge("CP-1")
+    steered.seconds(1_200)
+    asked = [at for at, one in steered.asked if isinstance(one, SetPower)]
+    waits_s = [(after - before) // 1_000 for before, after in pairwise(asked)]
+    assert waits_s[:3] == pytest.approx([2, 4, 8], abs=2)
+    assert len(asked) < 15
+    assert max(waits_s) <= 302
+    assert steered.refuses_limits() == [True]
+    steered.benches["CP-1"].unplug()
+    steered.moods["CP-1"] = "obey"
+    steered.charge("CP-1")
+    steered.seconds(60)
+    assert steered.refuses_limits() == [False]
+    assert steered.power_w() == pytest.approx([22_080.0], abs=70.0)

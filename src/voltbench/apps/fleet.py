@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from itertools import cycle
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Annotated
@@ -19,15 +20,20 @@ from rich.table import Table
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.reports.fleet_page import write_fleet_report
 from voltbench.apps.fleet_figures import FleetFigures
-from voltbench.apps.station_choices import StationChoices, Stations, first_connection, keys_of
+from voltbench.apps.station_choices import LONGEST_TAG, StationChoices, Stations, first_connection, keys_of, tags_of
 from voltbench.errors import InvalidInput
-from voltbench.quantities import MS_PER_SECOND
+from voltbench.quantities import MS_PER_SECOND, Instant, instant_of
 from voltbench.running.comings import PROFILES
 from voltbench.running.fleet_report import FleetReport, Moment
 
 REFRESH_S = 1.0
 UNITS_S = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 MOST_STATIONS = 100_000
+FIRST_DRIVER_S = 5.0
+"""So long a station is there before anybody comes, and a second on the wall: it takes that to be accepted."""
+
+LAST_WORDS_S = 10.0
+"""How long nothing may come of what the stations still have to tell, at the end."""
 
 
 def fleet(
@@ -39,20 +45,31 @@ def fleet(
     ramp: Annotated[str, typer.Option(help="Stations that connect a second.")] = "50/s",
     speed: Annotated[float, typer.Option(help="Virtual seconds a second.")] = 1.0,
     duration: Annotated[str, typer.Option(help="How long, on the wall: 90s, 10m, 2h.")] = "1m",
-    seed: Annotated[int, typer.Option(help="Makes a run repeatable.")] = 0,
+    seed: Annotated[int, typer.Option(help="Who comes, and with what: the same for the same start.")] = 0,
+    starts_at: Annotated[
+        str | None, typer.Option(help="When it begins for the stations, as 2026-06-01T08:00Z.")
+    ] = None,
     prefix: Annotated[str, typer.Option(help="Ids are PREFIX-00001 and so on.")] = "VB",
-    tag: Annotated[list[str] | None, typer.Option(help="Id tags of the drivers, in turn; may be repeated.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="An id tag of the drivers, instead of one for each; may be repeated.")
+    ] = None,
     key: Annotated[list[str] | None, typer.Option(help="A configuration key, as KEY=VALUE; may be repeated.")] = None,
     ca: Annotated[Path | None, typer.Option(dir_okay=False, help="Certificates to trust, for wss.")] = None,
     data: Annotated[Path | None, typer.Option(file_okay=False, help="Let stations survive a kill, in here.")] = None,
     out: Annotated[Path | None, typer.Option(file_okay=False, help="Write report.json and report.html there.")] = None,
+    leave_running: Annotated[
+        bool, typer.Option("--leave-running", help="End with transactions that are open.")
+    ] = False,
     transport: Annotated[str, typer.Option(help="picows or websockets.")] = "picows",
 ) -> None:
     """Let many stations live at a CSMS, and tell how it does."""
-    choices = StationChoices(csms, model, speed, seed, data, transport, ca, keys=keys_of(key or []))
+    begins_at = None if starts_at is None else _instant(starts_at)
+    choices = StationChoices(csms, model, speed, seed, data, transport, ca, begins_at, keys=keys_of(key or []))
     _require(1 <= stations <= MOST_STATIONS, "stations", stations, f"1 to {MOST_STATIONS}")
     _require(0.0 < per_day <= 1_000.0, "per-day", per_day, "above 0, up to 1000")
-    asked = _Asked(stations, arrivals, per_day, _rate(ramp), _seconds(duration), prefix, tag or ["VOLTBENCH"])
+    for one in tag or []:
+        _require(1 <= len(one) <= LONGEST_TAG, "tag", one, f"up to {LONGEST_TAG} characters")
+    asked = _Asked(stations, arrivals, per_day, _rate(ramp), _seconds(duration), prefix, tag or [], leave_running)
     _require(arrivals in PROFILES, "arrivals", arrivals, ", ".join(PROFILES))
     report = asyncio.run(_run(choices, asked))
     console = Console()
@@ -61,26 +78,27 @@ def fleet(
         write_fleet_report(out, report)
 
 
+@dataclass(frozen=True)
 class _Asked:
     """What a fleet is to be."""
 
-    def __init__(
-        self,
-        stations: int,
-        arrivals: str,
-        per_day: float,
-        per_second: float,
-        lasts_s: float,
-        prefix: str,
-        tags: list[str],
-    ) -> None:
-        self.stations = stations
-        self.arrivals = arrivals
-        self.per_day = per_day
-        self.per_second = per_second
-        self.lasts_s = lasts_s
-        self.prefix = prefix
-        self.tags = cycle(tags)
+    stations: int
+    arrivals: str
+    per_day: float
+    per_second: float
+    lasts_s: float
+    prefix: str
+    tags: list[str]
+    leave_running: bool
+
+
+def _instant(text: str) -> Instant:
+    moment = None
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+    if moment is None or moment.year < 1970:
+        raise InvalidInput("starts-at", "is no time", found=text, allowed="as 2026-06-01T08:00:00+02:00, UTC without")
+    return instant_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _require(holds: bool, option: str, found: object, allowed: str) -> None:
@@ -118,10 +136,14 @@ async def _run(choices: StationChoices, asked: _Asked) -> FleetReport:
     try:
         async with _shown(figures) as show:
             await _live(figures, asked.lasts_s, stop, show, peopling)
+            peopling.cancel()
+            if not asked.leave_running:
+                stop.clear()
+                await _end(figures, stop, show)
+        return figures.report(choices, asked.arrivals)
     finally:
         peopling.cancel()
         await made.host.close()
-    return figures.report(choices, asked.arrivals)
 
 
 async def _people(made: Stations, asked: _Asked, figures: FleetFigures) -> None:
@@ -134,7 +156,11 @@ async def _people(made: Stations, asked: _Asked, figures: FleetFigures) -> None:
         begins_at = first_connection(made.started_at, number, asked.per_second, made.choices.speed)
         hosted = made.add(f"{asked.prefix}-{number + 1:05}", begins_at)
         drivers = made.let_drive(
-            hosted, asked.arrivals, asked.per_day, lambda: next(asked.tags), begins_at + 5 * MS_PER_SECOND
+            hosted,
+            asked.arrivals,
+            asked.per_day,
+            tags_of(hosted.station.id, asked.tags, number),
+            begins_at + round(max(FIRST_DRIVER_S, made.choices.speed) * MS_PER_SECOND),
         )
         figures.watch(hosted, drivers)
 
@@ -148,14 +174,28 @@ async def _live(
 ) -> None:
     ends = monotonic() + lasts_s
     while (left_s := ends - monotonic()) > 0.0 and not stop.is_set():
-        try:
-            async with asyncio.timeout(min(REFRESH_S, left_s)):
-                await stop.wait()
-        except TimeoutError:
-            pass
+        await _moment(stop, min(REFRESH_S, left_s))
         if peopling.done() and not peopling.cancelled():
             peopling.result()
         show(figures.look())
+
+
+async def _end(figures: FleetFigures, stop: asyncio.Event, show: Callable[[Moment], None]) -> None:
+    """Let everybody leave and the stations tell of it, while that goes on and nobody says stop once more."""
+    figures.all_leave()
+    least, since = figures.untold(), monotonic()
+    while (untold := figures.untold()) > 0 and not stop.is_set() and monotonic() - since < LAST_WORDS_S:
+        if untold < least:
+            least, since = untold, monotonic()
+        await _moment(stop, REFRESH_S / 5)
+    show(figures.look())
+
+
+async def _moment(stop: asyncio.Event, lasts_s: float) -> None:
+    """A moment, which is over when somebody says stop."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(lasts_s):
+            await stop.wait()
 
 
 @asynccontextmanager

@@ -46,7 +46,7 @@ def station(
     id: Annotated[str, typer.Option(help="The station's id.")] = "VB-00001",
     model: Annotated[str, typer.Option(help="Its model, from the catalog.")] = "alfen-eve-double-pro",
     speed: Annotated[float, typer.Option(help="Virtual seconds a second.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Makes a run repeatable.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of what is left to chance.")] = 0,
     key: Annotated[list[str] | None, typer.Option(help="A configuration key, as KEY=VALUE; may be repeated.")] = None,
     ca: Annotated[Path | None, typer.Option(dir_okay=False, help="Certificates to trust, for wss.")] = None,
     data: Annotated[Path | None, typer.Option(file_okay=False, help="Let it survive a kill, in here.")] = None,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from functools import partial
+from itertools import count, cycle, islice
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -29,14 +30,18 @@ from voltbench.ocpp.v16.station.station import Station
 from voltbench.quantities import MS_PER_SECOND, Instant
 from voltbench.running.comings import comings
 from voltbench.running.drivers import Drivers
+from voltbench.running.visits import Visit
 
 DIALLERS: dict[str, Callable[[], Dialler]] = {"picows": PicowsDialler, "websockets": WebSocketsDialler}
+LONGEST_TAG = 20
+"""OCPP 1.6, IdToken."""
+
 MEMORY_FILE, KEYS_FOLDER, FILES_FOLDER = "stations.db", "keys", "files"
 
 
 @dataclass(frozen=True)
 class StationChoices:
-    """Stations to be made. Without `data` nothing outlives the process."""
+    """Stations to be made. Without `data` nothing outlives the process; they begin when `starts_at` says, or now."""
 
     csms: str
     model: str
@@ -45,6 +50,7 @@ class StationChoices:
     data: Path | None = None
     transport: str = "picows"
     ca: Path | None = None
+    starts_at: Instant | None = None
     vendor: str = "voltbench"
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -66,7 +72,8 @@ class Stations:
         self.model: StationModel = catalog.station(choices.model)
         self._vehicles: list[VehicleModel] = list(catalog.vehicles())
         self._shared_tls = self._with_ca(ssl.create_default_context()) if choices.ca is not None else None
-        self.started_at: Instant = wall_instant()
+        self._made_at = wall_instant()
+        self.started_at: Instant = self._made_at if choices.starts_at is None else choices.starts_at
         clock = ScaledClock(self.started_at, choices.speed)
         data = choices.data
         memory = None if data is None else Memory(data / MEMORY_FILE)
@@ -88,24 +95,31 @@ class Stations:
             chance=chances.random,
             fixed=self.choices.keys,
             memory=None if self.host.memory is None else self.host.memory.load(id),
+            speed=self.choices.speed,
+            is_tls=self.choices.csms.startswith("wss://"),
         )
         return self.host.add(station, lambda one: self._address(one, notary))
 
     def let_drive(
-        self, hosted: HostedStation, profile: str, per_day: float, token: Callable[[], str], begins_at: Instant
+        self, hosted: HostedStation, profile: str, per_day: float, tags: Iterator[str], begins_at: Instant
     ) -> Drivers:
-        """Let drivers come to a station."""
+        """Let drivers come to a station, who show these id tags one after the other."""
         id = hosted.station.id
-        chances = stream(self.choices.seed, "drivers", id)
-        seed = int(chances.integers(2**31))
-        mix = [(model, 1.0) for model in self._vehicles]
-        coming = comings(profile, per_day, begins_at, self.model, mix, seed, chances.random)
-        drivers = Drivers(hosted, coming, token, chances.random)
+        habits = stream(self.choices.seed, "drivers", id)
+        coming = self.visits_to(id, profile, per_day, begins_at)
+        drivers = Drivers(hosted, coming, partial(next, tags), habits.random, self.choices.speed)
         self.host.let_drive(hosted, drivers)
         return drivers
 
+    def visits_to(self, id: str, profile: str, per_day: float, begins_at: Instant) -> Iterator[Visit]:
+        """Who comes to a station, whatever becomes of it there: the same for the same seed and beginning."""
+        chances = stream(self.choices.seed, "visits", id)
+        seed = int(chances.integers(2**31))
+        mix = [(model, 1.0) for model in self._vehicles]
+        return comings(profile, per_day, begins_at, self.model, mix, seed, chances.random)
+
     def _new_id(self) -> str:
-        return f"{self.started_at:x}-{next(self._ids):x}"
+        return f"{self._made_at:x}-{next(self._ids):x}"
 
     def _tls(self, profile: int, notary: StationNotary) -> ssl.SSLContext | None:
         """What secures a station's line. Who asks for more than its URL gives is refused by its line."""
@@ -147,6 +161,13 @@ def keys_of(settings: list[str]) -> dict[str, str]:
             raise InvalidInput(key.name, "cannot be set to that", found=value)
         keys[key.name] = value
     return keys
+
+
+def tags_of(id: str, chosen: Sequence[str], number: int) -> Iterator[str]:
+    """The id tags of those who come to a station: each has his own, or the chosen ones go round."""
+    if chosen:
+        return islice(cycle(chosen), number % len(chosen), None)
+    return (f"{id}-{driver}"[-LONGEST_TAG:] for driver in count(1))
 
 
 def first_connection(started_at: Instant, number: int, per_second: float, speed: float) -> Instant:

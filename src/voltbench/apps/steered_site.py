@@ -19,12 +19,23 @@ from voltbench.adapters.ocpp_csms.csms import Csms
 from voltbench.adapters.station_json import StationConfig, control_options, site_plan
 from voltbench.energy.commit import Confirmation
 from voltbench.errors import NotFound, VoltbenchError
+from voltbench.ocpp.v16.csms.records import Command as CommandKept
 from voltbench.ocpp.v16.csms.records import KnownStation, MetersRead, Record, Transaction
-from voltbench.ocpp.v16.csms_profiles import Held, failsafe_profile, held_by, power_profile
+from voltbench.ocpp.v16.csms_profiles import (
+    LEVEL_KEY,
+    UNIT_KEY,
+    Held,
+    Terms,
+    failsafe_profile,
+    held_by,
+    power_profile,
+    terms_told,
+)
 from voltbench.ocpp.v16.messages import ChargingProfile, MeterValues, SetChargingProfile
 from voltbench.ocpp.wire_types import instant, read
-from voltbench.quantities import MS_PER_DAY, MS_PER_SECOND, Instant
+from voltbench.quantities import MS_PER_DAY, MS_PER_SECOND, NOMINAL_VOLTAGE_V, Instant
 from voltbench.running.hosted import HostedPlan, HostedSite
+from voltbench.running.look import connector_id
 from voltbench.running.steering import Command, ReadMeter, SetFailsafe, Steering
 from voltbench.running.views import SiteView
 
@@ -57,8 +68,9 @@ class SteeredSite:
         self._csms = csms
         self._site = HostedSite(plan, csms.now())
         self._ratings = {place.station: place.station_model.max_power_w for place in plan.site.places}
+        self._places = {id: [one for one in plan.site.places if one.station == id] for id in self._ratings}
         self._steering = Steering(self._site, {station: station for station in self._ratings})
-        self._there: set[str] = set()
+        self._there: dict[str, object] = {}
         self._last_read: dict[str, int] = {}
         self._tasks: set[asyncio.Task[object]] = set()
 
@@ -156,15 +168,23 @@ class SteeredSite:
         if is_there == (station in self._there):
             return
         if not is_there:
-            self._there.discard(station)
+            del self._there[station]
             self._steering.left(station)
             return
-        self._there.add(station)
+        visit = self._there[station] = object()
+        self._spawn(self._meet(station, visit))
         for key, setting in KEYS.items():
-            self._spawn(self._ask(station, "ChangeConfiguration", {"key": key, "value": setting}))
+            self._spawn(self._set(station, key, setting))
+
+    async def _meet(self, station: str, visit: object) -> None:
+        """Hear which limits a station takes, before it is told any."""
+        await self._ask(station, "GetConfiguration", {"key": [UNIT_KEY, LEVEL_KEY]})
+        if self._there.get(station) is not visit:
+            return
         self._steering.arrived(self._now(), station)
         for transaction in self._running(station):
             self._transaction(transaction)
+        self._send()
 
     def _transaction(self, transaction: Transaction) -> None:
         station, id = transaction.station_id, str(transaction.id)
@@ -205,25 +225,54 @@ class SteeredSite:
             payload: dict[str, Any] = {"requestedMessage": "MeterValues", "connectorId": command.evse}
             await self._ask(command.station, "TriggerMessage", payload)
             return
-        profile = failsafe_profile(command) if isinstance(command, SetFailsafe) else power_profile(command)
-        accepted = await self._ask(command.station, "SetChargingProfile", msgspec.to_builtins(profile))
-        self._steering.answered(self._now(), command, accepted)
+        if isinstance(command, SetFailsafe):
+            profile = failsafe_profile(command, self._terms(command.station))
+        else:
+            profile = power_profile(command, self._terms(command.station, command.evse))
+        over = await self._ask(command.station, "SetChargingProfile", msgspec.to_builtins(profile))
+        refused_before = self._steering.refuses(command.station)
+        self._steering.answered(self._now(), command, _verdict(over))
+        if self._steering.refuses(command.station) != refused_before:
+            self._warn(command.station, over)
         self._send()
 
-    async def _ask(self, station: str, action: str, payload: Any) -> bool:
-        """Whether a station has accepted what it was asked."""
+    def _terms(self, station: str, evse: int | None = None) -> Terms:
+        """How a station takes limits at an EVSE, or at all of them: in A as the one that gives most for each."""
+        told = self._csms.central.dossier(station)
+        unit, level = told.setting(UNIT_KEY), told.setting(LEVEL_KEY)
+        places = self._places[station]
+        models = [one.connector_model for one in places if evse is None or connector_id(one) == str(evse)]
+        supplies = [(NOMINAL_VOLTAGE_V, 3) if model.is_dc else (model.voltage_v, model.phases) for model in models]
+        voltage_v, phases = max(supplies, key=lambda supply: supply[0] * supply[1])
+        return terms_told(unit.setting if unit else None, level.setting if level else None, voltage_v, phases)
+
+    def _warn(self, station: str, over: CommandKept | None) -> None:
+        if self._steering.refuses(station):
+            words = (over.answer or over.refusal) if over is not None else "no answer"
+            _log.warning("%s refuses limits, and counts with its rating until it takes them: %s", station, words)
+        else:
+            _log.warning("%s takes limits", station)
+
+    async def _set(self, station: str, key: str, setting: str) -> None:
+        over = await self._ask(station, "ChangeConfiguration", {"key": key, "value": setting})
+        if _verdict(over) is False:
+            _log.warning("%s does not let %s be %s: %s", station, key, setting, over and (over.answer or over.refusal))
+
+    async def _ask(self, station: str, action: str, payload: Any) -> CommandKept | None:
+        """What became of what a station was asked; None where that is not known."""
         try:
             asked = await self._csms.command(station, action, payload)
-            over = await self._csms.outcome(asked.id, ANSWER_WITHIN_S)
+            return await self._csms.outcome(asked.id, ANSWER_WITHIN_S)
         except VoltbenchError as error:
             _log.info("%s: %s: %s", station, action, error)
-            return False
-        if over is None or over.answer is None:
-            return False
-        accepted = bool(msgspec.json.decode(over.answer).get("status") == "Accepted")
-        if not accepted:
-            _log.warning("%s does not accept %s: %s", station, action, over.answer)
-        return accepted
+            return None
+
+
+def _verdict(over: CommandKept | None) -> bool | None:
+    """Whether a station has accepted what it was asked; None where it has not answered."""
+    if over is None or over.state not in ("answered", "refused"):
+        return None
+    return over.answer is not None and msgspec.json.decode(over.answer).get("status") == "Accepted"
 
 
 def powers_w(values: MeterValues) -> list[tuple[float, Instant]]:

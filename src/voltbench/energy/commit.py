@@ -162,7 +162,7 @@ class Commitments:
         self.silence(id, valid_until)
 
     def still_hold(self, id: str, power_w: float) -> None:
-        """A device may not have taken what it was sent, and hold this limit: no report confirms less."""
+        """A device may not have taken what it was sent, and hold this limit: the next report confirms no less."""
         known = self.of(id)
         known.told_w, known.confirmed_w = max(known.told_w, power_w), max(known.confirmed_w, power_w)
 

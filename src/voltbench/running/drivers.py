@@ -8,9 +8,9 @@ from heapq import heappop, heappush
 from typing import Protocol
 
 from voltbench.charging.evse import Evse
-from voltbench.charging.happenings import Happening, StatusChanged, TokenRefused
+from voltbench.charging.happenings import Happening, StatusChanged, TokenRefused, TransactionEnded, TransactionStarted
 from voltbench.charging.path import can_plug_in
-from voltbench.charging.status import Status
+from voltbench.charging.status import Status, StopReason
 from voltbench.charging.vehicle import Vehicle
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
 from voltbench.running.visits import Visit
@@ -40,18 +40,21 @@ class Driven(Protocol):
 
 @dataclass(slots=True)
 class _Stay:
-    """A driver at an EVSE."""
+    """A driver at an EVSE; one who `has_to_go` waits for nothing but an answer."""
 
     visit: Visit
     token: str
     evse: int
+    is_refused: bool = False
+    has_to_go: bool = False
 
 
 class Drivers:
     """Who comes to a station, one visit after another; a visit for which nothing is free goes elsewhere.
 
-    `visits` are in order of arrival and may never end; `token` gives the id token of the next driver, `chance` numbers
-    from 0 to 1.
+    `visits` are in order of arrival and may never end; `token` gives the id token of the next driver, whether or not
+    there is a place for him; `chance` numbers from 0 to 1. `speed` is how much faster time passes here than where the
+    answers come from: so much longer they are waited for.
     """
 
     __slots__ = (
@@ -60,15 +63,22 @@ class Drivers:
         "_due",
         "_here",
         "_number",
+        "_patience_ms",
         "_station",
         "_token",
         "_visits",
+        "deauthorized",
         "refused",
         "turned_away",
     )
 
     def __init__(
-        self, station: Driven, visits: Iterator[Visit], token: Callable[[], str], chance: Callable[[], float]
+        self,
+        station: Driven,
+        visits: Iterator[Visit],
+        token: Callable[[], str],
+        chance: Callable[[], float],
+        speed: float = 1.0,
     ) -> None:
         self._station = station
         self._visits = visits
@@ -78,8 +88,10 @@ class Drivers:
         self._here: dict[int, _Stay] = {}
         self._due: list[tuple[Instant, int, Callable[[Instant], None]]] = []
         self._number = 0
+        self._patience_ms = round(PATIENCE_MS * max(1.0, speed))
         self.turned_away = 0
         self.refused = 0
+        self.deauthorized = 0
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -94,8 +106,14 @@ class Drivers:
         while self._due and self._due[0][0] <= now:
             heappop(self._due)[2](now)
         while self._coming is not None and self._coming.arrives_at <= now:
-            self._arrive(now, self._coming)
-            self._coming = next(self._visits, None)
+            visit, self._coming = self._coming, next(self._visits, None)
+            self._arrive(now, visit)
+
+    def all_leave(self, now: Instant) -> None:
+        """It is over: everybody leaves, and nobody comes any more."""
+        self._coming = None
+        for stay in tuple(self._here.values()):
+            self._leave(now, stay)
 
     def _at(self, due: Instant, act: Callable[[Instant], None]) -> None:
         self._number += 1
@@ -104,16 +122,16 @@ class Drivers:
     # --- a stay -----------------------------------------------------------------------------------------------------
 
     def _arrive(self, now: Instant, visit: Visit) -> None:
-        evse = self._free(visit)
+        token, evse = self._token(), self._free(visit)
         if evse is None:
             self.turned_away += 1
             return
-        stay = self._here[evse] = _Stay(visit, self._token(), evse)
+        stay = self._here[evse] = _Stay(visit, token, evse)
         self._station.plug_in(now, evse, visit.vehicle, visit.asked_wh)
         shortest, longest = TO_THE_READER_MS
         shows_at = now + shortest + int(self._chance() * (longest - shortest))
         self._at(shows_at, lambda at: self._show(at, stay))
-        self._at(max(visit.departs_at, shows_at + PATIENCE_MS), lambda at: self._leave(at, stay))
+        self._at(max(visit.departs_at, shows_at + PATIENCE_MS), lambda at: self._depart(at, stay))
 
     def _free(self, visit: Visit) -> int | None:
         for evse in self._station.evses():
@@ -123,8 +141,18 @@ class Drivers:
         return None
 
     def _show(self, now: Instant, stay: _Stay) -> None:
+        if self._here.get(stay.evse) is not stay:
+            return
         self._station.present(now, stay.token, stay.evse)
-        self._at(now + PATIENCE_MS, lambda at: self._give_up(at, stay))
+        self._at(now + self._patience_ms, lambda at: self._give_up(at, stay))
+
+    def _depart(self, now: Instant, stay: _Stay) -> None:
+        """His time is over; who has not been answered yet waits for that."""
+        evse = self._station.evses()[stay.evse - 1]
+        if evse.transaction is not None or evse.finished or stay.is_refused:
+            self._leave(now, stay)
+        else:
+            stay.has_to_go = True
 
     def _give_up(self, now: Instant, stay: _Stay) -> None:
         """Nothing has begun: the driver goes elsewhere."""
@@ -144,16 +172,36 @@ class Drivers:
             self._station.present(now, stay.token, stay.evse)
 
     def hear(self, now: Instant, fact: Happening) -> None:
-        """Something has happened at the station: who has what he came for may leave, and who is refused."""
-        stay = self._here.get(fact.evse) if isinstance(fact, TokenRefused | StatusChanged) else None
-        if isinstance(fact, TokenRefused):
-            self.refused += 1
-            if stay is not None and stay.token == fact.token:
-                self._at(now + self._walk_ms(), lambda at: self._give_up(at, stay))
-            return
-        has_all = isinstance(fact, StatusChanged) and fact.status is Status.SUSPENDED_EV
-        if stay is not None and has_all and stay.visit.leaves_satisfied:
+        """Something has happened at the station: who has what he came for may leave, and who gets nothing."""
+        if isinstance(fact, TransactionStarted):
+            self._begun(now, fact)
+        elif isinstance(fact, TransactionEnded):
+            self._ended(now, fact)
+        elif isinstance(fact, TokenRefused):
+            self._refuse(now, fact)
+        elif isinstance(fact, StatusChanged) and fact.status is Status.SUSPENDED_EV:
+            stay = self._here.get(fact.evse)
+            if stay is not None and stay.visit.leaves_satisfied:
+                self._at(now + self._walk_ms(), lambda at: self._leave(at, stay))
+
+    def _begun(self, now: Instant, fact: TransactionStarted) -> None:
+        stay = self._here.get(fact.transaction.evse)
+        if stay is not None and stay.has_to_go:
             self._at(now + self._walk_ms(), lambda at: self._leave(at, stay))
+
+    def _ended(self, now: Instant, fact: TransactionEnded) -> None:
+        if fact.reason is StopReason.DE_AUTHORIZED:
+            self.deauthorized += 1
+            stay = self._here.get(fact.transaction.evse)
+            if stay is not None:
+                self._at(now + self._walk_ms(), lambda at: self._leave(at, stay))
+
+    def _refuse(self, now: Instant, fact: TokenRefused) -> None:
+        self.refused += 1
+        stay = self._here.get(fact.evse)
+        if stay is not None and stay.token == fact.token:
+            stay.is_refused = True
+            self._at(now + self._walk_ms(), lambda at: self._give_up(at, stay))
 
     def _walk_ms(self) -> DurationMs:
         return int((0.5 + self._chance()) * 60 * MS_PER_SECOND)

@@ -25,13 +25,19 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 class FleetReport(msgspec.Struct, frozen=True):
-    """What became of a fleet, to be written down. Latencies in s, by quantile; energy in Wh at the connectors."""
+    """What became of a fleet, to be written down. Latencies in s, by quantile; energy in Wh at the connectors.
+
+    The same `seed` and `starts_at` bring the same drivers. `overdue` calls had no answer in time, `deauthorized`
+    transactions were begun and then not allowed by the CSMS, `stumbles` are mistakes of ours.
+    """
 
     csms: str
     model: str
     arrivals: str
     speed: float
+    speed_reached: float
     seed: int
+    starts_at: str
     stations: int
     lasted_s: float
     all_accepted_after_s: float | None
@@ -41,11 +47,14 @@ class FleetReport(msgspec.Struct, frozen=True):
     latency_s: dict[str, float | None]
     errors_received: int
     errors_sent: int
+    overdue: int
+    stumbles: int
     connections_failed: int
     connections_lost: int
     transactions: int
     turned_away: int
     refused: int
+    deauthorized: int
     energy_wh: float
     waiting_messages: int
     cpu_s: float

@@ -17,7 +17,6 @@ import msgspec
 
 from voltbench.charging.path import path_to_connector
 from voltbench.charging.reported import ReportedSession, ReportedState
-from voltbench.energy.claim import Claim
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
 from voltbench.energy.steps import step_above
@@ -30,6 +29,7 @@ from voltbench.running.formats import stamped, unstamped
 from voltbench.running.inputs import Input, Recompute, SetLimit, StartSession, StopSession, UpdatePower
 from voltbench.running.look import boosted_share, connector_id, look, session_view
 from voltbench.running.operation import OperationState
+from voltbench.running.reserve import Reserve
 from voltbench.running.site_plan import Place, SitePlan
 from voltbench.running.views import ENDED, LimitView, SessionView, SiteView
 from voltbench.running.vigil import Vigil
@@ -97,8 +97,7 @@ class HostedSite:
             tree.set_limit(limit.node, limit.source, limit.power_w)
         self.operation = site.in_operation(self.world, plan.options, tree, on_fact=self._tell, on_limit=self._tell)
         self._vigil = Vigil(self.operation, plan.validity_ms) if plan.validity_ms is not None else None
-        for place in site.places:
-            self._reserve(place)
+        self._reserve = Reserve(self.operation, site.places, plan.failsafe_w)
 
     @property
     def now(self) -> Instant:
@@ -155,12 +154,27 @@ class HostedSite:
         session = self._session(start.session, place, start.vehicle_max_w, now)
         session.limit(now, min(held_w, session.path.rating_w))
         bay = self.operation.plug_in(now, place.connector, session, failsafe_w=self.plan.failsafe_w)
-        commitments = self.operation.controller.commitments
-        commitments.leave(_nobody_at(place.connector))
-        commitments.hold(session.id, session.limit_w, valid_until)
+        self.operation.controller.commitments.hold(session.id, session.limit_w, valid_until)
+        self._reserve.taken(place)
         _bound_minimum(bay, session)
         self._act(now)
         return self._view(now, bay)
+
+    def still_hold(self, session_id: str, power_w: float) -> None:
+        """A charger may not have taken its last limit, but hold this one: its next report confirms no less."""
+        self.operation.controller.commitments.still_hold(session_id, power_w)
+
+    def distrust(self, now: Instant, charger: str) -> None:
+        """A charger takes no limits: until it is trusted it counts with its rating. Not part of a snapshot."""
+        self.advance(now)
+        self._reserve.distrust(charger)
+        self._act(now)
+
+    def trust(self, now: Instant, charger: str) -> None:
+        """A charger takes limits after all."""
+        self.advance(now)
+        self._reserve.trust(charger)
+        self._act(now)
 
     def end(self, now: Instant, reason: str) -> list[SessionView]:
         """End every session; return what became of them."""
@@ -175,7 +189,7 @@ class HostedSite:
             raise Conflict("session", start.session, "exists already")
         session = self._session(start.session, place, start.vehicle_max_w, now)
         bay = self.operation.plug_in(now, place.connector, session, failsafe_w=self.plan.failsafe_w)
-        self.operation.controller.commitments.leave(_nobody_at(place.connector))
+        self._reserve.taken(place)
         _bound_minimum(bay, session)
         return self._answer(now, bay)
 
@@ -208,7 +222,7 @@ class HostedSite:
     def _unplug(self, now: Instant, bay: Bay, reason: str, duration_s: float | None = None) -> SessionView:
         before = self._view(now, bay)
         self.operation.unplug(now, bay.session.id)
-        self._reserve(self._by_outlet[bay.connector])
+        self._reserve.left(self._by_outlet[bay.connector])
         if self._vigil is not None:
             self._vigil.forget(bay.session.id)
         ended = msgspec.structs.replace(
@@ -239,9 +253,7 @@ class HostedSite:
             self._limits[limit.node, limit.source] = LimitView(limit.node, limit.source, limit.power_w)
             tree.set_limit(limit.node, limit.source, limit.power_w)
         self.operation.limits_changed(now)
-        for place in self._by_outlet.values():
-            if self.operation.at_connector(place.connector) is None:
-                self._reserve(place)
+        self._reserve.limits_changed()
         self.world.advance(now)
 
     def _act(self, now: Instant) -> None:
@@ -254,7 +266,8 @@ class HostedSite:
         """The site at an instant, which is not before the last one."""
         self.advance(now)
         site = self.plan.site
-        return look(site.id, now, self.operation, site.places, site.tree.bounds(now)[0], self._limits.values())
+        capacity_w, limits = site.tree.bounds(now)[0], self._limits.values()
+        return look(site.id, now, self.operation, site.places, capacity_w, limits, self._reserve.distrusted)
 
     def session(self, now: Instant, id: str) -> SessionView:
         """A session that is running or has ended lately, or NotFound."""
@@ -302,19 +315,11 @@ class HostedSite:
             site._vigil.resume(state.heard)
         for id, session in sessions.items():
             bay = site.operation.bay(id)
-            site.operation.controller.commitments.leave(_nobody_at(bay.connector))
+            site._reserve.taken(site._by_outlet[bay.connector])
             _bound_minimum(bay, session)
         return site
 
     # --- inside ------------------------------------------------------------------------------------------------------
-
-    def _reserve(self, place: Place) -> None:
-        """Keep free what somebody may draw at a connector before he is heard of."""
-        if self.plan.failsafe_w > 0.0:
-            path = path_to_connector(place.station_model, place.connector_model)
-            rows = self.operation.tree.rows_of(place.connector, path.phases)
-            nobody = Claim(_nobody_at(place.connector), rows, path.rating_w)
-            self.operation.controller.commitments.reserve(nobody, min(self.plan.failsafe_w, path.rating_w))
 
     def _place(self, charger: str, connector: str) -> Place:
         place = self._places.get((charger, connector))
@@ -357,11 +362,6 @@ class HostedSite:
     def _tell(self, fact: Fact) -> None:
         if self.on_fact is not None:
             self.on_fact(fact)
-
-
-def _nobody_at(connector: str) -> str:
-    """The name of whoever is not there yet; no session has it."""
-    return f"\0{connector}"
 
 
 def _reported(bay: Bay) -> ReportedSession:

@@ -4,7 +4,9 @@ Each session's limit is a charging profile that ends by itself (TxProfile); belo
 (TxDefaultProfile) to which a station falls back when nobody renews it. A station whose failsafe is not confirmed yet is
 not trusted with anything else. What a decrease frees is given away only after the station has accepted it and
 reported since: that is the site's own law (`confirmation` reported), which a report reaches only while no profile is
-under way.
+under way. A limit that a station has not taken, or of which nobody knows whether it has, confirms nothing either: what
+it may hold instead counts on. It is asked again after a while, later each time; one that keeps refusing counts with its
+rating.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 
 from voltbench.errors import NotFound
 from voltbench.events import Fact, LimitSet
-from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, DurationMs, Instant
+from voltbench.quantities import MS_PER_MINUTE, MS_PER_SECOND, POWER_TOLERANCE_W, DurationMs, Instant
 from voltbench.running.hosted import HostedSite
 from voltbench.running.inputs import StartSession, StopSession, UpdatePower
 from voltbench.running.views import SessionView
@@ -22,8 +24,11 @@ from voltbench.running.views import SessionView
 MARGIN_MS = 2 * MS_PER_SECOND
 """How much sooner a profile ends than its validity: clocks differ, and messages take their time."""
 
-FAILSAFE_AGAIN_MS = 10 * MS_PER_SECOND
-"""Between two attempts to have a station take its failsafe."""
+FAILSAFE_AGAIN_MS, LIMIT_AGAIN_MS, LATEST_AGAIN_MS = 10 * MS_PER_SECOND, 2 * MS_PER_SECOND, 5 * MS_PER_MINUTE
+"""Until a station is asked again to take its failsafe, or a limit: doubled each time, and at most the last."""
+
+REFUSALS = 3
+"""A station that refuses a limit so often, or its failsafe once, takes none: one may come as a transaction ends."""
 
 STALE_MS = 15 * MS_PER_SECOND
 """A reading that is told so late is an old story."""
@@ -65,7 +70,11 @@ Command = SetFailsafe | SetPower | ReadMeter
 
 @dataclass(slots=True)
 class _Steered:
-    """A session at a station, and what was said about it. It `is_awaited` until it is heard of (again)."""
+    """A session at a station, and what was said about it. It `is_awaited` until it is heard of (again).
+
+    It was `told` a limit that it has accepted; limits that it `may_hold` were accepted or under way before that. The
+    next one was refused so many times, and is not to be sent again before it `may_ask_at`.
+    """
 
     station: str
     evse: int
@@ -78,21 +87,35 @@ class _Steered:
     arrived_at: Instant = 0
     still_to_read: int = 0
     is_awaited: bool = False
+    may_hold: tuple[SetPower, ...] = ()
+    refusals: int = 0
+    may_ask_at: Instant = 0
 
     @property
     def id(self) -> str:
         """The session at the site."""
         return f"{self.station}:{self.transaction}"
 
+    def doubt(self, *limits: SetPower | None) -> None:
+        """It may hold these limits, whatever it is told, until it accepts another."""
+        self.may_hold = (*self.may_hold, *(one for one in limits if one is not None and one not in self.may_hold))
+
+    def may_hold_w(self, now: Instant) -> float:
+        """The highest of those limits that have not ended by themselves."""
+        self.may_hold = tuple(one for one in self.may_hold if one.until + MARGIN_MS > now)
+        return max((one.power_w for one in self.may_hold), default=0.0)
+
 
 @dataclass(slots=True)
 class _Station:
-    """A station of the site: whether it is there, and trusted."""
+    """A station of the site: whether it is there, trusted, and refuses limits."""
 
     charger: str
     is_there: bool = False
     is_safe: bool = False
+    refuses: bool = False
     failsafe_due: Instant | None = None
+    failsafe_refusals: int = 0
     sessions: dict[str, _Steered] = field(default_factory=dict)
 
 
@@ -117,6 +140,10 @@ class Steering:
         commands, self._commands = self._commands, []
         return commands
 
+    def refuses(self, station: str) -> bool:
+        """Whether a station takes no limits; then it counts with its rating."""
+        return self._stations[station].refuses
+
     # --- what stations tell -----------------------------------------------------------------------------------------
 
     def arrived(self, now: Instant, station: str) -> None:
@@ -125,8 +152,9 @@ class Steering:
         if known is not None:
             known.is_there, known.is_safe = True, False
             for steered in known.sessions.values():
+                steered.doubt(steered.told, steered.under_way)
                 steered.under_way = steered.told = None
-                steered.is_awaited = True
+                steered.is_awaited, steered.may_ask_at = True, now
             self._secure(station, known)
 
     def _secure(self, station: str, known: _Station) -> None:
@@ -139,6 +167,7 @@ class Steering:
         if known is not None:
             known.is_there = False
             for steered in known.sessions.values():
+                steered.doubt(steered.under_way)
                 steered.under_way = None
 
     def started(self, now: Instant, station: str, evse: int, transaction: str, maximum_w: float) -> None:
@@ -160,6 +189,7 @@ class Steering:
         """
         heard_at = until + MARGIN_MS - self._validity_ms
         steered = _Steered(station, evse, transaction, maximum_w, heard_at, is_awaited=True)
+        steered.doubt(SetPower(station, evse, transaction, held_w, now, until))
         self._enter(now, steered, lambda start: self._site.take_up(now, start, held_w, until + MARGIN_MS))
 
     def _enter(self, now: Instant, steered: _Steered, take: Callable[[StartSession], SessionView]) -> None:
@@ -189,6 +219,8 @@ class Steering:
         if now - read_at > STALE_MS or read_at < steered.arrived_at - CLOCKS_DIFFER_MS:
             return
         steered.heard_at, steered.is_awaited = now, False
+        if steered.may_hold:
+            self._site.still_hold(steered.id, steered.may_hold_w(now))
         view = self._site.take(now, UpdatePower(steered.id, power_w, steered.maximum_w))
         steered.wanted_w = view.allocated_w
         if steered.still_to_read > 0:
@@ -203,33 +235,69 @@ class Steering:
             del self._stations[station].sessions[transaction], self._by_session[steered.id]
             self._site.take(now, StopSession(steered.id, energy_wh))
 
-    def answered(self, now: Instant, command: Command, accepted: bool) -> None:
-        """A station has answered a command, or has not (accepted False)."""
-        known = self._stations[command.station]
+    def answered(self, now: Instant, command: Command, accepted: bool | None) -> None:
+        """A station has accepted a command or refused it, or has not answered (None)."""
         if isinstance(command, SetFailsafe):
-            known.is_safe = known.is_safe or accepted
-            known.failsafe_due = None if known.is_safe else now + FAILSAFE_AGAIN_MS
-            for session in known.sessions.values():
-                self._steer(now, session)
-                if known.is_safe and session.under_way is None:
-                    self._await(session)
+            self._secured(now, self._stations[command.station], accepted)
         elif isinstance(command, SetPower):
             self._told(now, command, accepted)
 
-    def _told(self, now: Instant, command: SetPower, accepted: bool) -> None:
+    def _secured(self, now: Instant, known: _Station, accepted: bool | None) -> None:
+        """A station has taken its failsafe, or not."""
+        known.is_safe = known.is_safe or accepted is True
+        known.failsafe_refusals = 0 if known.is_safe else known.failsafe_refusals + 1
+        known.failsafe_due = None if known.is_safe else now + _again_ms(FAILSAFE_AGAIN_MS, known.failsafe_refusals)
+        if known.is_safe:
+            self._trust(now, known)
+        elif accepted is False:
+            self._distrust(now, known)
+        for session in known.sessions.values():
+            self._steer(now, session)
+            if known.is_safe and session.under_way is None:
+                self._await(session)
+
+    def _told(self, now: Instant, command: SetPower, accepted: bool | None) -> None:
         """A limit has arrived, or not. Two readings make sure that a lower one is kept to: see `commit`."""
         steered = self._found(command.station, command.transaction)
         if steered is None or steered.under_way is not command:
             return
         steered.under_way = None
         self._await(steered)
-        if not accepted:
-            return
-        if steered.told is not None and command.power_w < steered.told.power_w - POWER_TOLERANCE_W:
+        if accepted:
+            self._taken(now, steered, command)
+        else:
+            self._not_taken(now, steered, command, accepted)
+
+    def _taken(self, now: Instant, steered: _Steered, command: SetPower) -> None:
+        known, told = self._stations[steered.station], steered.told
+        before_w = max(steered.may_hold_w(now), told.power_w if told is not None else 0.0)
+        if known.refuses or command.power_w < before_w - POWER_TOLERANCE_W:
             steered.still_to_read = 1
             self._commands.append(ReadMeter(command.station, command.evse))
-        steered.told, steered.arrived_at = command, now
+        steered.told, steered.arrived_at, steered.may_hold = command, now, ()
+        steered.refusals, steered.may_ask_at = 0, now
+        self._trust(now, known)
         self._steer(now, steered)
+
+    def _not_taken(self, now: Instant, steered: _Steered, command: SetPower, accepted: bool | None) -> None:
+        """What it was told before counts on; and what was not answered may count as well."""
+        steered.doubt(steered.told, command if accepted is None else None)
+        steered.refusals += accepted is False
+        steered.may_ask_at = now + _again_ms(LIMIT_AGAIN_MS, max(1, steered.refusals))
+        if steered.refusals >= REFUSALS:
+            self._distrust(now, self._stations[steered.station])
+
+    def _distrust(self, now: Instant, known: _Station) -> None:
+        """A station refuses limits: it counts with its rating, until it takes all that it is told."""
+        if not known.refuses:
+            known.refuses = True
+            self._site.distrust(now, known.charger)
+
+    def _trust(self, now: Instant, known: _Station) -> None:
+        """A station has taken what it was told: where it refuses nothing else, it may be trusted."""
+        if known.refuses and not any(one.refusals for one in known.sessions.values()):
+            known.refuses = False
+            self._site.trust(now, known.charger)
 
     def _await(self, steered: _Steered) -> None:
         """Have a session be heard of soon: what it draws and may draw is old news."""
@@ -257,7 +325,7 @@ class Steering:
     def _steer(self, now: Instant, steered: _Steered) -> None:
         """Tell a station the limit that the site wants, unless it holds it for long enough or is still being told."""
         known = self._stations[steered.station]
-        if not (known.is_there and known.is_safe) or steered.under_way is not None:
+        if not (known.is_there and known.is_safe) or steered.under_way is not None or now < steered.may_ask_at:
             return
         until = steered.heard_at + self._validity_ms - MARGIN_MS
         told = steered.told
@@ -276,3 +344,8 @@ class Steering:
     def _found(self, station: str, transaction: str) -> _Steered | None:
         known = self._stations.get(station)
         return known.sessions.get(transaction) if known is not None else None
+
+
+def _again_ms(first_ms: DurationMs, times: int) -> DurationMs:
+    """How long to wait before the next attempt, after so many."""
+    return min(LATEST_AGAIN_MS, first_ms << min(times - 1, 20))

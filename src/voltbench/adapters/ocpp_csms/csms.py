@@ -20,6 +20,7 @@ from voltbench.clock import wall_instant
 from voltbench.errors import Conflict, Unavailable
 from voltbench.ocpp.v16.csms.central import Authority, Central, Policy
 from voltbench.ocpp.v16.csms.dossier import Dossier
+from voltbench.ocpp.v16.csms.keys import without_secrets
 from voltbench.ocpp.v16.csms.records import Command, NamedProfile, Record, Token, Transaction
 from voltbench.ocpp.v16.csms.visit import Turn, Visit
 from voltbench.ocpp.v16.messages import RegistrationStatus, StartTransaction
@@ -109,6 +110,10 @@ class Csms:
         self._keep_soon(records)
         return guest
 
+    def password_shown(self, station_id: str, password: bytes) -> None:
+        """A station has shown a password that counts."""
+        self._keep_soon(self.central.password_shown(self.central.dossier(station_id), password))
+
     def leave(self, guest: Guest) -> None:
         """A connection is gone."""
         if guest.is_over:
@@ -138,7 +143,7 @@ class Csms:
         try:
             await self._hear(guest, frame)
         except Exception:  # the outermost edge: one frame must not end a connection
-            _log.exception("%s: a frame could not be handled: %r", guest.id, frame[:500])
+            _log.exception("%s: a frame could not be handled: %r", guest.id, without_secrets(frame)[:500])
             guest.visit.stumble()
         await self._send(guest)
         self._set_alarm(guest)
@@ -193,8 +198,8 @@ class Csms:
         return await self._ask(guest, request)
 
     async def _ask(self, guest: Guest, request: Struct) -> Command:
-        command = guest.visit.propose(self.now(), request)
-        await self.store.keep([command])
+        command, expected = guest.visit.propose(self.now(), request)
+        await self.store.keep([command, *expected])
         if guest.is_over:
             command = replace(command, state="lost", ended_at=self.now())
             await self.store.keep([command])

@@ -20,7 +20,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from voltbench.adapters.ocpp_csms.csms import Csms
-from voltbench.ocpp.v16.csms.secrets_kept import is_password
+from voltbench.ocpp.v16.csms.secrets_kept import is_needed, is_password
 from voltbench.ocpp.versions import OCPP_16
 
 _log = logging.getLogger(__name__)
@@ -103,10 +103,11 @@ class _Doorman:
     def _shows_password(self, id: str, request: Request) -> bool:
         known = self._csms.central.known(id)
         secret = known.station.secret if known is not None else None
-        if secret is None:
-            return not self._rules.password_required
         shown = password_in(request.headers.get_all("Authorization"), id)
-        return shown is not None and is_password(shown, secret)
+        if secret is not None and shown is not None and is_password(shown, secret):
+            self._csms.password_shown(id, shown)
+            return True
+        return not (is_needed(secret) or self._rules.password_required)
 
     async def converse(self, connection: ServerConnection) -> None:
         """A station is there, until its connection is gone or another takes its place."""

@@ -11,12 +11,11 @@ from msgspec import Struct
 
 from voltbench.errors import InvalidInput, NotFound
 from voltbench.ocpp.v16.csms.records import NamedProfile
+from voltbench.ocpp.v16.csms.storable import require_storable
 from voltbench.ocpp.v16.messages import FROM_CSMS, REQUESTS
 from voltbench.ocpp.wire_types import read
 
 R = TypeVar("R", bound=Struct)
-
-LARGEST_WHOLE = (1 << 63) - 1
 
 _PROFILE_AT = {"SetChargingProfile": "csChargingProfiles", "RemoteStartTransaction": "chargingProfile"}
 """Where a stored profile may be named instead of written out."""
@@ -41,7 +40,7 @@ def message_of(kind: type[R], content: Any) -> R:
     if not isinstance(content, dict):
         raise InvalidInput("body", "is no object", allowed="a JSON object")
     try:
-        _require_storable("", content)
+        require_storable("", content)
         return read(kind, msgspec.json.encode(content))
     except msgspec.ValidationError as error:
         raise _refusal(kind, content, str(error)) from None
@@ -53,20 +52,6 @@ def _named(profiles: Mapping[str, NamedProfile], name: str) -> Any:
     if name not in profiles:
         raise NotFound("stored profile", name)
     return msgspec.json.decode(profiles[name].profile)
-
-
-def _require_storable(field: str, found: Any) -> None:
-    """No database keeps a NUL in a text, or a number of more than 64 bits."""
-    if isinstance(found, dict):
-        for name, member in found.items():
-            _require_storable(f"{field}.{name}" if field else name, member)
-    elif isinstance(found, list):
-        for i, member in enumerate(found):
-            _require_storable(f"{field}[{i}]", member)
-    elif isinstance(found, str) and "\0" in found:
-        raise InvalidInput(field, "has a NUL in it", allowed="any other character")
-    elif isinstance(found, int) and abs(found) > LARGEST_WHOLE:
-        raise InvalidInput(field, "is too large", found=str(found)[:40], allowed="up to 64 bits")
 
 
 _PLACE = re.compile(r" - at `(?:\$|key in \$)([^`]*)`\Z")

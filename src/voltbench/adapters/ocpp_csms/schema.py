@@ -53,6 +53,7 @@ connectors = Table(
     _whole("at", optional=True),
     _text("availability"),
     _flag("is_scheduled"),
+    _whole("told_at", optional=True),
 )
 
 tokens = Table(

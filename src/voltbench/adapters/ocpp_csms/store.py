@@ -138,11 +138,13 @@ class CsmsStore:
         )
         return await self._first(records.Transaction, query)
 
-    async def readings(self, transaction_id: int, limit: int) -> list[records.MetersRead]:
-        """The messages with meter values of a transaction, the oldest first."""
-        table = schema.meter_values
-        query = select(table).where(table.c.transaction_id == transaction_id).order_by(table.c.id).limit(limit)
-        return await self._read(records.MetersRead, query)
+    async def readings(self, transaction: records.Transaction, limit: int) -> list[records.MetersRead]:
+        """The messages with meter values of a transaction, the oldest first: what its own station has told."""
+        table = schema.meter_values.c
+        query = select(schema.meter_values).where(
+            table.transaction_id == transaction.id, table.station_id == transaction.station_id
+        )
+        return await self._read(records.MetersRead, query.order_by(table.id).limit(limit))
 
     async def stop_readings(self, transaction_id: int) -> records.StopReadings | None:
         """What the stop of a transaction brought along."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from voltbench.ocpp.v16.csms.keys import without_secrets
 from voltbench.quantities import Instant
 
 FRAMES_IN_ALL, MOST_FRAMES, FEWEST_FRAMES = 200_000, 500, 16
@@ -21,8 +21,6 @@ MOST_WAITING = 1_000
 """Frames that a follower may be behind; then he is let go."""
 
 Direction: TypeAlias = Literal["in", "out"]
-
-_SECRET = re.compile(rb'("key"\s*:\s*"AuthorizationKey"\s*,\s*"value"\s*:\s*)"(?:[^"\\]|\\.)*"')
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -116,8 +114,7 @@ class WireLog:
 
 def _sayable(frame: bytes) -> bytes:
     """A frame without what nobody may read, and not at length."""
-    shown = frame[:LONGEST_FRAME]
-    return _SECRET.sub(rb'\1"***"', shown) if b"AuthorizationKey" in shown else shown
+    return without_secrets(frame)[:LONGEST_FRAME]
 
 
 def _frame(kept: _Kept) -> Frame:

@@ -7,17 +7,19 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Protocol
 
 from voltbench.adapters.ocpp_station.line import Address, Dialler, Line
 from voltbench.adapters.ocpp_station.memory import Change, Memory
+from voltbench.adapters.ocpp_station.shelter import Sheltered
 from voltbench.adapters.ocpp_station.tally import Tally
 from voltbench.charging.evse import Evse
 from voltbench.charging.vehicle import Vehicle
 from voltbench.clock import Clock
 from voltbench.engine import ARRIVALS, World
 from voltbench.errors import Unavailable
-from voltbench.ocpp.orders import Connect, Deliver, Fetch, HangUp, Keep, Order, Send
+from voltbench.ocpp.orders import Abandon, Connect, Deliver, Fetch, HangUp, Keep, Order, Send
 from voltbench.ocpp.v16.station.station import Station
 from voltbench.quantities import Instant
 from voltbench.running.drivers import Drivers
@@ -30,6 +32,9 @@ GOODBYES_S = 3.0
 
 SLICE_S = 0.05
 """What is due within so long happens together, each thing at its own instant: waking up costs more than a reading."""
+
+TURN_S = 0.02
+"""How long what is due may happen until the lines are read: what has come is heard before an answer is missed."""
 
 AGAIN_S = 1.0
 """Between two attempts to keep what a station wants kept."""
@@ -71,6 +76,10 @@ class StationHost:
         self.world.advance(max(self.clock.now(), self.world.now))
         return self.world.now
 
+    def at(self) -> Instant:
+        """When what comes from outside happens: now, or before what is due and has not happened yet."""
+        return self.world.approach(self.clock.now())
+
     def add(self, station: Station, address: Callable[[Station], Address]) -> HostedStation:
         """Let a station live here; `address` says where its line leads, each time it connects."""
         hosted = HostedStation(self, station, address)
@@ -83,11 +92,12 @@ class StationHost:
     def let_drive(self, hosted: HostedStation, drivers: Drivers) -> None:
         """Let drivers come to a station."""
         hosted.station.on_fact = drivers.hear
-        hosted.drivers = drivers
-        self.world.add(drivers, ARRIVALS)
+        who = f"the drivers of {hosted.station.id}"
+        hosted.drivers = Sheltered(who, self.world, self.tally, drivers.next_wakeup, drivers.wake)
+        self.world.add(hosted.drivers, ARRIVALS)
         self.plan()
 
-    def plan(self) -> None:
+    def plan(self, soonest_s: float = SLICE_S) -> None:
         """Sleep until the next thing is due, if that is sooner than was planned."""
         due = self.world.next_wakeup()
         if self.is_closed or (self._timer_due is not None and (due is None or due >= self._timer_due)):
@@ -96,12 +106,25 @@ class StationHost:
             self._timer.cancel()
         left_s = LONGEST_SLEEP_S if due is None else self.clock.seconds_until(due)
         self._timer_due = due
-        self._timer = self._loop.call_later(min(max(SLICE_S, left_s), LONGEST_SLEEP_S), self._wake)
+        self._timer = self._loop.call_later(min(max(soonest_s, left_s), LONGEST_SLEEP_S), self._wake)
 
     def _wake(self) -> None:
         self._timer = self._timer_due = None
-        self.now()
-        self.plan()
+        soonest_s = SLICE_S
+        try:
+            soonest_s = SLICE_S if self._catch_up() else 0.0
+        finally:
+            self.plan(soonest_s)
+
+    def _catch_up(self) -> bool:
+        """Let happen what is due, as far as the turn goes; return whether that was all."""
+        world, until, over_s = self.world, self.clock.now(), monotonic() + TURN_S
+        while (due := world.next_wakeup()) is not None and due <= until:
+            if monotonic() > over_s:
+                return False
+            world.advance(due)
+        world.approach(until)
+        return True
 
     def spawn(self, work: asyncio.Task[None]) -> None:
         """Keep hold of a task until it is done."""
@@ -136,39 +159,62 @@ class StationHost:
             await self.memory.close()
 
 
-class HostedStation:
+class HostedStation(Sheltered):
     """A station on a line of its own. Whoever does something to it does so through `do`."""
 
-    __slots__ = ("_address", "_backlog", "_ear", "_host", "_is_keeping", "_line", "drivers", "station")
+    __slots__ = ("_address", "_backlog", "_carried", "_ear", "_host", "_is_keeping", "_line", "drivers", "station")
 
     def __init__(self, host: StationHost, station: Station, address: Callable[[Station], Address]) -> None:
+        super().__init__(station.id, host.world, host.tally, station.next_wakeup, self._live)
         self._host = host
         self._address = address
         self._line: Line | None = None
         self._ear: _Ear | None = None
         self._backlog: list[Order] = []
+        self._carried: dict[int, asyncio.Task[None]] = {}
         self._is_keeping = False
         self.station = station
-        self.drivers: Drivers | None = None
+        self.drivers: Sheltered | None = None
 
     # --- time -------------------------------------------------------------------------------------------------------
 
-    def next_wakeup(self) -> Instant | None:
-        """When the station wants to be woken."""
-        return self.station.next_wakeup()
-
-    def wake(self, now: Instant) -> None:
+    def _live(self, now: Instant) -> None:
         """Let the station do what is due."""
-        self.station.wake(now)
+        try:
+            self.station.wake(now)
+        except Exception:
+            self._pick_up(now)
+            raise
         self.carry_out()
         if self.drivers is not None:
             self._host.world.reschedule(self.drivers)
 
     def do(self, act: Callable[[Station, Instant], object]) -> None:
-        """Do something to the station now."""
-        act(self.station, self._host.now())
+        """Do something to the station now. What it raises is for whoever does it."""
+        try:
+            act(self.station, self._host.at())
+        finally:
+            self._follow()
+            self._host.plan()
+
+    def undergo(self, act: Callable[[Station, Instant], object]) -> None:
+        """Something happens to the station, and nobody is there to hear what that raises."""
+        now = self._host.at()
+        try:
+            act(self.station, now)
+        except Exception:
+            self.stumbled()
+            self._pick_up(now)
         self._follow()
         self._host.plan()
+
+    def _pick_up(self, now: Instant) -> None:
+        """The station has stumbled: let it go on with the rest."""
+        try:
+            self.station.stumble(now)
+        except Exception:
+            self.stumbled()
+        self._follow()
 
     def _follow(self) -> None:
         self.carry_out()
@@ -247,7 +293,10 @@ class HostedStation:
             elif isinstance(order, HangUp):
                 self.hang_up()
             elif isinstance(order, (Fetch, Deliver)):
-                self._host.spawn(asyncio.create_task(self._carry(order)))
+                carried = self._carried[order.id] = asyncio.create_task(self._carry(order))
+                self._host.spawn(carried)
+            elif isinstance(order, Abandon) and order.id in self._carried:
+                self._carried.pop(order.id).cancel()
 
     # --- the line ---------------------------------------------------------------------------------------------------
 
@@ -257,9 +306,11 @@ class HostedStation:
             line = await self._host.dialler.connect(self._address(self.station), ear)
         except Unavailable as error:
             _log.debug("%s: %s", self.station.id, error)
-            self._host.tally.failed_to_connect()
-            if self._ear is ear:
-                self.do(lambda station, now: station.disconnected(now))
+            self._not_connected(ear)
+            return
+        except Exception:
+            self.stumbled()
+            self._not_connected(ear)
             return
         if self._ear is not ear:
             line.close()
@@ -267,7 +318,12 @@ class HostedStation:
         self._line = line
         self._host.line_stands(ear)
         self._host.tally.connected()
-        self.do(lambda station, now: station.connected(now))
+        self.undergo(lambda station, now: station.connected(now))
+
+    def _not_connected(self, ear: _Ear) -> None:
+        self._host.tally.failed_to_connect()
+        if self._ear is ear:
+            self.undergo(lambda station, now: station.disconnected(now))
 
     def hang_up(self) -> None:
         """Close the line, whatever comes of it."""
@@ -278,16 +334,22 @@ class HostedStation:
 
     def heard(self, frame: bytes) -> None:
         """A frame has come."""
-        self._host.tally.received(self, frame)
-        self.station.receive(self._host.now(), frame)
+        host = self._host
+        host.tally.received(self, frame)
+        now = host.at()
+        try:
+            self.station.receive(now, frame)
+        except Exception:
+            self.stumbled()
+            self._pick_up(now)
         self._follow()
-        self._host.plan()
+        host.plan()
 
     def lost(self) -> None:
         """The line is gone."""
         self._line = self._ear = None
         self._host.tally.disconnected(self)
-        self.do(lambda station, now: station.disconnected(now))
+        self.undergo(lambda station, now: station.disconnected(now))
 
     def line_is_gone(self, ear: _Ear) -> None:
         """A line is gone for good; that matters where it was the one that counts."""
@@ -300,8 +362,13 @@ class HostedStation:
         return self._ear is ear
 
     async def _carry(self, order: Fetch | Deliver) -> None:
-        content = await self._host.carrier.carry_out(order, self._address(self.station).tls)
-        self.do(lambda station, now: station.transferred(now, order.id, content))
+        content = None
+        try:
+            content = await self._host.carrier.carry_out(order, self._address(self.station).tls)
+        except Exception:
+            self.stumbled()
+        self._carried.pop(order.id, None)
+        self.undergo(lambda station, now: station.transferred(now, order.id, content))
 
 
 class _Ear:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-NORMAL_CLOSURE = 1000
-ABNORMAL_CLOSURE = 1006
+LARGEST_FRAME = 1 << 20
+PATIENCE_S = 10.0
+"""How long the other side may take to open a line, and to answer a ping."""
+
+GOODBYE_S = 5.0
+"""How long a close waits for the other side."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,3 +54,11 @@ class Dialler(Protocol):
 
     async def connect(self, address: Address, listener: Listener) -> Line:
         """A line that stands. Raises Unavailable where none can be had."""
+
+
+def hear(listener: Listener, frame: bytes) -> None:
+    """Hand a frame over; whoever stumbles over it hears the next."""
+    try:
+        listener.on_frame(frame)
+    except Exception:
+        _log.exception("a frame was not dealt with")

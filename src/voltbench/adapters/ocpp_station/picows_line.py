@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 
 from picows import (
@@ -18,16 +17,11 @@ from picows import (
     ws_connect,
 )
 
-from voltbench.adapters.ocpp_station.line import Address, Line, Listener
+from voltbench.adapters.ocpp_station import line as lines
+from voltbench.adapters.ocpp_station.line import LARGEST_FRAME, Address, Line, Listener, hear
 from voltbench.errors import Unavailable
 
-LARGEST_FRAME = 1 << 20
 READ_BUFFER = 2_048
-PATIENCE_S = 10.0
-GOODBYE_S = 5.0
-"""How long a close waits for the other side."""
-
-_log = logging.getLogger(__name__)
 
 
 class PicowsDialler:
@@ -43,10 +37,10 @@ class PicowsDialler:
                 lambda: line,
                 address.url,
                 ssl_context=address.tls,
-                websocket_handshake_timeout=PATIENCE_S,
+                websocket_handshake_timeout=lines.PATIENCE_S,
                 enable_auto_ping=address.ping_s > 0.0,
-                auto_ping_idle_timeout=address.ping_s or PATIENCE_S,
-                auto_ping_reply_timeout=min(PATIENCE_S, address.ping_s or PATIENCE_S),
+                auto_ping_idle_timeout=address.ping_s or lines.PATIENCE_S,
+                auto_ping_reply_timeout=min(lines.PATIENCE_S, address.ping_s or lines.PATIENCE_S),
                 auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
                 max_frame_size=LARGEST_FRAME,
                 max_redirects=0,  # nobody is sent on with his password
@@ -115,7 +109,7 @@ class _PicowsLine(WSListener):
     def close(self) -> None:
         if self._transport is not None and not self._transport.is_close_frame_sent and not self._is_closed:
             self._transport.send_close(WSCloseCode.OK)
-            asyncio.get_running_loop().call_later(GOODBYE_S, self._transport.disconnect, False)
+            asyncio.get_running_loop().call_later(lines.GOODBYE_S, self._transport.disconnect, False)
 
     # --- hearing ----------------------------------------------------------------------------------------------------
 
@@ -143,11 +137,8 @@ class _PicowsLine(WSListener):
     def _hear(self, frame: bytes) -> None:
         if self._early is not None:
             self._early.append(frame)
-            return
-        try:
-            self._listener.on_frame(frame)
-        except Exception:
-            _log.exception("a frame was not dealt with")
+        else:
+            hear(self._listener, frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._is_closed = True

@@ -19,6 +19,7 @@ class Tally:
         self.lines = 0
         self.failures = 0
         self.losses = 0
+        self.stumbles = 0
         self.frames_out = 0
         self.frames_in = 0
         self.calls = 0
@@ -42,6 +43,10 @@ class Tally:
         self.lines -= 1
         self.losses += not on_purpose
         self._asked_at.pop(station, None)
+
+    def stumbled(self) -> None:
+        """A station, or who comes there, has met a mistake of ours."""
+        self.stumbles += 1
 
     def sent(self, station: Hashable, frame: bytes) -> None:
         """A station sends a frame."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import Any
 
@@ -11,15 +10,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
-from voltbench.adapters.ocpp_station.line import Address, Line, Listener
+from voltbench.adapters.ocpp_station import line as lines
+from voltbench.adapters.ocpp_station.line import LARGEST_FRAME, Address, Line, Listener, hear
 from voltbench.errors import Unavailable
-
-LARGEST_FRAME = 1 << 20
-PATIENCE_S = 10.0
-GOODBYE_S = 5.0
-"""How long a close waits for the other side."""
-
-_log = logging.getLogger(__name__)
 
 
 class WebSocketsDialler:
@@ -34,10 +27,10 @@ class WebSocketsDialler:
                 subprotocols=[Subprotocol(address.subprotocol)],
                 additional_headers=dict(address.headers),
                 compression=None,
-                open_timeout=PATIENCE_S,
-                close_timeout=GOODBYE_S,
+                open_timeout=lines.PATIENCE_S,
+                close_timeout=lines.GOODBYE_S,
                 ping_interval=address.ping_s or None,
-                ping_timeout=PATIENCE_S,
+                ping_timeout=lines.PATIENCE_S,
                 max_size=LARGEST_FRAME,
                 proxy=None,
                 **tls,
@@ -77,24 +70,18 @@ class _WebSocketsLine:
             self._is_closing = True
             self._outgoing.put_nowait(None)
             # Whoever takes nothing would never be told of the close.
-            asyncio.get_running_loop().call_later(GOODBYE_S, self._connection.transport.abort)
+            asyncio.get_running_loop().call_later(lines.GOODBYE_S, self._connection.transport.abort)
 
     async def _listen(self) -> None:
         try:
             while True:
-                self._hear(await self._connection.recv(decode=False))
+                hear(self._listener, await self._connection.recv(decode=False))
         except ConnectionClosed:
             pass  # the listener hears of it below
         finally:
             self._is_closing = True
             self._speaking.cancel()
             self._listener.on_closed()
-
-    def _hear(self, frame: bytes) -> None:
-        try:
-            self._listener.on_frame(frame)
-        except Exception:
-            _log.exception("a frame was not dealt with")
 
     async def _speak(self) -> None:
         with suppress(ConnectionClosed):  # the listening task tells

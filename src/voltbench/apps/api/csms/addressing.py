@@ -33,7 +33,7 @@ async def _csms(request: Request) -> Csms:
 
 
 Service = Annotated[CsmsService, Depends(_service)]
-Central = Annotated[Csms, Depends(_csms)]
+ServedCsms = Annotated[Csms, Depends(_csms)]
 StationId = Annotated[str, Path(description="A station's id, as the last part of the URL that it connects to")]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="So many at most")]
 

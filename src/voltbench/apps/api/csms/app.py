@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from voltbench import __version__
-from voltbench.apps.api.csms.addressing import Central, CsmsService
+from voltbench.apps.api.csms.addressing import CsmsService, ServedCsms
 from voltbench.apps.api.docs import DescribedAPI
 from voltbench.apps.api.making import made_app
 from voltbench.apps.api.trust import Trust
@@ -29,7 +29,7 @@ class CsmsHealth(BaseModel):
 
 
 @router.get("/health")
-async def read_health(csms: Central) -> CsmsHealth:
+async def read_health(csms: ServedCsms) -> CsmsHealth:
     """Whether the CSMS is there."""
     return CsmsHealth(status="ok", version=__version__, connected=csms.connected)
 

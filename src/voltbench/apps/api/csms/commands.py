@@ -11,7 +11,7 @@ from starlette.responses import Response
 from voltbench.adapters import json_text
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.csms import views
-from voltbench.apps.api.csms.addressing import Central, Limit, StationId
+from voltbench.apps.api.csms.addressing import Limit, ServedCsms, StationId
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.problems import problems
 from voltbench.errors import NotFound
@@ -35,7 +35,7 @@ _PAYLOAD: dict[str, Any] = {
     responses=says(views.CommandSent, 202) | problems(404, 409, 503),
     openapi_extra=_PAYLOAD,
 )
-async def send_command(station_id: StationId, action: Action, request: Request, csms: Central) -> Response:
+async def send_command(station_id: StationId, action: Action, request: Request, csms: ServedCsms) -> Response:
     """Ask a station to do something. The answer is found at `/csms/commands/{id}`."""
     payload = json_text.parse(await request.body() or b"{}")
     sent = await csms.command(station_id, action, payload)
@@ -43,7 +43,7 @@ async def send_command(station_id: StationId, action: Action, request: Request, 
 
 
 @router.get("/stations/{station_id}/commands", responses=says(views.Commands) | problems(404))
-async def list_commands(station_id: StationId, csms: Central, limit: Limit = 100) -> Response:
+async def list_commands(station_id: StationId, csms: ServedCsms, limit: Limit = 100) -> Response:
     """What a station was asked last."""
     csms.central.dossier(station_id)
     found = await csms.store.commands(station_id, limit)
@@ -53,7 +53,7 @@ async def list_commands(station_id: StationId, csms: Central, limit: Limit = 100
 @router.get("/commands/{command_id}", responses=says(views.CommandView) | problems(404))
 async def read_command(
     command_id: Annotated[str, Path(description="The id that was given for it")],
-    csms: Central,
+    csms: ServedCsms,
     wait_s: Annotated[float, Query(ge=0, le=60, description="Answer when the command is over, or after so long")] = 0.0,
 ) -> Response:
     """What came of a command: the answer, the error, the time-out, or nothing yet."""

@@ -13,7 +13,7 @@ from voltbench.adapters import json_text
 from voltbench.adapters.ocpp_csms.payloads import message_of
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.csms import views
-from voltbench.apps.api.csms.addressing import Central
+from voltbench.apps.api.csms.addressing import ServedCsms
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.names import SITE_ID
 from voltbench.apps.api.problems import problems
@@ -26,7 +26,7 @@ Name = Annotated[str, Path(description="A name, such as `night`", pattern=SITE_I
 
 
 @router.get("", responses=says(views.Profiles))
-async def list_profiles(csms: Central) -> Response:
+async def list_profiles(csms: ServedCsms) -> Response:
     """The charging profiles that are stored by name, and those that stations have accepted and not cleared."""
     stored = [_named(csms.central.named_profiles[name]) for name in sorted(csms.central.named_profiles)]
     known = [one for dossier in csms.central.dossiers() for one in dossier.profiles.values()]
@@ -35,7 +35,7 @@ async def list_profiles(csms: Central) -> Response:
 
 
 @router.put("/{name}", responses=says(views.NamedView) | problems(503), openapi_extra=body_of(ChargingProfile))
-async def put_profile(name: Name, request: Request, csms: Central) -> Response:
+async def put_profile(name: Name, request: Request, csms: ServedCsms) -> Response:
     """Store a charging profile under a name. A command may then name it instead of writing it out."""
     profile = message_of(ChargingProfile, json_text.parse(await request.body()))
     return struct_answer(_named(await csms.put_profile(name, msgspec.json.encode(profile).decode())))

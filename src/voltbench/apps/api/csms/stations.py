@@ -11,7 +11,7 @@ from starlette.responses import Response
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.bodies import PlainRoute
 from voltbench.apps.api.csms import views
-from voltbench.apps.api.csms.addressing import Central, Limit, Service, StationId
+from voltbench.apps.api.csms.addressing import Limit, ServedCsms, Service, StationId
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.names import ONE_LINE
 from voltbench.apps.api.problems import problems
@@ -33,19 +33,19 @@ class StationAsked(BaseModel):
 
 
 @router.get("/stations", responses=says(views.Stations))
-async def list_stations(csms: Central) -> Response:
+async def list_stations(csms: ServedCsms) -> Response:
     """Every station that has ever been here."""
     return struct_answer(views.Stations([views.summary(csms, one) for one in csms.central.dossiers()]))
 
 
 @router.get("/stations/{station_id}", responses=says(views.StationView) | problems(404))
-async def read_station(station_id: StationId, csms: Central) -> Response:
+async def read_station(station_id: StationId, csms: ServedCsms) -> Response:
     """A station: its boot, connectors, configuration, local list, and the newest of firmware, files and security."""
     return struct_answer(views.station(csms, csms.central.dossier(station_id)))
 
 
 @router.put("/stations/{station_id}", responses=says(views.StationView) | problems(503))
-async def put_station(station_id: NewStationId, asked: StationAsked, csms: Central) -> Response:
+async def put_station(station_id: NewStationId, asked: StationAsked, csms: ServedCsms) -> Response:
     """Accept a station, hold it or reject it, of which it hears when it boots next; or give it a password."""
     dossier = await csms.admit(station_id, asked.registration, asked.password)
     return struct_answer(views.station(csms, dossier))
@@ -54,7 +54,7 @@ async def put_station(station_id: NewStationId, asked: StationAsked, csms: Centr
 @router.get("/stations/{station_id}/events", responses=says(views.Events) | problems(404))
 async def list_events(
     station_id: StationId,
-    csms: Central,
+    csms: ServedCsms,
     limit: Limit = 100,
     kind: Annotated[str | None, Query(description="Such as `SecurityEventNotification`", max_length=50)] = None,
 ) -> Response:
@@ -65,7 +65,7 @@ async def list_events(
 
 
 @router.get("/reservations", responses=says(views.Reservations))
-async def list_reservations(csms: Central) -> Response:
+async def list_reservations(csms: ServedCsms) -> Response:
     """Every reservation that was asked for, and what came of it."""
     now = csms.now()
     found = [one for dossier in csms.central.dossiers() for one in dossier.reservations.values()]

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.bodies import PlainRoute
 from voltbench.apps.api.csms import views
-from voltbench.apps.api.csms.addressing import Central
+from voltbench.apps.api.csms.addressing import ServedCsms
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.names import ONE_LINE
 from voltbench.apps.api.problems import problems
@@ -50,13 +50,13 @@ class TokenAsked(BaseModel):
 
 
 @router.get("", responses=says(views.Tokens))
-async def list_tokens(csms: Central) -> Response:
+async def list_tokens(csms: ServedCsms) -> Response:
     """Every token that is known. Others are met as the policy says."""
     return struct_answer(views.Tokens(csms.central.tokens.all()))
 
 
 @router.get("/{id_token}", responses=says(Token) | problems(404))
-async def read_token(id_token: IdToken, csms: Central) -> Response:
+async def read_token(id_token: IdToken, csms: ServedCsms) -> Response:
     """A token."""
     found = csms.central.tokens.get(id_token)
     if found is None:
@@ -65,6 +65,6 @@ async def read_token(id_token: IdToken, csms: Central) -> Response:
 
 
 @router.put("/{id_token}", responses=says(Token) | problems(503))
-async def put_token(id_token: NewIdToken, asked: TokenAsked, csms: Central) -> Response:
+async def put_token(id_token: NewIdToken, asked: TokenAsked, csms: ServedCsms) -> Response:
     """Let a token be known so, from now on."""
     return struct_answer(await csms.put_token(asked.token(id_token)))

@@ -9,24 +9,23 @@ from starlette.responses import Response
 
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.csms import views
-from voltbench.apps.api.csms.addressing import Central, Limit, raw
+from voltbench.apps.api.csms.addressing import Limit, ServedCsms, raw
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.problems import problems
 from voltbench.errors import NotFound
+from voltbench.ocpp.v16.csms.storable import LARGEST_WHOLE
 
 router = APIRouter(prefix="/csms/transactions", tags=["csms: transactions"])
 
-LARGEST_ID = (1 << 63) - 1
-
-TransactionId = Annotated[int, Path(ge=0, le=LARGEST_ID, description="The id that the CSMS gave to it")]
+TransactionId = Annotated[int, Path(ge=0, le=LARGEST_WHOLE, description="The id that the CSMS gave to it")]
 
 
 @router.get("", responses=says(views.Transactions))
 async def list_transactions(
-    csms: Central,
+    csms: ServedCsms,
     state: Annotated[Literal["open", "closed"] | None, Query(description="Only these")] = None,
     station: Annotated[str | None, Query(description="Only of this station", max_length=255)] = None,
-    before: Annotated[int | None, Query(ge=0, le=LARGEST_ID, description="`next` of the page before")] = None,
+    before: Annotated[int | None, Query(ge=0, le=LARGEST_WHOLE, description="`next` of the page before")] = None,
     limit: Limit = 100,
 ) -> Response:
     """Transactions, open and closed, the newest first."""
@@ -37,12 +36,12 @@ async def list_transactions(
 
 
 @router.get("/{transaction_id}", responses=says(views.TransactionDetails) | problems(404))
-async def read_transaction(transaction_id: TransactionId, csms: Central, limit: Limit = 1_000) -> Response:
+async def read_transaction(transaction_id: TransactionId, csms: ServedCsms, limit: Limit = 1_000) -> Response:
     """A transaction, with so many of its meter values."""
     found = await csms.store.transaction(transaction_id)
     if found is None:
         raise NotFound("transaction", str(transaction_id))
-    readings = await csms.store.readings(transaction_id, limit)
+    readings = await csms.store.readings(found, limit)
     brought = await csms.store.stop_readings(transaction_id)
     details = views.TransactionDetails(
         views.transaction(found), [views.reading(one) for one in readings], raw(brought.payload) if brought else None
@@ -51,6 +50,6 @@ async def read_transaction(transaction_id: TransactionId, csms: Central, limit: 
 
 
 @router.post("/{transaction_id}/close", responses=says(views.TransactionView) | problems(404, 409, 503))
-async def close_transaction(transaction_id: TransactionId, csms: Central) -> Response:
+async def close_transaction(transaction_id: TransactionId, csms: ServedCsms) -> Response:
     """Close a transaction that its station will not stop any more. Should it stop it after all, that counts."""
     return struct_answer(views.transaction(await csms.close_transaction(transaction_id)))

@@ -175,24 +175,10 @@ class TransactionDetails(Struct, frozen=True):
     stop_readings: Raw | None
 
 
-class ReservationView(Struct, frozen=True):
-    """A reservation: Active, Used, Cancelled, Expired, or why it was not granted."""
-
-    station_id: str
-    reservation_id: int
-    connector_id: int
-    id_token: str
-    group: str | None
-    expires_at: Instant
-    state: str
-    changed_at: Instant
-    transaction_id: int | None
-
-
 class Reservations(Struct, frozen=True):
-    """Every reservation."""
+    """Every reservation: Active, Used, Cancelled, Expired, or why it was not granted."""
 
-    reservations: list[ReservationView]
+    reservations: list[records.Reservation]
 
 
 class Tokens(Struct, frozen=True):
@@ -266,7 +252,7 @@ def station(csms: Csms, dossier: Dossier) -> StationView:
         has_password=known.secret is not None,
         boot=raw(known.boot),
         connectors=[_connector(dossier, id) for id in sorted({*dossier.connectors, *dossier.latest})],
-        configuration=[_setting(dossier.settings[key]) for key in sorted(dossier.settings)],
+        configuration=[_setting(known) for known in dossier.settings()],
         local_list=_local_list(dossier.local_list) if dossier.local_list else None,
         notes={topic: NoteView(note.at, Raw(note.content.encode())) for topic, note in dossier.notes.items()},
     )
@@ -275,7 +261,7 @@ def station(csms: Csms, dossier: Dossier) -> StationView:
 def _connector(dossier: Dossier, id: int) -> KnownConnector:
     state = msgspec.structs.asdict(dossier.connector(id))
     latest = dossier.latest.get(id)
-    del state["station_id"]
+    del state["station_id"], state["told_at"]
     return KnownConnector(**state, meter_values=_told.decode(latest.payload).meter_value if latest else None)
 
 
@@ -313,12 +299,10 @@ def transaction(found: records.Transaction) -> TransactionView:
     return TransactionView(**msgspec.structs.asdict(found), energy_wh=energy_wh)
 
 
-def reservation(now: Instant, found: records.Reservation) -> ReservationView:
+def reservation(now: Instant, found: records.Reservation) -> records.Reservation:
     """A reservation, which may be over by now."""
-    known = msgspec.structs.asdict(found)
-    if found.state == "Active" and found.expires_at <= now:
-        known["state"] = "Expired"
-    return ReservationView(**known)
+    is_over = found.state == "Active" and found.expires_at <= now
+    return msgspec.structs.replace(found, state="Expired") if is_over else found
 
 
 def installed(found: records.InstalledProfile) -> InstalledView:

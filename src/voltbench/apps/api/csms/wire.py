@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from voltbench.adapters.ocpp_csms.wire_log import Follower, Frame
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.csms import views
-from voltbench.apps.api.csms.addressing import Central, StationId
+from voltbench.apps.api.csms.addressing import ServedCsms, StationId
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.events import HEARTBEAT_S
 from voltbench.apps.api.problems import problems
@@ -31,7 +31,7 @@ def _responses() -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("/stations/{station_id}/wire", responses=_responses())
-async def read_wire(station_id: StationId, request: Request, csms: Central) -> Response:
+async def read_wire(station_id: StationId, request: Request, csms: ServedCsms) -> Response:
     """The last frames of a station. With `Accept: text/event-stream`: these, and each from now on, as it goes."""
     csms.central.dossier(station_id)
     if "text/event-stream" not in request.headers.get("accept", ""):

@@ -1,0 +1,137 @@
+"""What a reading of a station proves of the limit that it holds: nothing, unless it has surely taken that limit."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.builders import MIDNIGHT, a_site
+from voltbench.charging.station import ConnectorModel, StationModel
+from voltbench.energy.commit import Confirmation
+from voltbench.energy.control import ControlOptions
+from voltbench.running.hosted import HostedPlan, HostedSite
+from voltbench.running.inputs import SetLimit
+from voltbench.running.steering import Command, SetPower, Steering
+
+ONE = StationModel("one", "one", 22_080.0, (ConnectorModel("sType2", 22_080.0),), "made up", step_a=0.1)
+
+
+def two_stations(*, charges: bool = True) -> tuple[Steering, HostedSite]:
+    """A site of two stations that have taken their failsafe; at the first a car charges with all that there is."""
+    plan = HostedPlan(a_site(22_080.0, 2, ONE), ControlOptions(confirmation=Confirmation.REPORTED), validity_ms=60_000)
+    site = HostedSite(plan, MIDNIGHT)
+    steering = Steering(site, {"CP-1": "station-1", "CP-2": "station-2"})
+    for id in ("CP-1", "CP-2"):
+        steering.arrived(MIDNIGHT, id)
+        (failsafe,) = steering.commands()
+        steering.answered(MIDNIGHT, failsafe, True)
+    if not charges:
+        return steering, site
+    steering.started(MIDNIGHT, "CP-1", 1, "7", 22_080.0)
+    (limit,) = steering.commands()
+    assert isinstance(limit, SetPower)
+    assert limit.power_w == 22_080.0
+    steering.answered(MIDNIGHT, limit, True)
+    return steering, site
+
+
+def limits(commands: list[Command]) -> list[tuple[str, float]]:
+    return [(one.station, one.power_w) for one in commands if isinstance(one, SetPower)]
+
+
+def test_a_reading_while_a_limit_is_under_way_proves_nothing_about_it():
+    """The car rests, and draws all that it may once more as soon as it likes."""
+    steering, _ = two_stations()
+    steering.started(MIDNIGHT + 1_000, "CP-2", 1, "8", 22_080.0)
+    lower, nothing = (one for one in steering.commands() if isinstance(one, SetPower))
+    assert limits([lower, nothing]) == [("CP-1", 11_040.0), ("CP-2", 0.0)]
+    steering.answered(MIDNIGHT + 1_000, nothing, True)
+    for second in range(2, 30):
+        steering.measured(MIDNIGHT + second * 1_000, "CP-1", 1, "7", 3_000.0, MIDNIGHT + second * 1_000)
+        steering.renew(MIDNIGHT + second * 1_000)
+        assert limits(steering.commands()) == []
+    steering.answered(MIDNIGHT + 30_000, lower, True)
+    raised: list[tuple[str, float]] = []
+    for second in (31, 32, 33):
+        for id, transaction, power_w in (("CP-1", "7", 3_000.0), ("CP-2", "8", 0.0)):
+            steering.measured(MIDNIGHT + second * 1_000, id, 1, transaction, power_w, MIDNIGHT + second * 1_000)
+            commands = steering.commands()
+            raised += limits(commands)
+            for command in commands:
+                steering.answered(MIDNIGHT + second * 1_000, command, True)
+    assert ("CP-2", 11_040.0) in raised
+
+
+@pytest.mark.parametrize("answer", [False, None], ids=["refused", "not answered"])
+def test_a_reading_proves_nothing_about_a_limit_that_was_not_taken(answer):
+    steering, _ = two_stations()
+    steering.started(MIDNIGHT + 1_000, "CP-2", 1, "8", 22_080.0)
+    for second in range(1, 8):
+        now = MIDNIGHT + second * 1_000
+        for command in steering.commands():
+            if isinstance(command, SetPower):
+                assert command.station == "CP-1" or command.power_w == 0.0
+                steering.answered(now, command, answer if command.station == "CP-1" else True)
+        steering.measured(now, "CP-1", 1, "7", 3_000.0, now)
+        steering.renew(now)
+
+
+def test_a_limit_that_comes_as_a_transaction_ends_makes_no_refuser():
+    steering, site = two_stations()
+    steering.started(MIDNIGHT + 1_000, "CP-2", 1, "8", 22_080.0)
+    for command in steering.commands():
+        steering.answered(MIDNIGHT + 1_000, command, False)
+    steering.ended(MIDNIGHT + 2_000, "CP-1", "7")
+    assert not any(charger.refuses_limits for charger in site.status(MIDNIGHT + 2_000).chargers)
+
+
+# --- what was said before the line was lost, or before we were there ------------------------------------------------
+
+
+def nobody_is_given_what_a_resting_car_may_draw(steering: Steering, since_s: int) -> None:
+    """The first station is back, has not taken its failsafe yet, and tells that its car rests."""
+    for second in range(since_s, since_s + 6):
+        now = MIDNIGHT + second * 1_000
+        for command in steering.commands():
+            if isinstance(command, SetPower):
+                assert (command.station, command.power_w) == ("CP-2", 0.0)
+                steering.answered(now, command, True)
+        steering.measured(now, "CP-1", 1, "7", 3_000.0, now)
+        steering.renew(now)
+
+
+def comes_back(steering: Steering, second: int) -> None:
+    steering.left("CP-1")
+    steering.arrived(MIDNIGHT + second * 1_000, "CP-1")
+
+
+def test_a_lower_limit_that_went_with_the_line_may_not_have_arrived():
+    steering, _ = two_stations()
+    steering.started(MIDNIGHT + 1_000, "CP-2", 1, "8", 22_080.0)
+    lower, nothing = (one for one in steering.commands() if isinstance(one, SetPower))
+    steering.answered(MIDNIGHT + 1_000, nothing, True)
+    assert limits([lower]) == [("CP-1", 11_040.0)]
+    comes_back(steering, 2)
+    nobody_is_given_what_a_resting_car_may_draw(steering, 3)
+
+
+def test_a_higher_limit_that_went_with_the_line_may_have_arrived():
+    steering, site = two_stations()
+    site.take(MIDNIGHT + 1_000, SetLimit("grid", "operator", 11_040.0))
+    (lower,) = steering.commands()
+    steering.answered(MIDNIGHT + 1_000, lower, True)
+    for second in (2, 3):
+        steering.measured(MIDNIGHT + second * 1_000, "CP-1", 1, "7", 3_000.0, MIDNIGHT + second * 1_000)
+    site.take(MIDNIGHT + 4_000, SetLimit("grid", "operator", None))
+    (higher,) = (one for one in steering.commands() if isinstance(one, SetPower))
+    assert higher.power_w == 22_080.0
+    comes_back(steering, 5)
+    steering.started(MIDNIGHT + 6_000, "CP-2", 1, "8", 22_080.0)
+    nobody_is_given_what_a_resting_car_may_draw(steering, 7)
+
+
+def test_what_a_station_held_before_a_restart_it_may_hold_until_it_takes_another():
+    steering, _ = two_stations(charges=False)
+    steering.take_up(MIDNIGHT, "CP-1", 1, "7", 22_080.0, 22_080.0, MIDNIGHT + 50_000)
+    steering.started(MIDNIGHT + 1_000, "CP-2", 1, "8", 22_080.0)
+    comes_back(steering, 2)
+    nobody_is_given_what_a_resting_car_may_draw(steering, 3)
