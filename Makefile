@@ -24,9 +24,8 @@ UV := $(TOOLS)/uv-$(UV_VERSION)
 SYNC = UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(CURDIR)/$(VENV) \
 	$(TOOLS)/bin/uv sync --locked --inexact --quiet --python $(TOOLS)/bin/python
 LOCK := pyproject.toml uv.lock
-# The peer wants old dependencies, so it has an environment of its own.
-PEER := .venv-acn
-PEER_LOCK := benchmarks/peers/acn-requirements.txt
+# The peers want old dependencies, or many, so each has an environment of its own.
+PEERS := acn emhass flexmeasures
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -50,7 +49,7 @@ check: $(VENV)/.synced-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.synced-bench $(PEER)/.synced
+bench: $(VENV)/.synced-bench $(PEERS:%=.venv-%/.synced)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.synced-run
@@ -67,7 +66,7 @@ lock: $(UV)
 	UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never $(TOOLS)/bin/uv lock --python $(TOOLS)/bin/python $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(TOOLS) $(PEER) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(TOOLS) $(PEERS:%=.venv-%) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp says that an environment is as the lock file wants it: with the runtime dependencies, or with the tools too.
@@ -86,10 +85,11 @@ $(VENV)/.synced-bench: $(UV) $(LOCK)
 	@$(SYNC) --no-default-groups --group bench
 	@touch $(VENV)/.synced-run $@
 
-$(PEER)/.synced: $(UV) $(PEER_LOCK)
-	@echo "Setting up $(PEER), the peer's own environment (once) ..."
-	@UV_NO_CONFIG=1 $(TOOLS)/bin/uv venv --clear --quiet --python $(TOOLS)/bin/python $(PEER)
-	@UV_NO_CONFIG=1 $(TOOLS)/bin/uv pip install --quiet --python $(PEER)/bin/python -r $(PEER_LOCK)
+.venv-%/.synced: $(UV) benchmarks/peers/%-requirements.txt
+	@echo "Setting up .venv-$*, a peer's own environment (once) ..."
+	@UV_NO_CONFIG=1 $(TOOLS)/bin/uv venv --clear --quiet --python $(TOOLS)/bin/python .venv-$*
+	@UV_NO_CONFIG=1 $(TOOLS)/bin/uv pip install --quiet --python .venv-$*/bin/python \
+		-r benchmarks/peers/$*-requirements.txt
 	@touch $@
 
 $(UV):

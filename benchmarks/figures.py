@@ -91,4 +91,4 @@ def promised(most: float, measured: float) -> str:
 
 def ms(seconds: float) -> str:
     """Milliseconds to read."""
-    return f"{seconds * 1e3:.3g} ms"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1.0 else f"{seconds * 1e3:,.0f} ms"

@@ -6,90 +6,45 @@ Two kinds of days of 96 quarter hours. *Day-ahead*: prices of a day's shape, car
 leave in the morning, a site limit that binds in the cheap hours. *Any*: prices, stays, powers and a limit that are all
 drawn freely, where a third of the slots bind and the cars have to make room for one another. The program has one
 column for each car and slot, and for what each car lacks; its costs are compared with ours on every input. What the
-program costs to put together is not counted.
+program costs to put together is not counted. EMHASS and FlexMeasures are asked in `planning_peers`.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array, csr_array
 
+from benchmarks import planning_peers
 from benchmarks.figures import Figure, median_cpu_s, ms, promised
+from benchmarks.planning_days import SLOTS, Day, Floats, alone, any_day, day_ahead
 from voltbench.energy.plan_car import plan_car
 from voltbench.energy.plan_fleet import plan_fleet
-
-Floats = NDArray[np.float64]
-SLOTS = 96
-SHAPE = (85.28, 70.86, 68.01, 67.95, 68.01, 85.04, 87.86, 100.26, 118.45, 116.61, 105.93, 91.95,
-         90.51, 90.34, 90.8, 88.85, 90.39, 99.03, 87.11, 82.9, 80.45, 76.48, 32.0, 34.29)  # fmt: skip
-"""Of a real day's prices, from midnight on."""
 
 LACKING_PER_WH = 10.0
 
 
-@dataclass(frozen=True)
-class Day:
-    """What is to be planned; energies in Wh."""
-
-    price: Floats
-    room: Floats
-    needed: Floats
-    site: Floats
-
-
-def day_ahead(cars: int, seed: int) -> Day:
-    """From noon to noon."""
-    chance = np.random.default_rng(seed)
-    price = np.repeat(np.roll(SHAPE, -12), 4) / 100.0 * (1.0 + 0.05 * chance.standard_normal(SLOTS))
-    arrives = np.clip(chance.normal(22, 8, cars), 0, 60).astype(int)
-    departs = np.clip(chance.normal(78, 6, cars), arrives + 8, SLOTS).astype(int)
-    power = chance.choice([3_680.0, 7_360.0, 11_040.0], cars, p=[0.3, 0.3, 0.4])
-    room = _room(arrives, departs, power)
-    needed = np.minimum(chance.normal(20e3, 8e3, cars).clip(3e3), 0.9 * room.sum(axis=1))
-    load = 0.3 + 0.2 * np.sin(np.arange(SLOTS) / SLOTS * 2.0 * np.pi)
-    return Day(price, room, needed, needed.sum() / SLOTS * 2.6 * (1.0 - 0.4 * load))
-
-
-def any_day(cars: int, seed: int) -> Day:
-    """Everything drawn freely."""
-    chance = np.random.default_rng(seed)
-    arrives = chance.integers(0, SLOTS // 2, cars)
-    departs = np.minimum(SLOTS, arrives + chance.integers(SLOTS // 8, SLOTS // 2, cars))
-    room = _room(arrives, departs, chance.choice([3_680.0, 7_360.0, 11_040.0, 22_080.0], cars))
-    needed = room.sum(axis=1) * chance.uniform(0.1, 0.6, cars)
-    site = needed.sum() / SLOTS / 0.45 * chance.uniform(0.6, 1.4, SLOTS)
-    return Day(0.05 + 0.25 * chance.random(SLOTS), room, needed, site)
-
-
-def _room(arrives: NDArray[np.int64], departs: NDArray[np.int64], power: Floats) -> Floats:
-    at = np.arange(SLOTS)
-    return power[:, None] / 4.0 * ((at >= arrives[:, None]) & (at < departs[:, None]))
-
-
 def figures(quick: bool = False) -> list[Figure]:
-    """One car, a hundred, a thousand."""
+    """One car, a hundred, a thousand; then one and a hundred beside EMHASS and FlexMeasures."""
     rows = [_one_car(50 if quick else 500)]
     for make, kind in ((day_ahead, "a day-ahead day"), (any_day, "any day")):
         for cars, days, quick_ms, exact_ms in ((100, 10, 2.0, 40.0), (1_000, 4, 5.0, 400.0)):
             some = [make(cars, seed) for seed in range(2 if quick else days)]
             rows += _fleet(f"{cars:,} cars x 96, {kind}", some, quick_ms, exact_ms)
-    return rows
+    return rows + planning_peers.figures(quick)
 
 
 def _one_car(count: int) -> Figure:
-    days = [any_day(1, seed) for seed in range(count)]
+    days = [alone(seed) for seed in range(count)]
     ours_s = median_cpu_s(days, lambda day: plan_car(day.price, day.room[0], float(day.needed[0])), 15)
     some = days[:20]
     peer_s = sum(_by_program(day, "simplex")[1] for day in some) / len(some)
     for day in some:
         cost = plan_car(day.price, day.room[0], float(day.needed[0])).cost
-        least = _by_program(Day(day.price, day.room, day.needed, day.room[0]), "simplex")[0]
+        least = _by_program(day, "simplex")[0]
         assert abs(cost - least) <= 1e-6 * max(1.0, least), (cost, least)
     return Figure(
         "1 car x 96, exact",

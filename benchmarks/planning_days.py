@@ -1,0 +1,59 @@
+"""Days of 96 quarter hours on which cars are to be planned: of a day-ahead market's shape, or with everything drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+SLOTS = 96
+SHAPE = (85.28, 70.86, 68.01, 67.95, 68.01, 85.04, 87.86, 100.26, 118.45, 116.61, 105.93, 91.95,
+         90.51, 90.34, 90.8, 88.85, 90.39, 99.03, 87.11, 82.9, 80.45, 76.48, 32.0, 34.29)  # fmt: skip
+"""Of a real day's prices, from midnight on."""
+
+
+@dataclass(frozen=True)
+class Day:
+    """What is to be planned; energies in Wh."""
+
+    price: Floats
+    room: Floats
+    needed: Floats
+    site: Floats
+
+
+def day_ahead(cars: int, seed: int) -> Day:
+    """From noon to noon."""
+    chance = np.random.default_rng(seed)
+    price = np.repeat(np.roll(SHAPE, -12), 4) / 100.0 * (1.0 + 0.05 * chance.standard_normal(SLOTS))
+    arrives = np.clip(chance.normal(22, 8, cars), 0, 60).astype(int)
+    departs = np.clip(chance.normal(78, 6, cars), arrives + 8, SLOTS).astype(int)
+    power = chance.choice([3_680.0, 7_360.0, 11_040.0], cars, p=[0.3, 0.3, 0.4])
+    room = _room(arrives, departs, power)
+    needed = np.minimum(chance.normal(20e3, 8e3, cars).clip(3e3), 0.9 * room.sum(axis=1))
+    load = 0.3 + 0.2 * np.sin(np.arange(SLOTS) / SLOTS * 2.0 * np.pi)
+    return Day(price, room, needed, needed.sum() / SLOTS * 2.6 * (1.0 - 0.4 * load))
+
+
+def any_day(cars: int, seed: int) -> Day:
+    """Everything drawn freely."""
+    chance = np.random.default_rng(seed)
+    arrives = chance.integers(0, SLOTS // 2, cars)
+    departs = np.minimum(SLOTS, arrives + chance.integers(SLOTS // 8, SLOTS // 2, cars))
+    room = _room(arrives, departs, chance.choice([3_680.0, 7_360.0, 11_040.0, 22_080.0], cars))
+    needed = room.sum(axis=1) * chance.uniform(0.1, 0.6, cars)
+    site = needed.sum() / SLOTS / 0.45 * chance.uniform(0.6, 1.4, SLOTS)
+    return Day(0.05 + 0.25 * chance.random(SLOTS), room, needed, site)
+
+
+def alone(seed: int) -> Day:
+    """Any day of one car whose site has room for it."""
+    day = any_day(1, seed)
+    return Day(day.price, day.room, day.needed, day.room[0])
+
+
+def _room(arrives: NDArray[np.int64], departs: NDArray[np.int64], power: Floats) -> Floats:
+    at = np.arange(SLOTS)
+    return power[:, None] / 4.0 * ((at >= arrives[:, None]) & (at < departs[:, None]))
