@@ -67,7 +67,7 @@ def test_a_call_is_answered() -> None:
     (frame,) = csms.frames()
     assert station.receive(5, frame) == [Answered(call, GreetResponse(3))]
     assert station.is_idle
-    assert station.next_wakeup() is None
+    assert station.due is None
 
 
 def test_a_call_waits_for_the_answer_to_the_one_before() -> None:
@@ -77,7 +77,7 @@ def test_a_call_waits_for_the_answer_to_the_one_before() -> None:
     assert len(said(station)) == 1
     station.receive(9, b'[3,"id-1",{"count":1}]')
     assert said(station) == [[2, "id-2", "Greet", {"name": "Bob"}]]
-    assert station.next_wakeup() == 30_009
+    assert station.due == 30_009
 
 
 def test_an_overdue_call_makes_room_for_the_next_and_its_answer_is_ignored() -> None:
@@ -94,7 +94,7 @@ def test_a_lost_connection_gives_back_what_was_not_answered_and_a_resend_keeps_i
     station = a_peer("station")
     calls = [station.call(0, Greet(name=name)) for name in ("Ada", "Bob")]
     assert station.lose() == calls
-    assert (station.is_idle, station.next_wakeup(), station.frames()) == (True, None, [])
+    assert (station.is_idle, station.due, station.frames()) == (True, None, [])
     station.call(60_000, calls[0].request, calls[0].id)
     assert said(station) == [[2, "id-1", "Greet", {"name": "Ada"}]]
 

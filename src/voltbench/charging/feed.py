@@ -131,7 +131,8 @@ class Feed:
 
     def reading(self, now: Instant) -> Reading:
         """What the meter reads."""
-        session, power_w = self._session, self.power_w(now)
+        session = self._session
+        power_w, counted_wh = (0.0, 0.0) if session is None else session.metered(now)
         soc, volts, phases = None, self.model.voltage_v, self._path.phases
         if self.model.is_dc:  # a plain AC plug does not tell the state of charge
             phases, volts = 0, 0.0
@@ -139,8 +140,8 @@ class Feed:
                 soc = session.soc(now)
                 volts = self.vehicle.model.pack_voltage_v(soc)
         offered_w = min(self.allowed_w, self.rating_w) if self.closed else 0.0
-        register_wh, degc = self.energy_wh(now), self._degc(now, power_w)
-        return Reading(now, register_wh, power_w, offered_w, volts, phases, soc, degc, self._lines)
+        degc = AMBIENT_DEGC + self._warmth_after(now, power_w)
+        return Reading(now, self.register_wh + counted_wh, power_w, offered_w, volts, phases, soc, degc, self._lines)
 
     # --- what it is told --------------------------------------------------------------------------------------------
 
@@ -215,9 +216,6 @@ class Feed:
             self._session.limit(now, allowed_w / self._path.supply_efficiency)
 
     # --- warmth -----------------------------------------------------------------------------------------------------
-
-    def _degc(self, now: Instant, power_w: float) -> float:
-        return AMBIENT_DEGC + self._warmth_after(now, power_w)
 
     def _warm(self, now: Instant) -> None:
         self._warmth, self._warm_at = self._warmth_after(now, self.power_w(now)), now

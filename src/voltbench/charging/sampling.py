@@ -45,12 +45,11 @@ class Sampling:
         """The EVSEs whose meters are read now, and whether by the clock."""
         if self.next_wakeup is None or now < self.next_wakeup:
             return []
-        read = []
-        if self._interval_ms:
-            read = [(evse, False) for evse, at in self._due.items() if at <= now]
-            for evse, _ in read:
-                at = self._due[evse]
-                self._due[evse] = at + self._interval_ms * ((now - at) // self._interval_ms + 1)
+        read, interval_ms = [], self._interval_ms
+        for evse, at in self._due.items() if interval_ms else ():
+            if at <= now:
+                self._due[evse] = at + interval_ms * ((now - at) // interval_ms + 1)
+                read.append((evse, False))
         if self._clock_at is not None and self._clock_at <= now:
             self._clock_at = self._next_by_clock(now)
             read += [(evse, True) for evse in self._evses]

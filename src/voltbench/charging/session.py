@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from math import ceil, exp, inf, isinf
 
-from voltbench.battery.acceptance import IDLE, AcceptanceCurve, Piece
+from voltbench.battery.acceptance import IDLE, AcceptanceCurve, Piece, energy_along
 from voltbench.charging.path import ChargingPath
 from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, Instant
 
@@ -114,6 +114,14 @@ class ChargingSession:
             self._settle(now)
             piece, seconds = self._piece, 0.0
         return piece.power_w * exp(piece.growth_per_s * seconds) / self._efficiency
+
+    def metered(self, now: Instant) -> tuple[float, float]:
+        """What a meter at the connector reads: power in W, and energy since plug-in in Wh."""
+        power_w, supply = self.power_w(now), self.path.supply_efficiency
+        piece, stored_wh = self._piece, self._pack_wh
+        if piece.power_w:
+            stored_wh += energy_along(piece.power_w, piece.growth_per_s, (now - self._since_ms) / MS_PER_SECOND)
+        return power_w * supply, (stored_wh - self._start_wh) / self._efficiency * supply
 
     def peak_w(self, now: Instant) -> float:
         """The most it draws until its law changes next."""

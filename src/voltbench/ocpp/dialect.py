@@ -9,8 +9,6 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from voltbench.errors import LocalProtocolError
-
 Side: TypeAlias = Literal["station", "csms"]
 
 
@@ -57,10 +55,3 @@ class Dialect:
     def calls_of(self, side: Side) -> frozenset[str]:
         """What a side may call."""
         return self.from_station if side == "station" else self.from_csms
-
-    def action_of(self, request: Struct) -> str:
-        """The action that a request is for."""
-        action = type(request).__name__
-        if self.requests.get(action) is not type(request):
-            raise LocalProtocolError(f"{action} is no request of {self.subprotocol}")
-        return action

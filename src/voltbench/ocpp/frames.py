@@ -12,6 +12,7 @@ from voltbench.ocpp.dialect import Fault
 
 _parts_decoder = msgspec.json.Decoder(list[Raw])
 _text_decoder = msgspec.json.Decoder(str)
+_answer_decoder = msgspec.json.Decoder(tuple[int, str, Raw])
 
 
 _PLAIN: dict[bytes | str, str] = {b"[2,": "2", b"[3,": "3", b"[4,": "4", "[2,": "2", "[3,": "3", "[4,": "4"}
@@ -32,6 +33,15 @@ def parts_of(frame: bytes | str) -> list[Raw] | None:
         return _parts_decoder.decode(frame)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
+
+
+def answer_of(frame: bytes | str) -> tuple[str, Raw] | None:
+    """The id and the payload of an answer as it should be, read at once; None where it is not like that."""
+    try:
+        _, id, payload = _answer_decoder.decode(frame)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
+    return id, payload
 
 
 def text_of(part: Raw) -> str | None:

@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 
 from voltbench.errors import Conflict, LocalProtocolError
 from voltbench.ocpp.dialect import Dialect, Fault, Side
-from voltbench.ocpp.frames import anything_of, fault_of, id_at_head, kind_of, parts_of, text_of
+from voltbench.ocpp.frames import answer_of, anything_of, fault_of, id_at_head, kind_of, parts_of, text_of
 from voltbench.ocpp.wire_types import read
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
 
@@ -89,7 +89,10 @@ class _Bad(Exception):
 
 
 class Peer:
-    """One end of an OCPP-J connection. Calls that wait for their turn are sent in the order they were handed over."""
+    """One end of an OCPP-J connection. Calls that wait for their turn are sent in the order they were handed over.
+
+    It `is_idle` while no call of ours is outstanding; else that is overdue at `due`.
+    """
 
     def __init__(
         self,
@@ -99,13 +102,14 @@ class Peer:
         timeout_ms: DurationMs = 30 * MS_PER_SECOND,
     ) -> None:
         self.dialect = dialect
-        self._mine = dialect.calls_of(side)
+        self._mine = {dialect.requests[action]: action for action in dialect.calls_of(side)}
         self._theirs = dialect.calls_of("csms" if side == "station" else "station")
         self._new_id = new_id
         self._timeout_ms = timeout_ms
         self._waiting: deque[Call] = deque()
         self._outstanding: Call | None = None
-        self._due: Instant | None = None
+        self.is_idle = True
+        self.due: Instant | None = None
         self._unanswered: set[str] = set()
         self._frames: list[bytes] = []
 
@@ -113,12 +117,14 @@ class Peer:
 
     def call(self, now: Instant, request: Struct, id: str | None = None) -> Call:
         """Call the other side, as soon as our call before is answered; a call that is sent again keeps its id."""
-        action = self.dialect.action_of(request)
-        if action not in self._mine:
-            raise LocalProtocolError(f"{action} is not ours to call")
+        action = self._mine.get(type(request))
+        if action is None:
+            raise LocalProtocolError(f"{type(request).__name__} is not ours to call")
         call = Call(self._new_id() if id is None else id, action, request)
-        self._waiting.append(call)
-        self._send_next(now)
+        if self.is_idle:
+            self._send(now, call)
+        else:
+            self._waiting.append(call)
         return call
 
     def answer(self, id: str, response: Struct) -> None:
@@ -142,13 +148,9 @@ class Peer:
             return self._refused(now, frame)
         return self._unknown(frame)
 
-    def next_wakeup(self) -> Instant | None:
-        """When the outstanding call is overdue."""
-        return self._due
-
     def wake(self, now: Instant) -> list[Happening]:
         """The outstanding call is overdue: give it up and go on with the next."""
-        if self._outstanding is None or self._due is None or now < self._due:
+        if self.due is None or now < self.due:
             return []
         call = self._close(now)
         return [Overdue(call)]
@@ -156,7 +158,7 @@ class Peer:
     def lose(self) -> list[Call]:
         """The connection is lost: return the calls that were not answered, the outstanding one first."""
         lost = ([self._outstanding] if self._outstanding is not None else []) + list(self._waiting)
-        self._outstanding = self._due = None
+        self._outstanding, self.due, self.is_idle = None, None, True
         self._waiting.clear()
         self._unanswered.clear()
         self._frames.clear()
@@ -166,11 +168,6 @@ class Peer:
         """The frames to send now, in order; each is told once."""
         frames, self._frames = self._frames, []
         return frames
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no call of ours is outstanding or waiting."""
-        return self._outstanding is None and not self._waiting
 
     # --- calls of the other side ------------------------------------------------------------------------------------
 
@@ -225,17 +222,21 @@ class Peer:
     # --- answers to us ----------------------------------------------------------------------------------------------
 
     def _answered(self, now: Instant, frame: bytes | str) -> list[Happening]:
+        plain = answer_of(frame)
+        if plain is not None and self._outstanding is not None and plain[0] == self._outstanding.id:
+            return [self._read_answer(self._close(now), plain[1])]
         parts = parts_of(frame)
         if not self._is_answer(parts):
             return [Ignored("an answer to no call of ours")]
         assert parts is not None
-        call = self._close(now)
+        problem = f"the answer is no good: an answer has 3 parts, not {len(parts)}"
+        return [Refused(self._close(now), self.dialect.codes[Fault.RPC_FRAMEWORK], problem)]
+
+    def _read_answer(self, call: Call, payload: Raw) -> Answered | Refused:
         try:
-            if len(parts) != 3:
-                raise _Bad(Fault.RPC_FRAMEWORK, f"an answer has 3 parts, not {len(parts)}")
-            return [Answered(call, self._message(self.dialect.responses[call.action], parts[2]))]
+            return Answered(call, self._message(self.dialect.responses[call.action], payload))
         except _Bad as bad:
-            return [Refused(call, self.dialect.codes[bad.fault], f"the answer is no good: {bad.description}")]
+            return Refused(call, self.dialect.codes[bad.fault], f"the answer is no good: {bad.description}")
 
     def _refused(self, now: Instant, frame: bytes | str) -> list[Happening]:
         parts = parts_of(frame)
@@ -252,15 +253,14 @@ class Peer:
 
     def _close(self, now: Instant) -> Call:
         assert self._outstanding is not None
-        call, self._outstanding, self._due = self._outstanding, None, None
-        self._send_next(now)
+        call, self._outstanding, self.due, self.is_idle = self._outstanding, None, None, True
+        if self._waiting:
+            self._send(now, self._waiting.popleft())
         return call
 
-    def _send_next(self, now: Instant) -> None:
-        if self._outstanding is None and self._waiting:
-            call = self._outstanding = self._waiting.popleft()
-            self._due = now + self._timeout_ms
-            self._frames.append(msgspec.json.encode((2, call.id, call.action, call.request)))
+    def _send(self, now: Instant, call: Call) -> None:
+        self._outstanding, self.due, self.is_idle = call, now + self._timeout_ms, False
+        self._frames.append(msgspec.json.encode((2, call.id, call.action, call.request)))
 
     # --- frames of no kind ------------------------------------------------------------------------------------------
 

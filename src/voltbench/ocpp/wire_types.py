@@ -65,22 +65,26 @@ def read(message: type[T], payload: bytes | str | Raw) -> T:
     A whole number may be written as `7.0` where an integer is asked for, as JSON schema has it.
     """
     try:
-        return _read(message, payload)
-    except msgspec.ValidationError as error:
-        problem = str(error)
-        if "matching regex" not in problem:
-            raise
-        raise msgspec.ValidationError(f"Expected an RFC 3339 timestamp{problem[problem.rfind(' - at ') :]}") from None
-
-
-def _read(message: type[T], payload: bytes | str | Raw) -> T:
-    try:
         found: T = decoder(message).decode(payload)
     except msgspec.ValidationError as error:
-        if "Expected `int`, got `float`" not in str(error):
-            raise
-        found = msgspec.convert(_whole(msgspec.json.decode(payload)), message)
+        if "Expected `int`, got `float`" in str(error):
+            return _read_whole(message, payload)
+        raise _in_words(error) from None
     return found
+
+
+def _read_whole(message: type[T], payload: bytes | str | Raw) -> T:
+    try:
+        return msgspec.convert(_whole(msgspec.json.decode(payload)), message)
+    except msgspec.ValidationError as error:
+        raise _in_words(error) from None
+
+
+def _in_words(error: msgspec.ValidationError) -> msgspec.ValidationError:
+    problem = str(error)
+    if "matching regex" not in problem:
+        return error
+    return msgspec.ValidationError(f"Expected an RFC 3339 timestamp{problem[problem.rfind(' - at ') :]}")
 
 
 @cache

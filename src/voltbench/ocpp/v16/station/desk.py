@@ -93,7 +93,13 @@ class Desk:
     def send(self) -> None:
         """Hand over the frames that are to be sent."""
         if self.peer is not None:
-            self.orders += map(Send, self.peer.frames())
+            for frame in self.peer.frames():
+                self.orders.append(Send(frame))
+
+    @property
+    def may_call_now(self) -> bool:
+        """Whether the CSMS has accepted the station, and nothing else is being said."""
+        return self.may_call and self.peer is not None and self.peer.is_idle
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
@@ -113,7 +119,9 @@ class Desk:
     def answered(self, now: Instant, happening: Answered | Refused | Overdue) -> None:
         """Something has come of a call."""
         if isinstance(happening, Answered):
-            self._settle(now, happening.call.id, happening.response)
+            then = self._then.pop(happening.call.id, None)
+            if then is not None:
+                then(now, happening.response)
             return
         call = happening.call
         self.overdue += isinstance(happening, Overdue)

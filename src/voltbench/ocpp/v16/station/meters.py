@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from operator import attrgetter
 
 from voltbench.charging.feed import Reading
 from voltbench.ocpp.v16.messages import (
@@ -58,14 +59,14 @@ _SAMPLERS: dict[str, Sampler] = {
     "Energy.Active.Import.Register": _one(
         "Energy.Active.Import.Register", "Wh", lambda r: whole_wh(r.register_wh), ".0f"
     ),
-    "Power.Active.Import": _one("Power.Active.Import", "W", lambda r: r.power_w, ".1f"),
-    "Power.Offered": _one("Power.Offered", "W", lambda r: r.offered_w, ".1f"),
+    "Power.Active.Import": _one("Power.Active.Import", "W", attrgetter("power_w"), ".1f"),
+    "Power.Offered": _one("Power.Offered", "W", attrgetter("offered_w"), ".1f"),
     "Power.Factor": _one("Power.Factor", "Percent", lambda r: 100.0 if r.phases else None, ".0f"),
-    "Current.Import": _each("Current.Import", "A", lambda r: r.current_a, ".2f", _PHASES),
-    "Current.Offered": _one("Current.Offered", "A", lambda r: r.offered_a, ".2f"),
-    "Voltage": _each("Voltage", "V", lambda r: r.voltage_v, ".1f", _TO_NEUTRAL),
+    "Current.Import": _each("Current.Import", "A", attrgetter("current_a"), ".2f", _PHASES),
+    "Current.Offered": _one("Current.Offered", "A", attrgetter("offered_a"), ".2f"),
+    "Voltage": _each("Voltage", "V", attrgetter("voltage_v"), ".1f", _TO_NEUTRAL),
     "Frequency": _one("Frequency", "Hertz", lambda r: 50.0 if r.phases else None, ".1f"),
-    "Temperature": _one("Temperature", "Celsius", lambda r: r.temperature_degc, ".1f"),
+    "Temperature": _one("Temperature", "Celsius", attrgetter("temperature_degc"), ".1f"),
     "SoC": _one("SoC", "Percent", lambda r: None if r.soc is None else 100.0 * r.soc, ".1f"),
 }
 MEASURED = tuple(_SAMPLERS)

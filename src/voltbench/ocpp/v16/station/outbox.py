@@ -65,6 +65,11 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._idle)
 
+    @property
+    def about_transactions(self) -> int:
+        """How many of them are about transactions."""
+        return len(self._waiting)
+
     # --- transaction ids --------------------------------------------------------------------------------------------
 
     def transaction_id(self, number: int) -> int | None:
@@ -92,7 +97,8 @@ class Outbox:
             self._waiting.append(entry)
         else:
             self._put_idle(entry)
-        self._write(entry)
+        if self._keep is not None:
+            self._write(entry)
 
     def _put_idle(self, entry: Entry) -> None:
         self._idle.append(entry)
@@ -108,13 +114,19 @@ class Outbox:
         if not queue or queue[0].not_before > now:
             return None
         entry = queue[0]
-        known = self._ids.get(entry.number)
-        if known is not None and not isinstance(entry.request, StartTransaction):
-            entry.request = msgspec.structs.replace(entry.request, transaction_id=known)
+        request, known = entry.request, self._ids.get(entry.number)
+        if (
+            known is not None
+            and isinstance(request, (MeterValues, StopTransaction))
+            and request.transaction_id != known
+        ):
+            entry.request = msgspec.structs.replace(request, transaction_id=known)
         return entry
 
     def next_wakeup(self) -> Instant | None:
         """When a message may be tried again."""
+        if not self._waiting and not self._idle:
+            return None
         first = [queue[0] for queue in (self._waiting, self._idle) if queue]
         return min((entry.not_before for entry in first if entry.attempts), default=None)
 

@@ -54,10 +54,10 @@ class Registration:
         "_due",
         "_heartbeat_at",
         "_may_boot_at",
-        "_restart_by",
         "firmware_version",
         "identity",
         "interval_s",
+        "leaves_by",
         "status",
     )
 
@@ -71,7 +71,7 @@ class Registration:
         self._attempts = 0
         self._due: Instant | None = now
         self._heartbeat_at: Instant | None = None
-        self._restart_by: Instant | None = None
+        self.leaves_by: Instant | None = None  # for a reboot, or as soon as all is told
         self._back_at: Instant | None = None
         self._may_boot_at = now
 
@@ -157,15 +157,15 @@ class Registration:
             return
         self._desk.life.maintain(now, True)
         self._desk.life.restart(now, reason)
-        self._restart_by = now + within_ms
+        self.leaves_by = now + within_ms
 
     def hang_up(self, now: Instant, all_told: bool) -> None:
         """Go away for the reboot, if it is time; a line that is being dialled is not waited for."""
-        if self._restart_by is None or not (all_told or now >= self._restart_by):
+        if self.leaves_by is None or not (all_told or now >= self.leaves_by):
             return
         self._leave_line(now)
         self.status, self._may_boot_at = None, now
-        self._restart_by, self._due, self._back_at = None, None, now + REBOOT_MS
+        self.leaves_by, self._due, self._back_at = None, None, now + REBOOT_MS
 
     def reconnect(self, now: Instant, wait_ms: DurationMs = 0) -> None:
         """Close the line and open it again, with other credentials perhaps."""
@@ -184,7 +184,7 @@ class Registration:
 
     def next_wakeup(self) -> Instant | None:
         """When something is due."""
-        return earliest(self._due, self._heartbeat_at, self._restart_by, self._back_at)
+        return earliest(self._due, self._heartbeat_at, self.leaves_by, self._back_at)
 
     def wake(self, now: Instant) -> bool:
         """Do what is due; return whether the station has booted just now."""

@@ -57,8 +57,8 @@ class SecurityEvents:
         """Tell of the first that waits, when nothing else is being said."""
         if not self._waiting or self._waiting[0].not_before > now:
             return
-        event, peer = self._waiting[0], self._desk.peer
-        if self._desk.may_call and peer is not None and peer.is_idle:
+        event = self._waiting[0]
+        if self._desk.may_call_now:
             self._desk.call(now, event.request, lambda at, found: self._answered(at, event, found), id=event.id)
 
     def _answered(self, now: Instant, event: Event, response: Struct | None) -> None:

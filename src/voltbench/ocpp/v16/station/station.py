@@ -236,7 +236,7 @@ class Station:
     def next_wakeup(self) -> Instant | None:
         """When something is due."""
         peer = self._desk.peer
-        line = None if peer is None else peer.next_wakeup()
+        line = None if peer is None else peer.due
         due = earliest(self.life.next_wakeup(), self.registration.next_wakeup(), self._errands.next_wakeup(), line)
         if line is None and self._desk.may_call:
             return earliest(due, self.transactions.outbox.next_wakeup())
@@ -266,9 +266,11 @@ class Station:
                 afterwards.pop(0)(now)
             while happened:
                 self._spread(now, happened.pop(0))
-        self.registration.hang_up(now, all_told=not self.transactions.outbox)
-        self._security.pump(now)
-        self.transactions.pump(now)
+        if self.registration.leaves_by is not None:
+            self.registration.hang_up(now, all_told=not self.transactions.outbox)
+        if self._desk.may_call_now:
+            self._security.pump(now)
+            self.transactions.pump(now)
         self._desk.send()
 
     def _spread(self, now: Instant, fact: Happening) -> None:

@@ -243,8 +243,7 @@ class Transactions:
 
     def pump(self, now: Instant) -> None:
         """Tell what waits, one message at a time, when nothing else is being said."""
-        peer = self._desk.peer
-        if not self._desk.may_call or peer is None or not peer.is_idle:
+        if not self._desk.may_call_now:
             return
         entry = self.outbox.next(now)
         if entry is not None:
