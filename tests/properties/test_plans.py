@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.planning import Instance, a_fleet, by_linear_program, instances
+from voltbench.energy.minimums import Spare, with_minimums
 from voltbench.energy.plan_car import Losses, plan_block, plan_car, plan_with_losses
 from voltbench.energy.plan_fleet import FleetPlan, plan_fleet, served_wh
 
@@ -80,6 +81,22 @@ def test_what_a_level_is_granted_no_later_one_takes_away(of: Instance, data: st.
     most_of_level = by_linear_program(Instance(**{**vars(of), "needed_wh": level}))[0]
     assert level.sum() - alone.sum() == pytest.approx(most_of_level, abs=1e-3)
     assert of.needed_wh.sum() - both.sum() == pytest.approx(by_linear_program(of)[0], abs=1e-3)
+
+
+@given(instances(), st.floats(0.0, 1.0))
+def test_minimums_keep_every_limit_and_take_nothing_from_anybody(of: Instance, part: float) -> None:
+    before = planned(of).energy_wh
+    used = np.array([before[of.circuit == g].sum(axis=0) for g in range(len(of.circuit_wh))])
+    spare = Spare(of.site_wh - before.sum(axis=0), of.circuit, of.circuit_wh - used)
+    least = of.room_wh * part
+    after = with_minimums(before, of.room_wh, least, of.price_per_kwh, spare)
+    require_kept(of, after)
+    assert after.sum(axis=1) == pytest.approx(before.sum(axis=1), abs=1e-6)
+
+    def too_little(plan: Floats) -> int:
+        return int(((plan > 1e-6) & (plan < least - 1e-6)).sum())
+
+    assert too_little(after) <= too_little(before)
 
 
 # --- one car ----------------------------------------------------------------------------------------------------------

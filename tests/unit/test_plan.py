@@ -110,6 +110,15 @@ def test_a_higher_priority_has_what_it_needs_and_nobody_has_extras_before_all_ha
     assert ada.energy_wh.tolist() == [10_000.0]
 
 
+def test_in_a_fleet_a_car_that_gets_too_little_for_its_minimum_gets_it_elsewhere() -> None:
+    cars = [a_car("ada", needed_wh=15_000.0, least_w=4_000.0), a_car("bob", needed_wh=8_000.0, most_w=8_000.0)]
+    ada, bob = plan(hours(0.3, 0.1, 0.1, 0.2, site_w=10_000.0), cars).schedules
+    assert bob.energy_wh.sum() == pytest.approx(8_000.0)
+    assert ada.energy_wh.sum() == pytest.approx(15_000.0)
+    assert all(wh == 0.0 or wh >= 4_000.0 for wh in ada.energy_wh)
+    assert (ada.energy_wh + bob.energy_wh <= 10_000.0 + 1e-6).all()
+
+
 def test_in_a_fleet_those_who_charge_in_one_go_come_first() -> None:
     cars = [a_car("ada", needed_wh=20_000.0), a_car("bob", needed_wh=20_000.0, in_one_go=True)]
     ada, bob = plan(hours(0.1, 0.2, 0.3, 0.1, site_w=10_000.0), cars).schedules

@@ -13,6 +13,7 @@ from math import inf, isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from voltbench.energy.minimums import Spare, with_minimums
 from voltbench.energy.plan_car import CarPlan, Losses, Stretch, plan_block, plan_car, plan_with_losses
 from voltbench.energy.plan_fleet import LEAST_WH, plan_fleet, served_wh
 from voltbench.errors import InvalidInput
@@ -229,32 +230,44 @@ def _together(
 ) -> dict[str, CarSchedule]:
     prices = np.array(horizon.price_per_kwh)
     present_h = np.array([hours_present(horizon, car) for car in cars])
+    energies_wh = _energies(cars, prices, present_h, site_wh, circuits_wh, exact)
+    limits = _Limits(site_wh / horizon.hours, {name: wh / horizon.hours for name, wh in circuits_wh.items()})
+    left = _left(limits, horizon.hours, cars, energies_wh)
+    schedules = {}
+    for car, energy_wh, hours in zip(cars, energies_wh, present_h, strict=True):
+        short_wh = car.needed_wh - float(energy_wh.sum())
+        hindrances = _hindrances(horizon, car, energy_wh, left) if short_wh > LEAST_WH else ()
+        steps = _steps(horizon, car, _even(energy_wh, hours, car.least_w))
+        short_wh = short_wh if short_wh > LEAST_WH else 0.0
+        schedules[car.id] = CarSchedule(car.id, energy_wh, steps, float(energy_wh @ prices) / 1e3, short_wh, hindrances)
+    return schedules
+
+
+def _energies(
+    cars: Sequence[PlannedCar],
+    prices: Floats,
+    present_h: Floats,
+    site_wh: Floats,
+    circuits_wh: Mapping[str, Floats],
+    exact: bool,
+) -> Floats:
+    """The energy of each car in each slot."""
     room_wh = present_h * np.array([car.most_w for car in cars])[:, None]
     names = [None, *circuits_wh]
     circuit = np.array([names.index(car.circuit) for car in cars])
     circuit_wh = np.array([site_wh, *circuits_wh.values()])
     needed_wh = np.array([car.needed_wh for car in cars])
     asked_wh = needed_wh + np.array([car.extra_wh for car in cars])
-    if len(names) == 1:
-        found = plan_fleet(prices, room_wh, asked_wh, site_wh, exact=exact)
-    else:
-        found = plan_fleet(prices, room_wh, asked_wh, site_wh, circuit=circuit, circuit_wh=circuit_wh, exact=exact)
+    found = plan_fleet(prices, room_wh, asked_wh, site_wh, circuit=circuit, circuit_wh=circuit_wh, exact=exact)
     if found.shortfall_wh.any():
-        levels = _levels(cars, needed_wh, asked_wh)
-        asked_wh = served_wh(room_wh, levels, site_wh, circuit, circuit_wh)
+        asked_wh = served_wh(room_wh, _levels(cars, needed_wh, asked_wh), site_wh, circuit, circuit_wh)
         found = plan_fleet(prices, room_wh, asked_wh, site_wh, circuit=circuit, circuit_wh=circuit_wh, exact=True)
-    limits = _Limits(site_wh / horizon.hours, {name: wh / horizon.hours for name, wh in circuits_wh.items()})
-    given_wh = found.energy_wh.sum(axis=1)
-    left = _left(limits, horizon.hours, cars, found.energy_wh)
-    schedules = {}
-    for i, car in enumerate(cars):
-        energy_wh = found.energy_wh[i]
-        short_wh = max(0.0, car.needed_wh - float(given_wh[i]))
-        hindrances = _hindrances(horizon, car, energy_wh, left) if short_wh > LEAST_WH else ()
-        steps = _steps(horizon, car, _even(energy_wh, present_h[i], car.least_w))
-        short_wh = short_wh if short_wh > LEAST_WH else 0.0
-        schedules[car.id] = CarSchedule(car.id, energy_wh, steps, float(energy_wh @ prices) / 1e3, short_wh, hindrances)
-    return schedules
+    least_wh = present_h * np.array([car.least_w for car in cars])[:, None]
+    if not least_wh.any():
+        return found.energy_wh
+    used_wh = np.array([found.energy_wh[circuit == g].sum(axis=0) for g in range(len(names))])
+    spare = Spare(site_wh - found.energy_wh.sum(axis=0), circuit, circuit_wh - used_wh)
+    return with_minimums(found.energy_wh, room_wh, least_wh, prices, spare)
 
 
 def _levels(cars: Sequence[PlannedCar], needed_wh: Floats, asked_wh: Floats) -> list[Floats]:
