@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal, TypeAlias, get_args
 
 from voltbench.errors import InvalidInput
@@ -34,6 +35,16 @@ def whole_directory(target: Path, ours: Collection[str] = ()) -> Iterator[Path]:
             _become(part, target, ours)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def require_writable(target: Path) -> None:
+    """Make a directory to write in, if need be. Raises InvalidInput where nothing can be written there."""
+    target = target.resolve()
+    _existing_ancestor(target)
+    with _refused_in_our_words(target):
+        target.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=target):
+            pass
 
 
 def _existing_ancestor(target: Path) -> Path:

@@ -31,6 +31,7 @@ def _page(report: FleetReport) -> str:
         cards="",
         sections=f"<section><h2>In figures</h2>{_figures(report)}</section><section>{_chart(report)}</section>",
         plotly=get_plotlyjs(),
+        times="Times are UTC.",
         version=__version__,
     )
 

@@ -30,6 +30,7 @@ def write_page(path: Path, views: Sequence[View]) -> None:
         cards="".join(_cards(summaries[0])) if len(views) == 1 else "",
         sections="\n".join(_sections(views)),
         plotly=get_plotlyjs(),
+        times="Times are UTC.",
         version=__version__,
     )
     path.write_text(text, encoding="utf-8")

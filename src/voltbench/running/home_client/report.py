@@ -1,0 +1,140 @@
+"""What came of a client's work at a home. Money is in öre, as the home tells it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from voltbench.running.home.day import QUARTER_MS
+from voltbench.running.home_client.client import ChargingClient, Ending
+from voltbench.running.home_client.ledger import Entry
+from voltbench.running.home_client.planning import Planned
+from voltbench.running.home_client.watch import Watch
+
+
+class Quarter(msgspec.Struct, frozen=True):
+    """A quarter hour on the home's clock: what the household drew, what the charger, and the battery at its end."""
+
+    clock: str
+    price_ore_per_kwh: float
+    household_w: float
+    charged_wh: float
+    cost_ore: float
+    soc: float
+
+
+class ChargeReport(msgspec.Struct, frozen=True):
+    """What came of a client's work, to be written down.
+
+    `ended` is why it ended; `left_off` whether the station confirmed that the charger is off. Energy is what the
+    charger drew. `at_once_ore` is what as much would have cost from the first moment on, but for the fuse; `saved_ore`
+    is what is left of it. `peak_w` is household and car together while the car charged; `household_peak_w` the highest
+    of the household alone. `shortfall_wh` is what the battery lacks of its target.
+    """
+
+    url: str
+    mode: str
+    target_soc: float
+    fuse_w: float
+    ended: str
+    left_off: bool
+    began: str
+    until: str
+    took_h: float
+    soc_start: float
+    soc_end: float
+    energy_wh: float
+    cost_ore: float
+    average_ore_per_kwh: float | None
+    at_once_ore: float | None
+    saved_ore: float | None
+    peak_w: float | None
+    household_peak_w: float
+    shortfall_wh: float
+    lacking: str | None
+    plans: int
+    switches: int
+    looks: int
+    notes: list[str]
+    quarters: list[Quarter]
+
+    def figures(self) -> dict[str, str]:
+        """What is worth telling, in words."""
+        average = "" if self.average_ore_per_kwh is None else f", {self.average_ore_per_kwh:.2f} öre/kWh on average"
+        saved = (
+            "nothing was charged"
+            if self.saved_ore is None or self.at_once_ore is None
+            else f"{_sek(self.saved_ore)} against charging at once ({_sek(self.at_once_ore)})"
+        )
+        peak = "" if self.peak_w is None else f"{self.peak_w / 1e3:.2f} kW while charging; "
+        off = "the charger is off" if self.left_off else "WHETHER THE CHARGER IS OFF IS NOT KNOWN"
+        return {
+            "ended": f"{self.ended}; {off}",
+            "time": f"{self.began} to {self.until}, {self.took_h:g} h on the home's clock",
+            "battery": f"{self.soc_start * 100:.2f} to {self.soc_end * 100:.2f} %, {self.target_soc * 100:g} % wanted",
+            "energy": f"{self.energy_wh / 1e3:.2f} kWh",
+            "cost": f"{_sek(self.cost_ore)}{average}",
+            "saved": saved,
+            "peak load": f"{peak}household alone {self.household_peak_w / 1e3:.2f} kW, fuse {self.fuse_w / 1e3:g} kW",
+            "mode": f"{self.mode}; {self.plans} plans, {self.switches} switches, {self.looks} looks",
+        } | ({} if self.lacking is None else {"lacking": self.lacking})
+
+
+def report_on(client: ChargingClient, url: str, ended: str, left_off: bool) -> ChargeReport | None:
+    """What came of it; None where the home never answered."""
+    watch = client.watch
+    if watch is None or watch.info is None:
+        return None
+    ledger, entries = watch.ledger, watch.ledger.entries
+    began = entries[0].quarter
+    at_once = ledger.at_once_ore(watch.household, began + 1) if ledger.drawn_wh > 0.0 else None
+    energy_wh = ledger.drawn_wh
+    planned = client.chooser if isinstance(client.chooser, Planned) else None
+    lacks = planned is not None and client.ended is not Ending.REACHED
+    end_wh = watch.info.energy_wh
+    return ChargeReport(
+        url=url,
+        mode=client.wishes.mode.value,
+        target_soc=client.wishes.until_soc,
+        fuse_w=client.wishes.fuse_w,
+        ended=ended,
+        left_off=left_off,
+        began=watch.household.clock(began * QUARTER_MS),
+        until=client.clock(),
+        took_h=(len(entries) - 1) * QUARTER_MS / 3_600_000,
+        soc_start=round(watch.start_wh / client.capacity_wh, 4),
+        soc_end=round(end_wh / client.capacity_wh, 4),
+        energy_wh=round(energy_wh, 1),
+        cost_ore=round(ledger.cost_ore, 2),
+        average_ore_per_kwh=round(ledger.cost_ore / energy_wh * 1e3, 3) if energy_wh > 0.0 else None,
+        at_once_ore=None if at_once is None else round(at_once, 2),
+        saved_ore=None if at_once is None else round(at_once - ledger.cost_ore, 2),
+        peak_w=_peak_w(watch, entries),
+        household_peak_w=max(entry.household_w for entry in entries),
+        shortfall_wh=0.0 if client.ended is Ending.REACHED else round(max(0.0, client.target_wh - end_wh), 1),
+        lacking=planned.lacking() if planned is not None and lacks else None,
+        plans=client.plans,
+        switches=client.switches,
+        looks=client.looks,
+        notes=client.notes,
+        quarters=[_quarter(watch, entry) for entry in entries],
+    )
+
+
+def _peak_w(watch: Watch, entries: list[Entry]) -> float | None:
+    charged = [entry.power_w for entry in entries if entry.drawn_wh > 0.0]
+    return round(max(*charged, watch.peak_told_w), 1) if charged else None
+
+
+def _quarter(watch: Watch, entry: Entry) -> Quarter:
+    return Quarter(
+        watch.household.clock(entry.quarter * QUARTER_MS),
+        entry.price_ore,
+        entry.household_w,
+        round(entry.drawn_wh, 1),
+        round(entry.cost_ore, 3),
+        round(entry.soc, 4),
+    )
+
+
+def _sek(ore: float) -> str:
+    return f"{ore / 100:.2f} SEK"

@@ -1,0 +1,208 @@
+"""`voltbench charge` as people run it: a process, at our home station and at one written from the course's sheet."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from tests.apis import DEADLINE_S, eventually
+
+VOLTBENCH = str(Path(sys.executable).with_name("voltbench"))
+AT_ONCE = ("--mode", "now", "--fuse-w", "30000", "--json")
+"""In every hour, so that no test waits for one that fits."""
+
+SHEET = [sys.executable, str(Path(__file__).parents[1] / "course_sheet.py")]
+
+
+class Server(NamedTuple):
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def info(self) -> dict[str, Any]:
+        told: dict[str, Any] = httpx.get(f"{self.url}//info").json()
+        return told
+
+    @property
+    def charges(self) -> bool:
+        return bool(self.info()["ev_battery_charge_start_stopp"])
+
+    def books(self) -> dict[str, float]:
+        told: dict[str, float] = httpx.get(f"{self.url}/books").json()
+        return told
+
+    def trouble(self, answers: int, kind: str) -> None:
+        httpx.post(f"{self.url}/trouble", json={"answers": answers, "kind": kind})
+
+
+@contextmanager
+def serving(directory: Path, *command: str) -> Iterator[Server]:
+    """A server that is gone afterwards."""
+    log = directory / "server.log"
+    with log.open("wb") as said:
+        process = subprocess.Popen(command, cwd=directory, stdout=said, stderr=said)
+    try:
+        yield Server(process, eventually(lambda: listening(process, log)))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listening(process: subprocess.Popen[bytes], log: Path) -> str | None:
+    assert process.poll() is None, log.read_text()
+    found = re.search(r"listening on (http://\S+)", log.read_text())
+    return found.group(1) if found else None
+
+
+def a_home(speed: float, port: int = 0) -> tuple[str, ...]:
+    return VOLTBENCH, "home", "--port", str(port), "--speed", str(speed)
+
+
+@contextmanager
+def charging(directory: Path, url: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The client at work; its progress goes to a file."""
+    with (directory / "client.log").open("w") as log:
+        command = [VOLTBENCH, "charge", "--url", url, *arguments]
+        client = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        yield client
+    finally:
+        client.kill()
+        client.communicate()
+
+
+def ended(client: subprocess.Popen[str], code: int) -> dict[str, Any]:
+    """Wait for its end, and read its report."""
+    told, _ = client.communicate(timeout=DEADLINE_S)
+    assert client.returncode == code, told
+    report: dict[str, Any] = json.loads(told)
+    return report
+
+
+def client_said(directory: Path, words: str) -> bool | None:
+    return True if words in (directory / "client.log").read_text() else None
+
+
+def test_the_course_day_at_a_server_written_from_its_sheet(tmp_path: Path):
+    with (
+        serving(tmp_path, *SHEET, "0.8") as server,
+        charging(tmp_path, f"{server.url}/", "--reset", "--json", "--out", "report") as client,
+    ):
+        report = ended(client, 0)
+        books = server.books()
+        assert not server.charges
+    assert (report["ended"], report["left_off"], report["soc_end"]) == ("target reached", True, 0.7994)
+    assert books["portions"] == 15
+    assert books["cost_ore"] / 100 <= 13.74
+    assert books["highest_kw"] <= 11.0
+    assert report["cost_ore"] == pytest.approx(books["cost_ore"], abs=0.05)
+    assert json.loads((tmp_path / "report" / "report.json").read_text()) == report
+    assert "target reached" in (tmp_path / "report" / "report.txt").read_text()
+    assert "plotly" in (tmp_path / "report" / "report.html").read_text()
+    lines = (tmp_path / "client.log").read_text().splitlines()
+    assert sum("öre/kWh" in line for line in lines) in (23, 24)  # a reset may be in the last quarter of an hour
+
+
+@pytest.mark.parametrize("kind", ["500", "html", "error", "hang up"])
+def test_a_server_that_stumbles_is_asked_again(tmp_path: Path, kind: str):
+    with serving(tmp_path, *SHEET, "0.4") as server:
+        server.trouble(3, kind)
+        with charging(tmp_path, server.url, *AT_ONCE, "--reset") as client:
+            eventually(lambda: server.books()["charging"] or None)
+            server.trouble(2, kind)
+            report = ended(client, 0)
+        assert not server.books()["charging"]
+    assert (report["ended"], report["left_off"]) == ("target reached", True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_the_charger_off(tmp_path: Path, number: signal.Signals):
+    with (
+        serving(tmp_path, *a_home(900.0)) as server,
+        charging(tmp_path, server.url, *AT_ONCE) as client,
+    ):
+        eventually(lambda: server.charges or None)
+        client.send_signal(number)
+        report = ended(client, 128 + number)
+        assert not server.charges
+    assert (report["ended"], report["left_off"]) == ("interrupted", True)
+    assert "Traceback" not in (tmp_path / "client.log").read_text()
+
+
+def test_interrupted_while_the_server_stumbles_it_goes_on_until_the_charger_is_off(tmp_path: Path):
+    with serving(tmp_path, *SHEET, "4") as server, charging(tmp_path, server.url, *AT_ONCE) as client:
+        eventually(lambda: server.books()["charging"] or None)
+        server.trouble(5, "500")
+        client.send_signal(signal.SIGTERM)
+        report = ended(client, 128 + signal.SIGTERM)
+        assert not server.books()["charging"]
+    assert report["left_off"]
+    assert client_said(tmp_path, "switching off")
+
+
+def test_a_server_that_is_killed_and_comes_again_is_charged_at_again(tmp_path: Path):
+    with (
+        serving(tmp_path, *a_home(3_600.0)) as server,
+        charging(tmp_path, server.url, *AT_ONCE) as client,
+    ):
+        eventually(lambda: server.info()["battery_capacity_kWh"] > 12 or None)
+        server.process.kill()
+        server.process.wait()
+        eventually(lambda: client_said(tmp_path, "trying again"))
+        with serving(tmp_path, *a_home(9_000.0, int(server.url.rpartition(":")[2]))) as again:
+            report = ended(client, 0)
+            assert not again.charges
+            assert again.info()["battery_capacity_kWh"] >= 37.01
+    assert report["ended"] == "target reached"
+    assert client_said(tmp_path, "answers again")
+
+
+def test_a_server_that_is_lost_for_good_is_told(tmp_path: Path):
+    with serving(tmp_path, *a_home(900.0)) as server:
+        arguments = (*AT_ONCE, "--patience-s", "0.4")
+        with charging(tmp_path, server.url, *arguments) as client:
+            eventually(lambda: server.charges or None)
+            server.process.kill()
+            server.process.wait()
+            report = ended(client, 3)
+    assert not report["left_off"]
+    assert report["ended"].startswith("failed: ")
+    assert client_said(tmp_path, "nobody knows whether the charger is off")
+
+
+def test_a_home_of_many_behind_a_token(tmp_path: Path):
+    with serving(tmp_path, *a_home(9_000.0), "--token", "secret") as server:
+        as_owner = {"authorization": "Bearer secret"}
+        villa = f"{server.url}/homes/villa"
+        httpx.put(villa, json={"speed": 9_000, "cap_soc": 0.8, "start_soc": 0.7}, headers=as_owner)
+        with charging(tmp_path, villa, *AT_ONCE, "--token", "secret") as client:
+            report = ended(client, 0)
+        assert not httpx.get(f"{villa}/info", headers=as_owner).json()["ev_battery_charge_start_stopp"]
+    assert report["soc_end"] == pytest.approx(0.8, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--url", "ftp://home"), "url"),
+        (("--departure", "25"), "departure"),
+        (("--until-soc", "80"), "until-soc"),
+        (("--mode", "cheap"), "mode"),
+        (("--url", "http://127.0.0.1:9", "--patience-s", "0"), "cannot be asked"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_code_2(tmp_path: Path, arguments: tuple[str, ...], words: str):
+    command = [VOLTBENCH, "charge", *arguments]
+    found = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert found.returncode == 2
+    assert words in found.stderr.splitlines()[-1]
+    assert "Traceback" not in found.stderr
