@@ -26,6 +26,7 @@ COMMANDS = {
     "fleet": "Let many stations live at a CSMS, and tell how it does.",
     "station": "Be the driver at one station: plug in, tap a tag, unplug, break something.",
     "home": "Be a home with a car, its charging station's API on http://HOST:PORT.",
+    "charge": "Charge a car at a home station when it is cheap, and leave the charger off.",
     "catalog": "List the models and scenarios there are.",
 }
 """Each command, a function of that name in the module of that name here, and what it does."""
