@@ -11,9 +11,8 @@ from voltbench.adapters import json_text, station_json
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.scenario_files.changes import Changes
 from voltbench.adapters.scenario_files.plain_files import of_station
-from voltbench.adapters.station_json import BASE_EXAMPLE
+from voltbench.adapters.station_json import BASE_EXAMPLE, LIVE_STRATEGIES
 from voltbench.apps.sites.keeping import hosted_plan
-from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.commit import Confirmation
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_MINUTE
@@ -116,7 +115,7 @@ def configurations(draw):
         "confirmation": st.sampled_from(["instant", "reported"]),
         "releaseUnused": st.booleans(),
         "limitValidity": st.floats(1, 3_600),
-        "strategy": st.sampled_from(sorted(STRATEGIES)),
+        "strategy": st.sampled_from(sorted(LIVE_STRATEGIES)),
     }
     fixed = {"stationId": names, "gridCapacity": kilos, "chargers": st.just(chargers)}
     return draw(st.fixed_dictionaries(fixed, optional=optional))
@@ -159,6 +158,7 @@ REFUSED = [
     ({"stationId": 15}, "stationId", "a text"),
     ({"gridCapacty": 400}, "gridCapacty", "gridCapacity"),
     ({"strategy": "max-min"}, "strategy", "max_min"),
+    ({"strategy": "planned"}, "strategy", "max_min"),
     ({"confirmation": "later"}, "confirmation", "instant, reported"),
     ({"releaseUnused": 1}, "releaseUnused", "true or false"),
     ({"limitValidity": 0}, "limitValidity", "at least 1"),

@@ -117,7 +117,7 @@ def test_the_end_of_a_minimum_time_on_is_a_wakeup_for_who_waits() -> None:
 def test_who_charged_while_there_was_room_for_all_has_its_minimum_time_too() -> None:
     sockets = Sockets(2_000.0, Turns(minimum_on_ms=5 * MINUTE), "edf")
     first = Claim("first", sockets.tree.rows_of("socket"), 22_080.0, ONE_PHASE_W, departs_at=600 * MINUTE)
-    sockets.gate.all_served(0, [first])
+    sockets.gate.all_served(0, [first], [1_380.0])
     sockets.claims.append(first)
     sockets.now = MINUTE
     sockets.arrive("urgent", ONE_PHASE_W, departs_at=60 * MINUTE)

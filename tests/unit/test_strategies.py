@@ -57,6 +57,7 @@ def shares(strategy: str, limit_w: float, turn: int = 0, claims: list[Claim] = C
         ("llf", [0, 4_000, 8_000]),
         ("round_robin", [10_000, 2_000, 0]),
         ("priority", [4_000, 0, 8_000]),
+        ("planned", [4_000, 4_000, 4_000]),
     ],
 )
 def test_who_gets_what_of_twelve_kilowatts(strategy, expected_w):

@@ -1,5 +1,7 @@
 """The figures of an outcome, on stories small enough to reckon by hand."""
 
+from datetime import UTC
+
 import msgspec
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from voltbench.running.flows import Recorded, flows, grid_limit_w, stored_wh
 from voltbench.running.scenario import run
 from voltbench.running.summary import jain_index, summarize
 from voltbench.running.visits import Ending
+from voltbench.site.calendar import Calendar
+from voltbench.site.peaks import PeakTariff
 from voltbench.site.sampling import sample_edges
 from voltbench.site.series import StepSeries
 from voltbench.site.tariff import Tariff
@@ -194,3 +198,9 @@ def test_what_is_sold_bought_and_curtailed_is_exact_whatever_the_sampling():
     }
     assert list(net_wh.values()) == pytest.approx([grid.import_wh - grid.export_wh] * 3, abs=0.01)
     assert float(seconds.grid_w.min()) >= -5_000.0 - 1e-6
+
+
+def test_a_peak_tariff_bills_the_highest_hour_of_the_month():
+    peak = PeakTariff(Calendar(UTC), price_per_kw=50.0, count=1)
+    scenario = a_scenario([a_steady_visit()], tariff=Tariff(import_price_per_kwh=StepSeries.constant(0.0), peak=peak))
+    assert summary_of(scenario).cost.demand_charge == pytest.approx(30.0 * 50.0)

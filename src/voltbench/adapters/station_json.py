@@ -22,7 +22,7 @@ from msgspec import Meta, field
 from voltbench.adapters import json_text, strict
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import CONNECTOR_TYPES
-from voltbench.energy.allocate import STRATEGIES
+from voltbench.energy.allocate import BY_PLAN, STRATEGIES
 from voltbench.energy.claim import BINDING_WORDS
 from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
@@ -37,6 +37,8 @@ GRID = "grid"
 """The node of the grid connection; `vehicle` is what binds where no limit of the site does."""
 
 TAKEN_IDS = (GRID, *BINDING_WORDS)
+LIVE_STRATEGIES = tuple(name for name in STRATEGIES if name not in BY_PLAN)
+"""Strategies for sessions of which nothing but the power is told."""
 
 LARGEST_KW = 1e6
 MOST_CONNECTORS = 2_000
@@ -118,6 +120,9 @@ class StationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     def __post_init__(self) -> None:
         _check_chargers(self.chargers)
         strict.chosen(self.strategy, STRATEGIES, "strategy")
+        if self.strategy in BY_PLAN:
+            problem = "plans for departures, which a live session does not state; simulate it with --strategy"
+            raise InvalidInput("strategy", problem, found=self.strategy, allowed=", ".join(LIVE_STRATEGIES))
         if self.battery is not None:
             _check_window(self.battery)
 

@@ -172,6 +172,19 @@ def priority(s: Situation) -> Shares:
     return powers, binding
 
 
+def planned(s: Situation) -> Shares:
+    """Max-min of what a plan has for each; what that leaves goes to those who may take more. It needs no plan."""
+    weight = [claim.weight for claim in s.claims]
+    first_w = [min(demand, claim.planned_w) for claim, demand in zip(s.claims, s.demand_w, strict=True)]
+    powers, binding = fill(s, first_w, weight)
+    settled = {i for i, demand in enumerate(s.demand_w) if demand <= first_w[i]}
+    if len(settled) == len(powers):
+        return powers, binding
+    wanted = [powers[i] if i in settled else demand for i, demand in enumerate(s.demand_w)]
+    more, rows = fill(s, wanted, weight, settled)
+    return more, [binding[i] if i in settled else row for i, row in enumerate(rows)]
+
+
 STRATEGIES: dict[str, Strategy] = {
     "max_min": max_min,
     "fcfs": _by(lambda _, claim: claim.arrived_at, "First come, first served."),
@@ -185,6 +198,7 @@ STRATEGIES: dict[str, Strategy] = {
     "equal": equal,
     "proportional": proportional,
     "priority": priority,
+    "planned": planned,
 }
 
 BY_NEED = frozenset({"llf"})
@@ -192,6 +206,9 @@ BY_NEED = frozenset({"llf"})
 
 BY_CLASS = frozenset({"priority"})
 """Strategies for which a higher `Claim.priority` comes first."""
+
+BY_PLAN = frozenset({"planned"})
+"""Strategies that follow a plan (`running.rolling_plan`). It needs departures: not for sites that are told of none."""
 
 BY_TURN = frozenset({"round_robin"})
 """Strategies that look at `Situation.turn`: they are asked again whenever it changes."""

@@ -16,8 +16,13 @@ UNBOUND = -1
 TURN = -2
 """Binding row of a share that has to wait for its turn, or for its minimum time off."""
 
-BINDING_WORDS = ("vehicle", "turn", "silence", "refusal")
+PLAN = -3
+"""Binding row of a share that its plan holds back, for an hour that suits better."""
+
+BINDING_WORDS = ("vehicle", "turn", "plan", "silence", "refusal")
 """What may hold a session back beside the limits, stations and connectors of its site: names that none of those has."""
+
+_WORDS = {UNBOUND: "vehicle", TURN: "turn", PLAN: "plan"}
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +30,9 @@ class Claim:
     """A session's claim on its site: where it hangs, what it wants, and what a strategy may go by.
 
     `minimum_w` is the smallest power that can be offered at all (6 A on AC); `step_w` the station's resolution, 0 for
-    none. `needed_wh` is the energy still missing, drawn from the site, as of the last action.
+    none. `needed_wh` is the energy still missing, drawn from the site, as of the last action. Who `is_hurried` leaves
+    as soon as it has that, and is not to wait for a better hour. `planned_w` is what its plan has for it before
+    anybody takes more than is planned.
     """
 
     id: str
@@ -38,6 +45,8 @@ class Claim:
     arrived_at: Instant = 0
     departs_at: Instant | None = None
     needed_wh: float = inf
+    is_hurried: bool = False
+    planned_w: float = inf
 
 
 @dataclass(slots=True)
@@ -188,9 +197,9 @@ def room_after(bounds: Bounds, claims: Sequence[Claim], powers_w: Sequence[float
 
 
 def row_name(tree: LimitTree, row: int) -> str:
-    """The name of a binding row: a limit of the tree, a line, `turn`, or `vehicle` where nothing holds it back."""
-    if row in (UNBOUND, TURN):
-        return "vehicle" if row == UNBOUND else "turn"
+    """The name of a binding row: a limit of the tree, a line, `turn`, `plan`, or `vehicle` if nothing holds it back."""
+    if row in _WORDS:
+        return _WORDS[row]
     linear = tree.row_count
     return tree.name_of(row) if row < linear else tree.line_name_of(row - linear)
 

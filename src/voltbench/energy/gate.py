@@ -90,16 +90,22 @@ class Gate:
         self._note(s, powers)
         return powers, _held_by(s, powers, binding)
 
-    def all_served(self, now: Instant, claims: Iterable[Claim]) -> None:
-        """All of these are being served; nobody has to wait."""
+    def all_served(self, now: Instant, claims: Iterable[Claim], powers_w: Iterable[float]) -> None:
+        """All of these have what they want, which may be nothing; nobody has to wait."""
         self._waiting = False
-        for claim in claims:
-            if claim.minimum_w and not self._is_on(claim):
-                self._turn[claim.id] = Turn(True, now, now)
+        for claim, power_w in zip(claims, powers_w, strict=True):
+            on = power_w > 0.0
+            if claim.minimum_w and on != self._is_on(claim):
+                turn = self._turn.get(claim.id)
+                self._turn[claim.id] = Turn(on, now, now if on or turn is None else turn.turn_since)
 
     def holds_back(self, now: Instant) -> bool:
         """Whether some session has to stay off for a while yet, even if there is room for it."""
         return self.turns.minimum_off_ms > 0 and any(self._is_kept_off(now, turn) for turn in self._turn.values())
+
+    def keeps_on(self, now: Instant, claim: Claim) -> bool:
+        """Whether a session has begun so lately that it has to go on for a while yet."""
+        return self.turns.minimum_on_ms > 0 and self._is_kept_on(now, claim)
 
     def forget(self, claim_id: str) -> None:
         """A session has left, or wants no more."""

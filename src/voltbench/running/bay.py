@@ -43,6 +43,9 @@ class Session(Protocol):
     def needed_wh(self, now: Instant) -> float:
         """Energy still wanted, as drawn from the site."""
 
+    def quickest_s(self, now: Instant) -> float:
+        """How long it takes until it wants no more, if nothing holds it back."""
+
     def power_w(self, now: Instant) -> float:
         """Power it draws."""
 
@@ -85,7 +88,8 @@ class BayState(msgspec.Struct, frozen=True):
 class Bay:
     """A session at a connector of an operated site.
 
-    Until `needs_all_until` (ms) it surely needs all that its connector gives, which is `rated_w`.
+    Until `needs_all_until` (ms) it surely needs all that its connector gives, which is `rated_w`. A plan lets it draw
+    `held_w` at most.
     """
 
     __slots__ = (
@@ -95,6 +99,7 @@ class Bay:
         "claim",
         "commitment",
         "connector",
+        "held_w",
         "needs_all_until",
         "rated_w",
         "session",
@@ -115,6 +120,7 @@ class Bay:
         self.commitment = commitment
         self.binding = UNBOUND
         self.needs_all_until = -inf
+        self.held_w = inf
         self.rated_w = settable(claim, claim.maximum_w)
         self._ceiling = (-1.0, 0.0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from voltbench.charging.reported import ReportedSession
 from voltbench.quantities import Instant
@@ -25,8 +25,12 @@ def look(
     places: Sequence[Place],
     grid_capacity_w: float,
     limits: Iterable[LimitView] = (),
+    distrusted: Collection[str] = (),
 ) -> SiteView:
-    """A site as it is now. `grid_capacity_w` is what it was built with, `limits` those that were set since."""
+    """A site as it is now. `grid_capacity_w` is what it was built with, `limits` those that were set since.
+
+    `distrusted` are the charging stations that refuse limits.
+    """
     storage = operation.storage
     stations: dict[str, list[Place]] = {}
     for place in places:
@@ -41,7 +45,10 @@ def look(
         generation_w=operation.balance.generation_w.at(now) - operation.balance.curtailed_w(now),
         grid_power_w=operation.balance.grid_w(now),
         battery=_battery(now, storage) if storage is not None else None,
-        chargers=tuple(_charger(now, operation, members, boosted) for members in stations.values()),
+        chargers=tuple(
+            _charger(now, operation, members, boosted, refuses_limits=id in distrusted)
+            for id, members in stations.items()
+        ),
         limits=tuple(limits),
     )
 
@@ -77,7 +84,9 @@ def boosted_share(now: Instant, operation: Operation) -> float:
     return discharge_w / max(discharge_w, operation.balance.vehicles_w(now) + operation.balance.load_w.at(now))
 
 
-def _charger(now: Instant, operation: Operation, places: Sequence[Place], boosted: float) -> ChargerView:
+def _charger(
+    now: Instant, operation: Operation, places: Sequence[Place], boosted: float, *, refuses_limits: bool
+) -> ChargerView:
     connectors = tuple(_connector(now, operation, place, boosted) for place in places)
     sessions = [connector.session for connector in connectors if connector.session is not None]
     return ChargerView(
@@ -86,6 +95,7 @@ def _charger(now: Instant, operation: Operation, places: Sequence[Place], booste
         allocated_w=sum(session.allocated_w for session in sessions),
         requested_w=sum(session.vehicle_max_w for session in sessions),
         connectors=connectors,
+        refuses_limits=refuses_limits,
     )
 
 

@@ -13,8 +13,8 @@ from math import inf
 import msgspec
 
 from voltbench.charging.reported import ReportedSession
-from voltbench.energy.allocate import BY_TURN
-from voltbench.energy.claim import UNBOUND, Claim, certainly_fit, room_after, row_name
+from voltbench.energy.allocate import BY_PLAN, BY_TURN
+from voltbench.energy.claim import PLAN, UNBOUND, Claim, certainly_fit, room_after, row_name
 from voltbench.energy.commit import Aim
 from voltbench.energy.control import ControlOptions, SiteController, Target
 from voltbench.energy.gate import GateState
@@ -25,9 +25,12 @@ from voltbench.events import Fact, LimitSet, SessionEnded, SessionSatisfied, Ses
 from voltbench.quantities import MS_PER_HOUR, POWER_TOLERANCE_W, Instant, earliest
 from voltbench.running.balance import Balance
 from voltbench.running.bay import Bay, BayState, Session
+from voltbench.running.foresight import Foresight
+from voltbench.running.rolling_plan import RollingPlan
 from voltbench.site.limits import LimitTree
 from voltbench.site.series import StepSeries
 from voltbench.site.storage import Storage
+from voltbench.site.tariff import Tariff
 
 
 class OperationState(msgspec.Struct, frozen=True):
@@ -45,8 +48,8 @@ class OperationState(msgspec.Struct, frozen=True):
 class Operation:
     """The twin that runs a site: plug in, unplug, and everything between follows.
 
-    `raters` names what each connector's rating is due to. `on_fact` hears everything but limits, which are many and
-    which `on_limit` hears.
+    `raters` names what each connector's rating is due to. Where it follows a plan, that goes by `tariff` and has
+    everything done when the story `ends_at`. `on_fact` hears all but limits, which are many and which `on_limit` hears.
     """
 
     def __init__(
@@ -60,6 +63,8 @@ class Operation:
         export_limit_w: float = inf,
         *,
         raters: Mapping[str, str] | None = None,
+        tariff: Tariff | None = None,
+        ends_at: Instant | None = None,
         on_fact: Callable[[Fact], None] | None = None,
         on_limit: Callable[[LimitSet], None] | None = None,
     ) -> None:
@@ -72,6 +77,8 @@ class Operation:
         self.balance = Balance(self.bays, storage, load_w, generation_w, export_limit_w)
         self.tight_ms = 0
         self._occupied: dict[str, Bay] = {}
+        foresight = Foresight(tree, self.balance, tariff, ends_at)
+        self._plan = RollingPlan(tree, foresight, self._occupied) if self.options.strategy in BY_PLAN else None
         self._wanting: dict[str, Bay] = {}
         self._done: list[Bay] = []
         self._storage_told_w = storage.setpoint_w if storage is not None else 0.0
@@ -94,16 +101,17 @@ class Operation:
         weight: float = 1.0,
         priority: int = 0,
         failsafe_w: float = 0.0,
+        is_hurried: bool = False,
     ) -> Bay:
         """A vehicle arrives at a connector. Raises Conflict when it is occupied, NotFound when there is none.
 
-        It falls back to its failsafe when nothing is heard of it for too long.
+        It falls back to its failsafe when nothing is heard of it for too long. Who is hurried no plan lets wait.
         """
         if connector in self._occupied:
             raise Conflict("connector", connector, f"is occupied by session {self._occupied[connector].session.id!r}")
         if session.id in self.bays:
             raise Conflict("session", session.id, "exists already")
-        claim = self._claim(connector, session, weight, priority)
+        claim = self._claim(connector, session, weight, priority, is_hurried)
         commitment = self.controller.commitments.join(claim, failsafe_w)
         bay = self._put(Bay(connector, session, claim, commitment, self.session_changed))
         self._tell(SessionStarted(now, session.id, connector))
@@ -140,7 +148,7 @@ class Operation:
         if bay.session.is_satisfied and self._wanting.pop(bay.session.id, None) is not None:
             self._done.append(bay)
             self._tell(SessionSatisfied(now, bay.session.id))
-        if self._is_tight or self.storage is not None:
+        if self._is_tight or self.storage is not None or self._plan is not None:
             self.act_soon(now)
 
     def limits_changed(self, now: Instant) -> None:
@@ -149,6 +157,12 @@ class Operation:
         for bay in self.bays.values():
             bay.claim.rows = self.tree.rows_of(bay.connector, bay.session.path.phases)
         self._next_change = None
+        self.foresee_otherwise(now)
+
+    def foresee_otherwise(self, now: Instant, tariff: Tariff | None = None, known_until: Instant | None = None) -> None:
+        """Limits or loads are not what a plan took them to be, or prices: these are the new ones, known until then."""
+        if self._plan is not None:
+            self._plan.overturn(tariff, known_until)
         self.act_soon(now)
 
     def act_soon(self, now: Instant) -> None:
@@ -193,10 +207,10 @@ class Operation:
 
     def binding_of(self, bay: Bay) -> str:
         """What holds a session back: a limit (with its source where there are several), what its charger is rated for,
-        the vehicle, its turn, or that nothing is heard of it.
+        the vehicle, its turn, that nothing is heard of it, or that it takes no limits.
         """
         if bay.commitment.is_silent:
-            return "silence"
+            return "refusal" if bay.commitment.refuses else "silence"
         session = bay.session
         reported_w = session.maximum_w if isinstance(session, ReportedSession) else 0.0
         if bay.binding == UNBOUND and reported_w > session.path.rating_w + POWER_TOLERANCE_W:
@@ -237,10 +251,12 @@ class Operation:
             self.controller.gate.forget(order.id)
             self._limited(now, self.bays[order.id], order.power_w)
         bays = [bay for bay in self._wanting.values() if not bay.commitment.is_silent]
+        if self._plan is not None:
+            self._plan.follow(now, bays)
         target = self._aim(now, bays)
         aims = list(zip([bay.commitment for bay in bays], target.powers_w, strict=True))
         for bay, row in zip(bays, target.binding, strict=True):
-            bay.binding = row
+            bay.binding = PLAN if row == UNBOUND and bay.held_w < bay.demand_w(now) else row
         self._commit(now, aims + self._released(), target)
         self._is_tight = target.is_tight
         self._plan_next(now, bays, target)
@@ -258,16 +274,23 @@ class Operation:
         claims = [bay.claim for bay in bays]
         by_rating = self.options.by_rating
         ceiling_w = [self._rated_w(now, bay) if by_rating else bay.ceiling_w() for bay in bays]
+        if self._plan is not None:
+            ceiling_w = [min(most_w, self._held_w(now, bay)) for most_w, bay in zip(ceiling_w, bays, strict=True)]
         own = self.controller.own_bounds(now, self.balance.background_w(now))
         gate = self.controller.gate
         if certainly_fit(own, claims, ceiling_w) and not gate.holds_back(now):
-            gate.all_served(now, claims)
+            gate.all_served(now, claims, ceiling_w)
             return Target(ceiling_w, [UNBOUND] * len(claims), own, own, False)
         if self.controller.goes_by_need:
             for bay in bays:
                 bay.claim.needed_wh = bay.session.needed_wh(now)
-        demand_w = ceiling_w if by_rating else [bay.demand_w(now) for bay in bays]
+        demand_w = ceiling_w if by_rating else [min(w, b.demand_w(now)) for w, b in zip(ceiling_w, bays, strict=True)]
         return self.controller.shared(now, claims, demand_w, own)
+
+    def _held_w(self, now: Instant, bay: Bay) -> float:
+        """The most that its plan lets a session draw; its minimum at least while it has to go on."""
+        keeps_on = bay.held_w < bay.claim.minimum_w and self.controller.gate.keeps_on(now, bay.claim)
+        return bay.claim.minimum_w if keeps_on else bay.held_w
 
     def _rated_w(self, now: Instant, bay: Bay) -> float:
         """What a connector can give, as far as its vehicle can need it until the next action."""
@@ -338,11 +361,11 @@ class Operation:
             self._next_change = earliest(self.tree.next_change(now), self.balance.next_change(now))
         takes_turns = target.is_tight and self.options.strategy in BY_TURN
         turn = _at_or_after(now + 1, self.options.turns.rotation_ms) if takes_turns else None
-        self._due = earliest(
-            interval, turn, self.controller.gate.next_turn(now), self.controller.commitments.next_expiry(now)
-        )
+        planned = self._plan.next_wakeup(now) if self._plan is not None else None
+        turn = earliest(turn, self.controller.gate.next_turn(now))
+        self._due = earliest(interval, turn, planned, self.controller.commitments.next_expiry(now))
 
-    def _claim(self, connector: str, session: Session, weight: float, priority: int) -> Claim:
+    def _claim(self, connector: str, session: Session, weight: float, priority: int, is_hurried: bool = False) -> Claim:
         path = session.path
         claim = Claim(
             id=session.id,
@@ -353,6 +376,7 @@ class Operation:
             priority=priority,
             arrived_at=session.arrived_at,
             departs_at=session.departs_at,
+            is_hurried=is_hurried,
         )
         claim.minimum_w = step_above(claim, path.minimum_w)
         return claim

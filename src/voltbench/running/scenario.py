@@ -61,7 +61,9 @@ class Run:
         self.record = PowerRecord()
         self._on_fact = on_fact
         self._number = {visit.id: i for i, visit in enumerate(scenario.visits)}
-        self.operation = scenario.site.in_operation(self.world, scenario.options, on_fact=self._note)
+        self.operation = scenario.site.in_operation(
+            self.world, scenario.options, on_fact=self._note, tariff=scenario.tariff, ends_at=scenario.ends_at
+        )
         self.visitors = Visitors(self.operation, scenario.site.places, scenario.visits, self._emit_for)
 
     def outcome(self) -> Outcome:

@@ -10,10 +10,12 @@ from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.energy.control import ControlOptions
 from voltbench.engine import World
 from voltbench.events import Fact, LimitSet
+from voltbench.quantities import Instant
 from voltbench.running.operation import Operation
 from voltbench.site.limits import LimitTree
 from voltbench.site.series import StepSeries
 from voltbench.site.storage import Storage, StorageModel
+from voltbench.site.tariff import Tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,13 @@ class SitePlan:
         tree: LimitTree | None = None,
         on_fact: Callable[[Fact], None] | None = None,
         on_limit: Callable[[LimitSet], None] | None = None,
+        tariff: Tariff | None = None,
+        ends_at: Instant | None = None,
     ) -> Operation:
-        """The site in operation on a World, from now on; with a tree of its own where its limits are to change."""
+        """The site in operation on a World, from now on; with a tree of its own where its limits are to change.
+
+        A plan goes by the tariff, and has everything done when the story ends.
+        """
         storage = Storage(self.storage, world.now, self.storage_soc) if self.storage is not None else None
         return Operation(
             world,
@@ -67,6 +74,8 @@ class SitePlan:
             self.generation_w,
             self.export_limit_w,
             raters={place.connector: place.rated_by for place in self.places},
+            tariff=tariff,
+            ends_at=ends_at,
             on_fact=on_fact,
             on_limit=on_limit,
         )

@@ -13,7 +13,8 @@ ENDED = "Ended"
 class SessionView(msgspec.Struct, frozen=True):
     """A session, running or ended.
 
-    `binding` names the limit that holds it back, or is `vehicle`, or `silence` where nothing is heard of it any more.
+    `binding` names the limit that holds it back, or is `vehicle`, `turn`, `plan` (another hour suits better), `silence`
+    where nothing is heard of it any more, or `refusal` where its charging station takes no limits.
     `consumed_w` is what was last reported (None: nothing yet), `power_w` what it is taken to draw; `boosted_w` is the
     stationary battery's part of `power_w`, in the proportion in which grid and battery feed the site. `status` is
     a ChargingStateEnumType of OCPP 2.0.1, or `Ended`; `reason` says why it ended.
@@ -46,13 +47,17 @@ class ConnectorView(msgspec.Struct, frozen=True):
 
 
 class ChargerView(msgspec.Struct, frozen=True):
-    """A charging station: what it has allocated, and what its vehicles could take."""
+    """A charging station: what it has allocated, and what its vehicles could take.
+
+    One that `refuses_limits` counts with its rating, whatever is allocated.
+    """
 
     id: str
     max_power_w: float
     allocated_w: float
     requested_w: float
     connectors: tuple[ConnectorView, ...]
+    refuses_limits: bool = False
 
 
 class BatteryView(msgspec.Struct, frozen=True):

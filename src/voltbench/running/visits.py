@@ -204,7 +204,9 @@ class Visitors:
         del self._free[connector]
         self._present[visit.id] = (visit, session, stored_wh)
         heappush(self._departures, (visit.departs_at, visit.id))
-        self._operation.plug_in(now, connector, session, visit.weight, visit.priority)
+        self._operation.plug_in(
+            now, connector, session, visit.weight, visit.priority, is_hurried=visit.leaves_satisfied
+        )
 
     def _path(self, connector: str, vehicle: Vehicle) -> ChargingPath:
         place = self._places[connector]

@@ -1,0 +1,129 @@
+"""What a site knows of the hours to come: prices, limits, load and generation, in quarter hours, for its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voltbench.energy.plan import Horizon
+from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, DurationMs, Instant
+from voltbench.running.balance import Balance
+from voltbench.site.limits import LimitTree
+from voltbench.site.sampling import Integers, hours, sample_edges, sampled_mean
+from voltbench.site.tariff import Tariff
+
+Floats = NDArray[np.float64]
+
+SLOT_MS: DurationMs = 15 * MS_PER_MINUTE
+LONGEST_MS: DurationMs = 48 * MS_PER_HOUR
+"""Nothing is planned further ahead."""
+
+FLAT_PRICE = 1.0
+"""What every kWh costs where nobody tells: then the first slots are as cheap as any."""
+
+_GRAIN = 0.005
+_SLIVER = 0.01
+"""A part of a slot that is not worth a slot of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The slots to come: what the site may draw (rows of the tree x slots), its background, and what energy costs.
+
+    `surplus_w` is generation that the site has left over; it costs what feeding it in would have earned.
+    """
+
+    edges: Integers
+    hours: Floats
+    bounds: Floats
+    background_w: Floats
+    price_per_kwh: Floats
+    surplus_w: Floats
+    surplus_price_per_kwh: Floats
+
+    def less(self, drawn_w: Floats) -> Outlook:
+        """What is left beside somebody who draws these powers."""
+        left_w = np.maximum(0.0, self.surplus_w - drawn_w)
+        return replace(self, background_w=self.background_w + drawn_w, surplus_w=left_w)
+
+    def cost(self, energy_wh: Floats) -> float:
+        """What energies in the slots cost; first what is left of generation is taken."""
+        of_surplus_wh = np.minimum(energy_wh, self.surplus_w * self.hours)
+        bought = float((energy_wh - of_surplus_wh) @ self.price_per_kwh)
+        return (bought + float(of_surplus_wh @ self.surplus_price_per_kwh)) / 1e3
+
+    def horizon(self, site_w: Floats, circuits_w: Mapping[str, Floats], most_w: float) -> tuple[Horizon, Integers]:
+        """The slots as the planner has them, and the slot that each of them is a part of.
+
+        A slot of which cars of `most_w` in all can take only a part from what generation leaves over is two, one after
+        the other: what is so in power is so in time.
+        """
+        site_w = np.minimum(site_w, most_w)
+        reach_w = np.maximum(1e-9, site_w)
+        part = np.where(self.surplus_price_per_kwh < self.price_per_kwh, self.surplus_w / reach_w, 0.0)
+        cuts = np.flatnonzero((part > _SLIVER) & (part < 1.0 - _SLIVER))
+        cuts_ms = self.edges[cuts] + (part[cuts] * np.diff(self.edges)[cuts]).astype(np.int64)
+        edges = np.sort(np.concatenate((self.edges, cuts_ms)))
+        slot = np.searchsorted(self.edges, edges[:-1], side="right") - 1
+        is_surplus = np.isin(edges[:-1], self.edges[:-1][part > _SLIVER])
+        price = _coarse(np.where(is_surplus, self.surplus_price_per_kwh[slot], self.price_per_kwh[slot]))
+        circuits = {name: tuple(np.minimum(series, most_w)[slot].tolist()) for name, series in circuits_w.items()}
+        return Horizon(tuple(edges.tolist()), tuple(price.tolist()), tuple(site_w[slot].tolist()), circuits), slot
+
+
+def _coarse(price_per_kwh: Floats) -> Floats:
+    """Prices in steps of a grain of the dearest: what differs by less is not worth a pause."""
+    grain = float(np.abs(price_per_kwh).max()) * _GRAIN
+    return np.round(price_per_kwh / grain) if grain > 0.0 else price_per_kwh
+
+
+class Foresight:
+    """What is known ahead at a site. `ends_at` is when its story ends; without it, it goes on.
+
+    Prices are trusted until `known_until`; a later hour is taken to cost what the known ones do on average.
+    """
+
+    def __init__(self, tree: LimitTree, balance: Balance, tariff: Tariff | None, ends_at: Instant | None) -> None:
+        self.ends_at = ends_at
+        self.known_until: Instant | None = None
+        self.tariff = tariff or Tariff()
+        self._tree = tree
+        self._balance = balance
+
+    def outlook(self, now: Instant, until: Instant) -> Outlook:
+        """The slots from now until an instant."""
+        edges = sample_edges(now, min(until, now + LONGEST_MS), SLOT_MS)
+        load_w = sampled_mean(self._balance.load_w, edges)
+        generation_w = sampled_mean(self._balance.generation_w, edges)
+        price, surplus_price = self._prices(edges)
+        surplus_w = np.maximum(0.0, generation_w - load_w)
+        return Outlook(edges, hours(edges), self._bounds(edges), load_w - generation_w, price, surplus_w, surplus_price)
+
+    def _prices(self, edges: Integers) -> tuple[Floats, Floats]:
+        bought, sold = self.tariff.import_price_per_kwh, self.tariff.export_price_per_kwh
+        if bought is None:
+            flat = np.full(len(edges) - 1, FLAT_PRICE)
+            return flat, flat
+        prices = sampled_mean(bought, edges)
+        earned = sampled_mean(sold, edges) if sold is not None else np.zeros_like(prices)
+        if self.known_until is not None:
+            is_known = edges[1:] <= self.known_until
+            for series in (prices, earned):
+                series[~is_known] = series[is_known].mean() if is_known.any() else FLAT_PRICE
+        return prices, earned
+
+    def _bounds(self, edges: Integers) -> Floats:
+        """The least that each row of the tree allows during each slot."""
+        at: Instant | None = int(edges[0])
+        found = np.full((self._tree.row_count, len(edges) - 1), np.inf)
+        while at is not None and at < edges[-1]:
+            changes_at = self._tree.next_change(at)
+            ends_at = int(edges[-1]) if changes_at is None else changes_at
+            first, last = np.searchsorted(edges, at, side="right") - 1, np.searchsorted(edges, ends_at)
+            bounds = np.array(self._tree.bounds(at))[:, None]
+            found[:, first:last] = np.minimum(found[:, first:last], bounds)
+            at = changes_at
+        return found

@@ -1,0 +1,169 @@
+"""What sessions need of a plan, and the limits that they share, in W as the planner has them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voltbench.energy.claim import Claim
+from voltbench.energy.plan import PlannedCar
+from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND, DurationMs, Instant
+from voltbench.running.bay import Bay
+from voltbench.running.foresight import Outlook
+from voltbench.site.limits import LimitTree
+
+Floats = NDArray[np.float64]
+
+SPARE_MS: DurationMs = 15 * MS_PER_MINUTE
+"""How long before its departure a car is to be ready, where it has the time: what a plan did not foresee may last."""
+
+LEAST_WH = 1.0
+"""Less than this is not worth a plan."""
+
+_ROUNDED_W = 1.0
+
+_OTHERS_COME_H, _MOST_KEPT = (1.0, 3.0), 0.5
+"""From when until when as many others may come as there are free connectors; what part of a limit is kept for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a session needs until an instant. `most_w` is its mean power if nothing holds it back: it tapers.
+
+    `is_late` says that it cannot have all, whatever is left to it.
+    """
+
+    claim: Claim
+    needed_wh: float
+    most_w: float
+    ready_by: Instant
+    is_late: bool = False
+
+    def car(self, now: Instant, circuit: str | None) -> PlannedCar:
+        """The same in the planner's words."""
+        claim = self.claim
+        least_w = min(claim.minimum_w, self.most_w)
+        return PlannedCar(
+            claim.id,
+            now,
+            self.ready_by,
+            self.needed_wh,
+            self.most_w,
+            least_w,
+            circuit=circuit,
+            priority=claim.priority,
+        )
+
+
+def need_of(now: Instant, bay: Bay, ends_at: Instant | None) -> Need | None:
+    """What a session needs by its departure, or by the end of the story; None where it should just charge."""
+    departs_at = bay.session.departs_at
+    if departs_at is None or bay.claim.is_hurried:
+        return None
+    departs_at = min(departs_at, ends_at) if ends_at is not None else departs_at
+    needed_wh = bay.session.needed_wh(now)
+    rated_w = min(bay.session.ceiling_w, bay.ceiling_w())
+    if departs_at - now < MS_PER_SECOND or not LEAST_WH < needed_wh < np.inf or rated_w <= 0.0:
+        return None
+    least_ms = max(needed_wh / rated_w * MS_PER_HOUR, bay.session.quickest_s(now) * MS_PER_SECOND)
+    if not isfinite(least_ms) or now + least_ms >= departs_at:
+        return Need(bay.claim, min(needed_wh, rated_w * (departs_at - now) / MS_PER_HOUR), rated_w, departs_at, True)
+    ready_by = max(departs_at - SPARE_MS, now + int(least_ms) + 1)
+    return Need(bay.claim, needed_wh, needed_wh / least_ms * MS_PER_HOUR, ready_by)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Power that is left for sessions in each slot: at the site, and in its circuits; `circuit_of` names each one's.
+
+    `site_part` and `circuit_parts` are what is to be used of it, the rest being kept for who may come.
+    """
+
+    site_w: Floats
+    circuits_w: dict[str, Floats]
+    circuit_of: list[str | None]
+    site_part: Floats
+    circuit_parts: dict[str, Floats]
+
+    def less(self, drawn_w: Floats, kept_free: float = 0.0) -> Limits:
+        """What is left beside these powers (sessions x slots), and beside so much of what is kept for who may come."""
+        circuits_w = {
+            name: limit_w * (1.0 - kept_free * (1.0 - self.circuit_parts[name])) - drawn_w[self._in(name)].sum(axis=0)
+            for name, limit_w in self.circuits_w.items()
+        }
+        site_w = self.site_w * (1.0 - kept_free * (1.0 - self.site_part)) - drawn_w.sum(axis=0)
+        return replace(self, site_w=site_w, circuits_w=circuits_w)
+
+    @property
+    def are_kept(self) -> bool:
+        """Whether nothing is taken that is not there."""
+        return all(float(left_w.min()) >= -_ROUNDED_W for left_w in (self.site_w, *self.circuits_w.values()))
+
+    def have_room_for(self, drawn_w: Floats) -> NDArray[np.bool_]:
+        """In which slots these powers fit."""
+        left = self.less(drawn_w)
+        fits = left.site_w >= -_ROUNDED_W
+        for left_w in left.circuits_w.values():
+            fits &= left_w >= -_ROUNDED_W
+        return fits
+
+    def _in(self, name: str) -> list[bool]:
+        return [circuit == name for circuit in self.circuit_of]
+
+
+def limits_of(tree: LimitTree, outlook: Outlook, needs: Sequence[Need], occupied: Collection[str]) -> Limits:
+    """The limits of a tree as the planner has them: one for the site, and for each session the tightest of the others.
+
+    What a limit in A per phase allows in W depends on who draws it: it is taken for the mix of those who are there, by
+    their energies. The plan may be mistaken in that; what is allocated keeps every limit.
+    """
+    free = [{row for row, _ in tree.rows_of(outlet).linear} for outlet in tree.outlets if outlet not in occupied]
+    site_w = np.full(len(outlook.hours), np.inf)
+    for row, per_w in tree.root_rows:
+        mean = _mean(row, needs)
+        if mean > 0.0:
+            site_w = np.minimum(site_w, (outlook.bounds[row] - outlook.background_w * per_w) / mean)
+    tightest = _tightest(tree, outlook, needs)
+    circuits_w, parts = {}, {}
+    for row in sorted({row for row in tightest if row is not None}):
+        members = [need for need, own in zip(needs, tightest, strict=True) if own == row]
+        circuits_w[tree.name_of(row)] = np.maximum(0.0, outlook.bounds[row] / _mean(row, members))
+        parts[tree.name_of(row)] = _part(outlook, len(members), sum(row in rows for rows in free))
+    circuit_of = [tree.name_of(row) if row is not None else None for row in tightest]
+    site_part = _part(outlook, len(needs), len(free))
+    return Limits(np.maximum(0.0, site_w), circuits_w, circuit_of, site_part, parts)
+
+
+def _part(outlook: Outlook, present: int, free: int) -> Floats:
+    """What part of a limit those who are there should use: all of it now, an equal share of it later."""
+    begins_h = (outlook.edges[:-1] - outlook.edges[0]) / MS_PER_HOUR
+    kept: Floats = np.interp(begins_h, _OTHERS_COME_H, (0.0, min(free / (present + free), _MOST_KEPT)))
+    return 1.0 - kept
+
+
+def _tightest(tree: LimitTree, outlook: Outlook, needs: Sequence[Need]) -> list[int | None]:
+    """The row that limits each session the most, beside the site's; None where it can be no limit."""
+    load: dict[int, float] = {}
+    for need in needs:
+        for row, per_w in need.claim.rows.linear:
+            load[row] = load.get(row, 0.0) + need.most_w * per_w
+    least, sites = outlook.bounds.min(axis=1).tolist(), _of_everybody(tree, needs)
+    part = {row: least[row] / load_a for row, load_a in load.items() if row not in sites and least[row] < load_a}
+    own = ([row for row, _ in need.claim.rows.linear if row in part] for need in needs)
+    return [min(rows, key=part.__getitem__, default=None) for rows in own]
+
+
+def _of_everybody(tree: LimitTree, needs: Sequence[Need]) -> Collection[int]:
+    """The rows of the grid connection that everybody loads alike: they are the site's limit."""
+    every = [dict(need.claim.rows.linear) for need in needs]
+    return {row for row, _ in tree.root_rows if len({rows.get(row, 0.0) for rows in every}) == 1}
+
+
+def _mean(row: int, needs: Sequence[Need]) -> float:
+    """What a watt of these sessions does to a row, on average of their energies."""
+    total_wh = sum(need.needed_wh for need in needs)
+    return sum(need.needed_wh * dict(need.claim.rows.linear).get(row, 0.0) for need in needs) / total_wh
