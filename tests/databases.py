@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -86,6 +87,17 @@ def a_postgresql(fsync: bool = False) -> Iterator[PostgreSQL]:
             server.stop()
     finally:
         shutil.rmtree(directory)
+
+
+@contextmanager
+def a_full_disk(written: Path) -> Iterator[None]:
+    """No file may grow beyond what is in this one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written.stat().st_size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def _programs() -> Path:

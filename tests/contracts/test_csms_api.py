@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from ocpp.v16 import call, call_result
 
 from tests.csms16 import NOON_TEXT, a_profile
 from tests.csms_live import LiveCsms, a_csms, a_station, connected
+from tests.databases import a_full_disk
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.csms.app import make_csms_app
 from voltbench.apps.api.trust import trust_for
@@ -80,6 +82,11 @@ async def test_what_cannot_be_sent_is_refused_where_it_is_wrong(csms: LiveCsms):
         problem(await csms.client.post(f"{path}/Reset", content=b'{"type":"Soft","type":"Hard"}'), 400)
         problem(await csms.client.post(f"{path}/Reset", content=b'{"type":"\\ud800"}'), 422)
         problem(await csms.client.post(f"{path}/Heartbeat", json={}), 404)
+        for large in (2**63, 1e30):
+            asked = {"connectorId": large, "type": "Operative"}
+            assert (
+                problem(await csms.client.post(f"{path}/ChangeAvailability", json=asked), 422)["field"] == "connectorId"
+            )
     problem(await csms.client.post("/csms/stations/CP2/commands/Reset", json={"type": "Soft"}), 404)
     for path in ("/csms/stations/CP2", "/csms/commands/x", "/csms/transactions/7", "/csms/tokens/x"):
         problem(await csms.client.get(path), 404)
@@ -157,6 +164,55 @@ async def test_a_profile_is_stored_and_sent_by_its_name(csms: LiveCsms):
     found = await csms.get("/csms/profiles")
     assert [one["name"] for one in found["stored"]] == ["night"]
     assert [one["profile_id"] for one in found["installed"]] == [8]
+
+
+# --- first it is kept, then it is so --------------------------------------------------------------------------------
+
+
+async def test_what_could_not_be_kept_is_not_in_force(csms: LiveCsms, tmp_path: Path):
+    await csms.put("/csms/tokens/ADA")
+    await csms.put("/csms/stations/CP1", registration="Accepted", password="a long password")
+    await csms.put("/csms/profiles/night", **a_profile(1))
+    central = csms.service.csms.central
+    places = ("/csms/tokens", "/csms/stations", "/csms/profiles")
+    before = [await csms.get(place) for place in places], central.dossier("CP1").station
+    with a_full_disk(tmp_path / "csms.db-wal"):
+        for name in ("ADA", "EVE"):
+            problem(await csms.client.put(f"/csms/tokens/{name}", json={"status": "Blocked"}), 503)
+        for id in ("CP1", "CP2"):
+            asked = {"registration": "Rejected", "password": "another password"}
+            problem(await csms.client.put(f"/csms/stations/{id}", json=asked), 503)
+        for name in ("night", "day"):
+            problem(await csms.client.put(f"/csms/profiles/{name}", json=a_profile(2)), 503)
+    assert ([await csms.get(place) for place in places], central.dossier("CP1").station) == before
+
+
+async def test_what_an_operator_says_while_a_station_speaks_takes_nothing_from_it(tmp_path: Path):
+    boot = call.BootNotification(charge_point_vendor="Acme", charge_point_model="One")
+    async with a_csms(tmp_path) as csms, a_station(csms.url) as station:
+        changing = [csms.put("/csms/stations/CP1", registration=known) for known in ("Rejected", "Pending")]
+        await asyncio.gather(station.tells(boot), *changing, station.tells(boot))
+    async with a_csms(tmp_path) as csms:
+        found = await csms.get("/csms/stations/CP1")
+        assert (found["registration"], found["boot"]["chargePointVendor"]) == ("Pending", "Acme")
+
+
+# --- ids with a slash -----------------------------------------------------------------------------------------------
+
+
+async def test_an_id_may_have_a_slash_in_it(csms: LiveCsms):
+    async with a_station(csms.url, "a%2Fcommands") as station:
+        station.answers["ClearCache"] = call_result.ClearCache("Accepted")
+        command = await csms.command("a%2fcommands", "ClearCache", {})
+        assert (command["station_id"], command["state"]) == ("a/commands", "answered")
+        for below in ("", "/commands", "/events", "/wire"):
+            await csms.get(f"/csms/stations/a%2Fcommands{below}")
+    changed = await csms.put("/csms/stations/a%2Fcommands", registration="Pending")
+    assert (changed["id"], changed["registration"]) == ("a/commands", "Pending")
+    await csms.put("/csms/tokens/A%2FB%25")
+    assert (await csms.get("/csms/tokens/a%2Fb%25"))["id_token"] == "A/B%"
+    for path in ("stations/a/commands", "stations/a%2Fb", "tokens/A/B%25", "tokens%2FA"):
+        problem(await csms.client.get(f"/csms/{path}"), 404)
 
 
 # --- the wire -------------------------------------------------------------------------------------------------------

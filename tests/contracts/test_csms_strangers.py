@@ -11,7 +11,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.csms_live import LiveCsms, a_csms, connected, soon
+from tests.databases import a_full_disk
 from voltbench.clock import wall_instant
+from voltbench.errors import Unavailable
 from voltbench.ocpp.v16.csms.central import Policy
 from voltbench.quantities import MS_PER_DAY
 
@@ -71,6 +73,14 @@ async def test_where_all_are_accepted_who_only_knocked_is_forgotten(tmp_path: Pa
         await comes(csms, "BOOTS")
         await csms.service.csms.forget_strangers(wall_instant() + MS_PER_DAY)
         assert await known(csms) == ["BOOTS"]
+
+
+async def test_who_could_not_be_forgotten_is_known_still(tmp_path: Path):
+    async with a_csms(tmp_path, policy=Policy(unknown_stations="Rejected")) as csms:
+        await comes(csms, "CP1")
+        with a_full_disk(tmp_path / "csms.db-wal"), pytest.raises(Unavailable):
+            await csms.service.csms.forget_strangers(wall_instant() + MS_PER_DAY)
+        assert await known(csms) == ["CP1"]
 
 
 async def test_who_comes_back_while_it_is_forgotten_stays(tmp_path: Path, url: str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +33,11 @@ def test_a_page_is_as_the_code_has_it(name: str, pages: dict[str, str]):
     file = DOCS / "reference" / name
     written = file.read_text(encoding="utf-8") if file.exists() else ""
     assert written == pages[name], f"docs/reference/{name} is out of date: run make docs"
+
+
+def test_a_bound_is_spelled_in_one_way(pages: dict[str, str]):
+    """Else it would depend on which of two types is seen first, `ge=0` or `ge=0.0`."""
+    assert re.findall(r'"(?:exclusive)?(?:minimum|maximum)": [-\d]+\.0\b', pages["openapi.json"], re.IGNORECASE) == []
 
 
 def test_there_is_no_other_page(pages: dict[str, str]):

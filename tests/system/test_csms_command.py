@@ -15,6 +15,7 @@ from ocpp.v16 import call
 from tests.apis import DEADLINE_S
 from tests.csms_live import a_csms_process, a_station
 from voltbench.apps.csms import csms
+from voltbench.apps.up import up
 from voltbench.errors import InvalidInput
 
 
@@ -68,9 +69,19 @@ async def test_it_serves_stations_behind_tls_too(tmp_path: Path):
         ({"ping": -1.0}, "ping"),
         ({"most_stations": -1}, "most-stations"),
         ({"forget_unknown": -1.0}, "forget-unknown"),
+        ({"tls_key": Path("key.pem")}, "tls-key"),
+        ({"tls_ca": Path("ca.pem")}, "tls-ca"),
     ],
 )
 def test_what_it_cannot_do_it_says_before_it_does_anything(wrong, field):
-    with pytest.raises(InvalidInput) as refusal:
-        csms(**wrong)
-    assert refusal.value.field == field
+    for command in (csms, up) if "port" not in field and field != "heartbeat" else (csms,):
+        with pytest.raises(InvalidInput) as refusal:
+            command(**wrong)
+        assert refusal.value.field == field
+
+
+@pytest.mark.parametrize("below", ["file", "file/below"])
+def test_a_directory_that_cannot_be_one_is_told_in_a_line(tmp_path: Path, below: str):
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match="data: cannot be used"):
+        csms(port=0, http_port=0, data=tmp_path / below)

@@ -83,6 +83,29 @@ def test_a_fleet_charges_and_reports(csms: Csms, tmp_path: Path) -> None:
     assert 'src="http' not in page
 
 
+def test_a_fleet_in_the_greatest_hurry_ends_and_says_things_once(csms: Csms, tmp_path: Path) -> None:
+    options = ("--stations", "100", "--speed", "6000", "--duration", "4s")
+    assert fleet(csms, tmp_path, *options).wait(60) == 0
+    said = (tmp_path / "fleet.log").read_text()
+    assert len(said.splitlines()) < 20, said
+    assert "0 about transactions wait" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_fleet_whose_csms_answers_no_more_ends_when_it_is_told_to(
+    csms: Csms, tmp_path: Path, number: signal.Signals
+) -> None:
+    running = fleet(csms, tmp_path, "--stations", "20", "--speed", "6000", "--duration", "10m")
+    eventually(lambda: some(csms.transactions("open"), 1))
+    csms.process.send_signal(signal.SIGSTOP)
+    try:
+        running.send_signal(number)
+        assert running.wait(60) == 0
+    finally:
+        csms.process.send_signal(signal.SIGCONT)
+    assert len((tmp_path / "fleet.log").read_text().splitlines()) < 20
+
+
 def test_a_fleet_whose_tag_nobody_knows_is_told_so(csms: Csms, tmp_path: Path) -> None:
     assert csms.client.put("/csms/tokens/BLOCKED", json={"status": "Blocked"}).is_success
     options = ("--stations", "5", "--duration", "5s", "--tag", "BLOCKED", "--out", "report")
@@ -185,7 +208,9 @@ def test_somebody_at_a_station(csms: Csms, tmp_path: Path) -> None:
         (["--csms", "ws://x", "--key", "Nonsense=1"], "key: is no configuration key"),
         (["--csms", "ws://x", "--model", "nothing"], "nothing"),
         (["--csms", "ws://x", "--starts-at", "soon"], "starts-at: is no time"),
-        (["--csms", "ws://x", "--tag", "X" * 21], "tag: is out of range"),
+        (["--csms", "ws://x", "--tag", "X" * 21], "tag: is no name"),
+        (["--csms", "ws://x", "--seed", "-1"], "seed: is out of range, found -1, allowed: 0 to"),
+        (["--csms", "ws://x", "--key", "HeartbeatInterval=--5"], "HeartbeatInterval: cannot be set to that"),
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path: Path, options: list[str], words: str) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from tests.csms_live import a_csms_process, soon
+from tests.databases import a_full_disk
 from tests.ocpp16 import AC_22, NoNotary, an_ac_car
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.ocpp_station.host import StationHost
@@ -42,17 +42,6 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 # --- first it is kept, then it is sent --------------------------------------------------------------------------------
-
-
-@contextmanager
-def a_full_disk(written: Path) -> Iterator[None]:
-    """No file may grow beyond what is in this one."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (written.stat().st_size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_what_cannot_be_kept_is_not_sent_and_is_sent_once_it_can(

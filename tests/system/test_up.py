@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from tests.apis import Up, eventually, up
 from tests.databases import a_postgresql
@@ -65,6 +69,19 @@ def test_an_empty_directory_becomes_a_bench_that_goes_on_after_a_restart(empty: 
         assert client.post("/sessions", json=CAR).status_code == 409
         assert client.post(f"/sessions/{started['sessionId']}/stop").status_code == 204
         assert running.ends(signal.SIGINT) == 0, running.said
+
+
+def test_its_csms_meets_strangers_as_it_is_told(empty: Path) -> None:
+    options = ("--no-demo", "--unknown", "rejected", "--unknown-tokens", "accepted")
+    with up(empty, *options) as running, client_of(running) as client:
+        assert client.get("/csms/stations").status_code == 200
+        port = eventually(lambda: re.search(r"ws://127.0.0.1:(\d+)", running.said))[1]
+        with connect(f"ws://127.0.0.1:{port}/CP1", subprotocols=[Subprotocol("ocpp1.6")], proxy=None) as station:
+            station.send('[2,"b","BootNotification",{"chargePointVendor":"Acme","chargePointModel":"One"}]')
+            assert json.loads(station.recv())[2]["status"] == "Rejected"
+            assert client.put("/csms/stations/CP1", json={"registration": "Accepted"}).is_success
+            station.send('[2,"a","Authorize",{"idTag":"ADA"}]')
+            assert json.loads(station.recv())[2] == {"idTagInfo": {"status": "Accepted"}}
 
 
 def test_streams_end_when_the_bench_does(empty: Path) -> None:

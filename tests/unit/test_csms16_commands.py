@@ -129,7 +129,7 @@ def may_show(talk: Talk) -> list[str]:
 @pytest.mark.parametrize("becomes", [ACCEPTED, {"status": "RebootRequired"}, "overdue", "lost"])
 def test_the_old_password_and_the_new_one_count_until_the_new_one_was_shown(becomes):
     talk = Talk()
-    talk.central.set_password(talk.dossier, "old-password")
+    talk.central.known_as(talk.central.wanted(NOON, "CP1", None, talk.central.secret_of("old-password")))
     id = talk.is_asked("ChangeConfiguration", key="AuthorizationKey", value="new-password")
     assert talk.kept[-1] == talk.dossier.station, "it is kept before the station is asked"
     if becomes == "overdue":
@@ -149,7 +149,7 @@ def test_a_password_that_a_station_does_not_take_counts_for_nothing():
     asked = {"key": "AuthorizationKey", "value": "new-password"}
     talk.is_asked_and_answers("ChangeConfiguration", {"status": "Rejected"}, **asked)
     assert talk.dossier.station.secret is None
-    talk.central.set_password(talk.dossier, "old-password")
+    talk.central.known_as(talk.central.wanted(NOON, "CP1", None, talk.central.secret_of("old-password")))
     talk.is_asked_and_answers("ChangeConfiguration", {"status": "NotSupported"}, **asked)
     assert may_show(talk) == ["old-password"]
     for word in ("new-password", "last-password", *(f"password-{number}" for number in range(6))):

@@ -44,7 +44,7 @@ def test_a_stranger_is_met_as_the_policy_says(status, interval):
 def test_who_is_pending_begins_nothing_and_ends_what_has_begun():
     talk = Talk()
     id = talk.starts()["transactionId"]
-    talk.central.admit(NOON, "CP1", "Pending")
+    talk.central.known_as(talk.central.wanted(NOON, "CP1", "Pending", None))
     assert talk.starts(at="2026-09-21T15:00:00Z") == "SecurityError"
     assert talk.says("Authorize", idTag="ADA") == "SecurityError"
     assert talk.says("Heartbeat") == {"currentTime": "2026-09-21T14:13:20.000Z"}
@@ -291,6 +291,7 @@ def test_a_vendors_data_is_taken_from_those_we_know(payload, answer):
         ("MeterValues", {"connectorId": 1, "transactionId": 2**70, "meterValue": VALUES}),
         ("StartTransaction", {"connectorId": 1, "idTag": "A", "meterStart": 2**70, "timestamp": NOON_TEXT}),
         ("StopTransaction", {"transactionId": 1, "meterStop": -(2**70), "timestamp": NOON_TEXT}),
+        ("StatusNotification", {"connectorId": 1e30, "errorCode": "NoError", "status": "Available"}),
     ],
 )
 def test_what_no_database_keeps_is_refused(action, payload):
@@ -298,6 +299,22 @@ def test_what_no_database_keeps_is_refused(action, payload):
     kept = list(talk.kept)
     assert talk.says(action, **payload) == "PropertyConstraintViolation"
     assert talk.kept == kept
+
+
+@pytest.mark.parametrize("data", ["C:\\u0000", "\\\\u0000", "\\"])
+def test_a_backslash_is_a_character_like_any_other(data):
+    talk = Talk()
+    answer = talk.says("DataTransfer", vendorId="org.voltbench", messageId="Echo", data=data)
+    assert answer == {"status": "Accepted", "data": data}
+
+
+@pytest.mark.parametrize(("connector", "answer"), [(0, "PropertyConstraintViolation"), (1, {"status": "Accepted"})])
+def test_a_station_as_a_whole_has_no_transaction(connector, answer):
+    talk = Talk(a_central(unknown_tokens="Accepted"))
+    start = {"connectorId": connector, "idTag": "ADA", "meterStart": 0, "timestamp": NOON_TEXT}
+    told = talk.says("StartTransaction", **start)
+    assert (told if isinstance(told, str) else told["idTagInfo"]) == answer
+    assert talk.central.transactions.running("ADA", "CP1", 2) == connector
 
 
 @pytest.mark.parametrize("frame", [b"", b"\xff\xfe", b"[2]", b"{}", b'[3,"x",{}]', b'[2,"",3]', b"[" * 5_000])

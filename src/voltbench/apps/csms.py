@@ -7,7 +7,7 @@ import logging
 import socket
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,19 +17,27 @@ from voltbench.adapters.ocpp_csms.door import Rules
 from voltbench.adapters.station_json import StationConfig
 from voltbench.apps.api.csms.app import make_csms_app
 from voltbench.apps.api.trust import Trust, is_loopback, trust_for
-from voltbench.apps.csms_service import Certificates, CsmsChoices, Doors, announce, csms_opened
+from voltbench.apps.csms_options import (
+    ForgetUnknown,
+    MostStations,
+    Ping,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    TlsPort,
+    Unknown,
+    UnknownTokens,
+    certificates_of,
+    policy_of,
+    require_range,
+)
+from voltbench.apps.csms_service import CsmsChoices, Doors, announce, csms_opened
 from voltbench.apps.serving import listening, log_to, serve, told_to_stop
 from voltbench.apps.steered_site import SteeredChoices
 from voltbench.errors import InvalidInput
-from voltbench.ocpp.v16.csms.central import MOST_STATIONS, Policy
+from voltbench.ocpp.v16.csms.central import MOST_STATIONS
 
 _log = logging.getLogger("voltbench")
-
-_REGISTRATIONS: dict[str, Literal["Accepted", "Pending", "Rejected"]] = {
-    "accepted": "Accepted",
-    "pending": "Pending",
-    "rejected": "Rejected",
-}
 
 
 def csms(
@@ -38,31 +46,23 @@ def csms(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="For stations, ws://; 0 takes one that is free.")] = 9000,
     http_port: Annotated[int, typer.Option(help="For the API and for files.")] = 9080,
-    tls_port: Annotated[int, typer.Option(help="For stations, wss://, when there is a certificate.")] = 9443,
-    tls_cert: Annotated[Path | None, typer.Option(dir_okay=False, help="Our certificate (PEM).")] = None,
-    tls_key: Annotated[Path | None, typer.Option(dir_okay=False, help="Its key (PEM).")] = None,
-    tls_ca: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Whose certificates stations may show, beside our own.")
-    ] = None,
+    tls_port: TlsPort = 9443,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_ca: TlsCa = None,
     data: Annotated[Path, typer.Option(file_okay=False, help="What is kept is kept in here.")] = Path("data"),
     store: Annotated[
         str | None, typer.Option(help="Keep it there instead: sqlite:///FILE or postgresql://...", show_default="DATA")
     ] = None,
-    unknown: Annotated[str, typer.Option(help="Unknown stations are: accepted, pending or rejected.")] = "accepted",
-    unknown_tokens: Annotated[str, typer.Option(help="Unknown id tokens are: accepted or invalid.")] = "invalid",
-    most_stations: Annotated[
-        int, typer.Option(help="Once so many stations are known, unknown ones are turned away.")
-    ] = MOST_STATIONS,
-    forget_unknown: Annotated[
-        float, typer.Option(help="Days after which stations that never took part are forgotten.")
-    ] = CsmsChoices.stranger_days,
+    unknown: Unknown = "accepted",
+    unknown_tokens: UnknownTokens = "invalid",
+    most_stations: MostStations = MOST_STATIONS,
+    forget_unknown: ForgetUnknown = CsmsChoices.stranger_days,
     password_required: Annotated[
         bool, typer.Option("--password-required", help="Let in only stations whose password is known.")
     ] = False,
     heartbeat: Annotated[int, typer.Option(help="Seconds between heartbeats, as stations are told.")] = 300,
-    ping: Annotated[
-        float, typer.Option(help="Seconds between pings to a station; who answers none is gone. 0: no pings.")
-    ] = Rules.ping_s,
+    ping: Ping = Rules.ping_s,
     retention: Annotated[
         float | None,
         typer.Option(help="Days for which meter values, events and commands are kept.", show_default="for good"),
@@ -80,26 +80,16 @@ def csms(
     full_sync: Annotated[bool, typer.Option("--full-sync", help="Let SQLite survive a power cut too.")] = False,
 ) -> None:
     """Serve a CSMS: stations on ws://HOST:PORT/ID, its API on http://HOST:HTTP_PORT."""
-    policy = Policy(
-        unknown_stations=_REGISTRATIONS[_chosen("unknown", unknown, tuple(_REGISTRATIONS))],
-        most_stations=most_stations,
-        unknown_tokens="Accepted"
-        if _chosen("unknown-tokens", unknown_tokens, ("accepted", "invalid")) == "accepted"
-        else "Invalid",
-        heartbeat_s=heartbeat,
-        vendors=frozenset(vendor or ()),
-    )
+    policy = policy_of(unknown, unknown_tokens, most_stations, heartbeat, vendor or ())
     for option, found in (("port", port), ("http-port", http_port), ("tls-port", tls_port)):
-        _require_range(option, found, 0, 65_535)
-    _require_range("most-stations", most_stations, 0, 1_000_000)
-    _require_range("forget-unknown", forget_unknown, 0, 100_000)
-    _require_range("heartbeat", heartbeat, 1, 86_400)
-    _require_range("ping", ping, 0, 86_400)
-    _require_range("retention", retention or 0.0, 0, 100_000)
-    _require_range("failsafe", failsafe, 0, 1_000)
-    _require_range("validity", validity, 10, 86_400)
+        require_range(option, found, 0, 65_535)
+    require_range("forget-unknown", forget_unknown, 0, 100_000)
+    require_range("ping", ping, 0, 86_400)
+    require_range("retention", retention or 0.0, 0, 100_000)
+    require_range("failsafe", failsafe, 0, 1_000)
+    require_range("validity", validity, 10, 86_400)
     steered = SteeredChoices(_site(site), failsafe * 1e3, validity) if site is not None else None
-    certificates = Certificates(tls_cert, tls_key, tls_ca) if tls_cert is not None else None
+    certificates = certificates_of(tls_cert, tls_key, tls_ca)
     rules = Rules(password_required, ping)
     choices = CsmsChoices(data, store, policy, rules, full_sync, retention_days=retention, stranger_days=forget_unknown)
     # Stations on other machines are let in by their own rules; the API there is for who has the token.
@@ -110,17 +100,6 @@ def csms(
         tls = sockets.enter_context(listening(host, tls_port, "tls-port")) if certificates is not None else None
         http = sockets.enter_context(listening(api_host, http_port, "http-port"))
         asyncio.run(_serve(choices, steered, Doors(plain, tls, certificates), trust, http))
-
-
-def _chosen(option: str, found: str, allowed: tuple[str, ...]) -> str:
-    if found not in allowed:
-        raise InvalidInput(option, "is none of these", found=found, allowed=", ".join(allowed))
-    return found
-
-
-def _require_range(option: str, found: float, least: int, most: int) -> None:
-    if not least <= found <= most:
-        raise InvalidInput(option, "is out of range", found=found, allowed=f"{least} to {most}")
 
 
 def _site(file: Path) -> StationConfig:

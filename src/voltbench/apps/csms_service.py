@@ -72,7 +72,11 @@ async def csms_opened(
 ) -> AsyncIterator[CsmsService]:
     """A CSMS that goes on where it stopped, and lets stations in for as long as this lasts; it may steer a site."""
     directory = choices.data / CSMS_DIRECTORY
-    authority = OwnAuthority(directory, wall_instant())
+    try:
+        authority = OwnAuthority(directory, wall_instant())
+    except OSError as error:
+        problem = f"cannot be used ({error.strerror})"
+        raise InvalidInput("data", problem, found=str(choices.data), allowed="a directory of yours") from error
     context = tls_of(doors.certificates, authority.root_file) if doors.certificates is not None else None
     csms = await Csms.open(
         csms_url(choices),

@@ -18,9 +18,19 @@ from rich.live import Live
 from rich.table import Table
 
 from voltbench.adapters.catalog import Catalog
+from voltbench.adapters.reports.files import require_writable, whole_directory
 from voltbench.adapters.reports.fleet_page import write_fleet_report
 from voltbench.apps.fleet_figures import FleetFigures
-from voltbench.apps.station_choices import LONGEST_TAG, StationChoices, Stations, first_connection, keys_of, tags_of
+from voltbench.apps.station_choices import (
+    LONGEST_ID,
+    LONGEST_TAG,
+    StationChoices,
+    Stations,
+    first_connection,
+    keys_of,
+    require_name,
+    tags_of,
+)
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_SECOND, Instant, instant_of
 from voltbench.running.comings import PROFILES
@@ -29,11 +39,15 @@ from voltbench.running.fleet_report import FleetReport, Moment
 REFRESH_S = 1.0
 UNITS_S = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 MOST_STATIONS = 100_000
+LONGEST_PREFIX = LONGEST_ID - len("-100000")
 FIRST_DRIVER_S = 5.0
 """So long a station is there before anybody comes, and a second on the wall: it takes that to be accepted."""
 
 LAST_WORDS_S = 10.0
 """How long nothing may come of what the stations still have to tell, at the end."""
+
+LONGEST_END_S, TOLD_TO_STOP_S = 60.0, 4.0
+"""How long the end may take, whatever comes of it; and when somebody has said stop."""
 
 
 def fleet(
@@ -67,15 +81,19 @@ def fleet(
     choices = StationChoices(csms, model, speed, seed, data, transport, ca, begins_at, keys=keys_of(key or []))
     _require(1 <= stations <= MOST_STATIONS, "stations", stations, f"1 to {MOST_STATIONS}")
     _require(0.0 < per_day <= 1_000.0, "per-day", per_day, "above 0, up to 1000")
+    require_name("prefix", prefix, LONGEST_PREFIX)
     for one in tag or []:
-        _require(1 <= len(one) <= LONGEST_TAG, "tag", one, f"up to {LONGEST_TAG} characters")
+        require_name("tag", one, LONGEST_TAG)
     asked = _Asked(stations, arrivals, per_day, _rate(ramp), _seconds(duration), prefix, tag or [], leave_running)
     _require(arrivals in PROFILES, "arrivals", arrivals, ", ".join(PROFILES))
+    if out is not None:
+        require_writable(out)
     report = asyncio.run(_run(choices, asked))
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(_table(report.figures, None))
     if out is not None:
-        write_fleet_report(out, report)
+        with whole_directory(out) as folder:
+            write_fleet_report(folder, report)
 
 
 @dataclass(frozen=True)
@@ -138,8 +156,9 @@ async def _run(choices: StationChoices, asked: _Asked) -> FleetReport:
             await _live(figures, asked.lasts_s, stop, show, peopling)
             peopling.cancel()
             if not asked.leave_running:
+                longest_s = TOLD_TO_STOP_S if stop.is_set() else LONGEST_END_S
                 stop.clear()
-                await _end(figures, stop, show)
+                await _end(figures, longest_s, stop, show)
         return figures.report(choices, asked.arrivals)
     finally:
         peopling.cancel()
@@ -180,13 +199,16 @@ async def _live(
         show(figures.look())
 
 
-async def _end(figures: FleetFigures, stop: asyncio.Event, show: Callable[[Moment], None]) -> None:
+async def _end(figures: FleetFigures, longest_s: float, stop: asyncio.Event, show: Callable[[Moment], None]) -> None:
     """Let everybody leave and the stations tell of it, while that goes on and nobody says stop once more."""
     figures.all_leave()
-    least, since = figures.untold(), monotonic()
-    while (untold := figures.untold()) > 0 and not stop.is_set() and monotonic() - since < LAST_WORDS_S:
+    began = since = monotonic()
+    least = figures.untold()
+    while (untold := figures.untold()) > 0 and not stop.is_set():
         if untold < least:
             least, since = untold, monotonic()
+        if monotonic() > min(began + longest_s, since + LAST_WORDS_S):
+            break
         await _moment(stop, REFRESH_S / 5)
     show(figures.look())
 

@@ -40,7 +40,7 @@ class FleetFigures:
     def untold(self) -> int:
         """Messages about transactions that wait at stations whose CSMS listens."""
         stations = [hosted.station for hosted, _ in self._watched]
-        return sum(len(station.transactions.outbox) for station in stations if station.is_accepted)
+        return sum(station.transactions.outbox.about_transactions for station in stations if station.is_accepted)
 
     def look(self) -> Moment:
         """The fleet as it is now."""
@@ -81,7 +81,7 @@ class FleetFigures:
             "stations": f"{len(self._watched)} of {self._wanted}; all accepted {accepted}",
             "answers": answered or "none yet",
             "messages": f"{tally.frames_out} sent, {tally.frames_in} received; {tally.calls} calls, "
-            f"{self._waiting()} wait",
+            f"{self._waiting()} about transactions wait",
             "errors": f"{tally.errors_in} received, {tally.errors_out} sent; {self._overdue()} answers overdue; "
             f"{tally.failures} connections failed, {tally.losses} lost; {tally.stumbles} mistakes of ours",
             "transactions": f"{self._transactions()} begun, {self._deauthorized()} of them not allowed afterwards; "
@@ -137,7 +137,7 @@ class FleetFigures:
         return sum(hosted.station.overdue for hosted, _ in self._watched)
 
     def _waiting(self) -> int:
-        return sum(len(hosted.station.transactions.outbox) for hosted, _ in self._watched)
+        return sum(hosted.station.transactions.outbox.about_transactions for hosted, _ in self._watched)
 
     def _speed_reached(self) -> float:
         passed_s = (self._host.world.now - self._made.started_at) / MS_PER_SECOND

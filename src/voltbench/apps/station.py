@@ -14,7 +14,8 @@ from rich.table import Table
 
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.ocpp_station.host import HostedStation
-from voltbench.apps.station_choices import StationChoices, Stations, keys_of
+from voltbench.adapters.strict import chosen
+from voltbench.apps.station_choices import LONGEST_ID, LONGEST_TAG, StationChoices, Stations, keys_of, require_name
 from voltbench.charging.happenings import (
     Blinked,
     Happening,
@@ -53,6 +54,7 @@ def station(
 ) -> None:
     """Be the driver at one station: plug in, tap a tag, unplug, break something."""
     choices = StationChoices(csms, model, speed, seed, data, "websockets", ca, keys=keys_of(key or []))
+    require_name("id", id, LONGEST_ID)
     asyncio.run(_at(choices, id))
 
 
@@ -111,10 +113,10 @@ class _Driver:
             print(f"! {error}", flush=True)
 
     def _plug(self, words: list[str]) -> None:
-        evse = _evse(words)
-        named = next((word for word in words if not word.rstrip("%").isdigit()), None)
+        evse = self._evse(words)
+        named = next((word for word in words if not word.rstrip("%").isdecimal()), None)
         model = self._catalog.vehicle(named) if named is not None else self._usual(evse)
-        percents = [float(word.rstrip("%")) for word in words[1:] if word.rstrip("%").isdigit()]
+        percents = [float(word.rstrip("%")) for word in words[1:] if word.rstrip("%").isdecimal()]
         vehicle = Vehicle("car", model, (percents[0] if percents else 30.0) / 100.0)
         self._hosted.do(lambda one, now: one.plug_in(now, evse, vehicle))
 
@@ -128,18 +130,28 @@ class _Driver:
     def _tap(self, words: list[str]) -> None:
         if not words:
             raise InvalidInput("tap", "needs an id tag")
-        evse = int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+        require_name("tag", words[0], LONGEST_TAG)
+        evse = self._known(words[1]) if len(words) > 1 else None
         self._hosted.do(lambda one, now: one.present(now, words[0], evse))
 
     def _unplug(self, words: list[str]) -> None:
-        self._hosted.do(lambda one, now: one.unplug(now, _evse(words)))
+        evse = self._evse(words)
+        self._hosted.do(lambda one, now: one.unplug(now, evse))
 
     def _fault(self, words: list[str]) -> None:
-        error = next((word for word in words if not word.isdigit()), "OtherError")
-        self._hosted.do(lambda one, now: one.fail(now, _evse(words), error))
+        evse, error = self._evse(words, least=0), next((word for word in words if not word.isdecimal()), "OtherError")
+        self._hosted.do(lambda one, now: one.fail(now, evse, error))
 
     def _repair(self, words: list[str]) -> None:
-        self._hosted.do(lambda one, now: one.repair(now, _evse(words)))
+        evse = self._evse(words, least=0)
+        self._hosted.do(lambda one, now: one.repair(now, evse))
+
+    def _evse(self, words: list[str], least: int = 1) -> int:
+        """The EVSE that is meant, the first where none is named. Raises InvalidInput where there is none such."""
+        return self._known(words[0], least) if words and words[0].isdecimal() else 1
+
+    def _known(self, word: str, least: int = 1) -> int:
+        return int(chosen(word, [str(id) for id in range(least, len(self._hosted.evses()) + 1)], "evse"))
 
     def _keys(self, words: list[str]) -> None:
         keys = self._hosted.station.configuration
@@ -174,7 +186,3 @@ class _Driver:
         elif isinstance(fact, TransactionEnded):
             energy_wh = fact.reading.register_wh - fact.transaction.register_start_wh
             print(f"{clock}  EVSE {fact.transaction.evse}: ended, {energy_wh:.0f} Wh, {fact.reason}", flush=True)
-
-
-def _evse(words: list[str]) -> int:
-    return int(words[0]) if words and words[0].isdigit() else 1

@@ -36,6 +36,11 @@ DIALLERS: dict[str, Callable[[], Dialler]] = {"picows": PicowsDialler, "websocke
 LONGEST_TAG = 20
 """OCPP 1.6, IdToken."""
 
+LONGEST_ID = 200
+"""Of a station: short enough for the name of a folder, which holds its keys."""
+
+LARGEST_SEED = 2**63 - 1
+
 MEMORY_FILE, KEYS_FOLDER, FILES_FOLDER = "stations.db", "keys", "files"
 
 
@@ -55,9 +60,11 @@ class StationChoices:
     keys: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        scheme = urlsplit(self.csms).scheme
-        if scheme not in ("ws", "wss") or not urlsplit(self.csms).hostname:
-            raise InvalidInput("csms", "is no address of a CSMS", found=self.csms, allowed="ws://HOST or wss://HOST")
+        if not _is_address(self.csms):
+            allowed = "ws://HOST:PORT/PATH or wss://HOST:PORT/PATH"
+            raise InvalidInput("csms", "is no address of a CSMS", found=self.csms, allowed=allowed)
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InvalidInput("seed", "is out of range", found=self.seed, allowed=f"0 to {LARGEST_SEED}")
         if self.transport not in DIALLERS:
             raise InvalidInput("transport", "is unknown", found=self.transport, allowed=", ".join(DIALLERS))
         if not 0.0 < self.speed <= 100_000.0:
@@ -147,6 +154,21 @@ class Stations:
             headers["Authorization"] = f"Basic {pair}"
         url = f"{self.choices.csms.rstrip('/')}/{quote(station.id, safe='')}"
         return Address(url, "ocpp1.6", headers, self._tls(profile, notary), float(keys.whole("WebSocketPingInterval")))
+
+
+def _is_address(url: str) -> bool:
+    """Whether a URL leads to a CSMS. A port that is none shows only when it is asked for."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def require_name(field: str, name: str, longest: int) -> None:
+    """Raise InvalidInput for what cannot be an id of a station, or an id tag."""
+    if not 1 <= len(name) <= longest or not name.isprintable():
+        raise InvalidInput(field, "is no name", found=name, allowed=f"1 to {longest} letters, digits and signs")
 
 
 def keys_of(settings: list[str]) -> dict[str, str]:

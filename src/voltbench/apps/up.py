@@ -14,14 +14,30 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from voltbench.adapters.ocpp_csms.door import Rules
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.trust import Trust, trust_for
 from voltbench.apps.board import Panel, board
 from voltbench.apps.compose import Bench, Choices, opened
-from voltbench.apps.csms_service import Certificates, CsmsChoices, Doors, announce, csms_opened
+from voltbench.apps.csms_options import (
+    ForgetUnknown,
+    MostStations,
+    Ping,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    TlsPort,
+    Unknown,
+    UnknownTokens,
+    certificates_of,
+    policy_of,
+    require_range,
+)
+from voltbench.apps.csms_service import CsmsChoices, Doors, announce, csms_opened
 from voltbench.apps.serving import listening, log_to, serve, told_to_stop
 from voltbench.apps.sites import DEFAULT, DEMO
 from voltbench.errors import InvalidInput, Unavailable
+from voltbench.ocpp.v16.csms.central import MOST_STATIONS
 
 _log = logging.getLogger("voltbench")
 
@@ -44,12 +60,15 @@ def up(
     retention: Annotated[float, typer.Option(help="Days for which telemetry is kept.")] = 30.0,
     csms: Annotated[bool, typer.Option(help="Whether there is a CSMS for stations of OCPP.")] = True,
     csms_port: Annotated[int, typer.Option(help="For stations, ws://; 0 takes one that is free.")] = 9000,
-    tls_port: Annotated[int, typer.Option(help="For stations, wss://, when there is a certificate.")] = 9443,
-    tls_cert: Annotated[Path | None, typer.Option(dir_okay=False, help="The CSMS's certificate (PEM).")] = None,
-    tls_key: Annotated[Path | None, typer.Option(dir_okay=False, help="Its key (PEM).")] = None,
-    tls_ca: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Whose certificates stations may show, beside our own.")
-    ] = None,
+    tls_port: TlsPort = 9443,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_ca: TlsCa = None,
+    unknown: Unknown = "accepted",
+    unknown_tokens: UnknownTokens = "invalid",
+    most_stations: MostStations = MOST_STATIONS,
+    forget_unknown: ForgetUnknown = CsmsChoices.stranger_days,
+    ping: Ping = Rules.ping_s,
 ) -> None:
     """Let charging sites live, with their API on http://HOST:PORT, and a CSMS for stations on ws://HOST:CSMS_PORT."""
     trust = trust_for(host, token)
@@ -58,9 +77,14 @@ def up(
     _require(0.0 <= retention <= 100_000.0, "retention", retention, "0 to 100000 days")
     for option, found in (("csms-port", csms_port), ("tls-port", tls_port)):
         _require(0 <= found <= 65_535, option, found, "0 to 65535")
+    require_range("forget-unknown", forget_unknown, 0, 100_000)
+    require_range("ping", ping, 0, 86_400)
     choices = Choices(data, store, speed if demo else None, full_sync, retention)
-    certificates = Certificates(tls_cert, tls_key, tls_ca) if tls_cert is not None else None
-    csms_choices = CsmsChoices(data, store, full_sync=full_sync, retention_days=retention)
+    certificates = certificates_of(tls_cert, tls_key, tls_ca)
+    policy, rules = policy_of(unknown, unknown_tokens, most_stations), Rules(ping_s=ping)
+    csms_choices = CsmsChoices(
+        data, store, policy, rules, full_sync, retention_days=retention, stranger_days=forget_unknown
+    )
     with ExitStack() as sockets:
         door = sockets.enter_context(listening(host, port))
         plain = sockets.enter_context(listening(host, csms_port, "csms-port")) if csms else None

@@ -21,7 +21,7 @@ from voltbench.errors import Conflict, Unavailable
 from voltbench.ocpp.v16.csms.central import Authority, Central, Policy
 from voltbench.ocpp.v16.csms.dossier import Dossier
 from voltbench.ocpp.v16.csms.keys import without_secrets
-from voltbench.ocpp.v16.csms.records import Command, NamedProfile, Record, Token, Transaction
+from voltbench.ocpp.v16.csms.records import Command, KnownStation, NamedProfile, Record, Token, Transaction
 from voltbench.ocpp.v16.csms.visit import Turn, Visit
 from voltbench.ocpp.v16.messages import RegistrationStatus, StartTransaction
 from voltbench.quantities import MS_PER_SECOND, Instant
@@ -66,6 +66,7 @@ class Csms:
     _watchers: list[Callable[[Record], None]] = field(default_factory=list)
     _awaited: dict[str, set[asyncio.Event]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    _naming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     async def open(
@@ -258,38 +259,47 @@ class Csms:
 
     async def put_token(self, token: Token) -> Token:
         """Let a token be known so."""
-        known = self.central.tokens.get(token.id_token)
-        if known is not None:  # a name in other letters is the same name
-            token = replace(token, id_token=known.id_token)
-        await self.store.keep([self.central.put_token(token)])
-        return token
+        async with self._naming:
+            known = self.central.tokens.get(token.id_token)
+            if known is not None:  # a name in other letters is the same name
+                token = replace(token, id_token=known.id_token)
+            await self.store.keep([token])
+            return self.central.put_token(token)
 
     async def put_profile(self, name: str, profile: str) -> NamedProfile:
         """Store a charging profile under a name."""
-        named = self.central.put_named_profile(NamedProfile(name=name, profile=profile, at=self.now()))
+        named = NamedProfile(name=name, profile=profile, at=self.now())
         await self.store.keep([named])
-        return named
+        return self.central.put_named_profile(named)
 
     async def admit(self, station_id: str, registration: RegistrationStatus | None, password: str | None) -> Dossier:
         """Let a station take part or not, and say what its password is; it may not have been here yet."""
-        wanted = registration or self._registration(station_id)
-        dossier, records = self.central.admit(self.now(), station_id, wanted)
-        if password is not None:
-            records = [*records, self.central.set_password(dossier, password)]
-        await self.store.keep(records)
-        return dossier
+        secret = None if password is None else self.central.secret_of(password)
+        while True:
+            before = self._station(station_id)
+            wanted = self.central.wanted(self.now(), station_id, registration, secret)
+            await self.store.keep([wanted])
+            if self._station(station_id) is before:
+                return self.central.known_as(wanted)
+            # it said something meanwhile, which was kept after this: once more, on top of that
 
-    def _registration(self, station_id: str) -> RegistrationStatus:
+    def _station(self, station_id: str) -> KnownStation | None:
         known = self.central.known(station_id)
-        return known.station.registration if known is not None else "Accepted"
+        return known.station if known is not None else None
 
     async def forget_strangers(self, before: Instant) -> int:
         """Forget who was not heard of since and never took part; return how many. Raises Unavailable."""
         gone = [id for id in self.central.strangers(before) if not self.is_connected(id)]
+        dossiers = [self.central.forget(id) for id in gone]
+        try:
+            await self.store.forget(gone, before)
+        except Unavailable:
+            for dossier in dossiers:
+                self.central.remember(dossier)
+            raise
         for id in gone:
-            self.central.forget(id)
-            self.wire.forget(id)
-        await self.store.forget(gone, before)
+            if self.central.known(id) is None:
+                self.wire.forget(id)
         return len(gone)
 
     # --- what others hear ---------------------------------------------------------------------------------------------

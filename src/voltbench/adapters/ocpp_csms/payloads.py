@@ -41,7 +41,9 @@ def message_of(kind: type[R], content: Any) -> R:
         raise InvalidInput("body", "is no object", allowed="a JSON object")
     try:
         require_storable("", content)
-        return read(kind, msgspec.json.encode(content))
+        found = read(kind, msgspec.json.encode(content))
+        require_storable("", msgspec.to_builtins(found))  # `1e30` is a whole number only where one is asked for
+        return found
     except msgspec.ValidationError as error:
         raise _refusal(kind, content, str(error)) from None
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:

@@ -15,6 +15,7 @@ from voltbench.apps.api.problems import Problem
 
 _ASSETS = "/docs/assets"
 _SCHEMAS = "#/components/schemas/{name}"
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _told: set[type[msgspec.Struct]] = set()
 """Structs of ours that routes have named with `says` and `body_of`."""
 
@@ -51,6 +52,7 @@ class DescribedAPI(FastAPI):
         components = description["components"]
         components["schemas"].update(msgspec.json.schema_components(_told, ref_template=_SCHEMAS)[1])
         components["schemas"].update(_problem_schemas())
+        _spell_bounds_alike(description)
         if self.has_token:
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             description["security"] = [{"token": []}]
@@ -59,6 +61,19 @@ class DescribedAPI(FastAPI):
         """Serve Swagger UI at `/docs`."""
         self.mount(_ASSETS, StaticFiles(packages=[("fastapi_offline", "static")]), "docs-assets")
         self.add_route("/docs", _page, include_in_schema=False)
+
+
+def _spell_bounds_alike(description: Any) -> None:
+    """Write the bounds of numbers as whole numbers where they are.
+
+    To Python `Meta(ge=0)` and `Meta(ge=0.0)` are the same: of two types that differ in that alone, whichever is seen
+    first (by the order of imports, or of a set) gives both its spelling.
+    """
+    for name, part in description.items() if isinstance(description, dict) else enumerate(description):
+        if name in _BOUNDS and isinstance(part, float) and part.is_integer():
+            description[name] = int(part)
+        elif isinstance(part, (dict, list)):
+            _spell_bounds_alike(part)
 
 
 def _problem_schemas() -> dict[str, Any]:

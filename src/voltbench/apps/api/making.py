@@ -12,6 +12,7 @@ from voltbench.apps.api import csms as csms_routes
 from voltbench.apps.api import problems
 from voltbench.apps.api.csms.addressing import CsmsService
 from voltbench.apps.api.csms.files import FileDoor
+from voltbench.apps.api.csms.slashes import SlashesKept
 from voltbench.apps.api.docs import DescribedAPI
 from voltbench.apps.api.trust import Gate, Trust
 
@@ -46,6 +47,8 @@ def made_app(
     for router in csms_routes.ROUTERS if csms is not None else ():
         app.include_router(router)
     app.serve_docs()
+    if csms is not None:
+        app.add_middleware(SlashesKept)
     app.add_middleware(Gate, trust=trust)
     if csms is not None:
         app.add_middleware(FileDoor, service=csms, trust=trust)  # stands before the gate: stations show no token

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from voltbench.adapters.ocpp_csms.csms import Csms
 from voltbench.adapters.ocpp_csms.files import Files
+from voltbench.apps.api.csms.slashes import id_in_path
 from voltbench.running.views import SiteView
 
 
@@ -34,6 +35,7 @@ async def _csms(request: Request) -> Csms:
 
 Service = Annotated[CsmsService, Depends(_service)]
 ServedCsms = Annotated[Csms, Depends(_csms)]
+STATION = f"/stations/{id_in_path('station_id')}"
 StationId = Annotated[str, Path(description="A station's id, as the last part of the URL that it connects to")]
 Limit = Annotated[int, Query(ge=1, le=1_000, description="So many at most")]
 

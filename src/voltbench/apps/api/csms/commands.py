@@ -11,7 +11,7 @@ from starlette.responses import Response
 from voltbench.adapters import json_text
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.csms import views
-from voltbench.apps.api.csms.addressing import Limit, ServedCsms, StationId
+from voltbench.apps.api.csms.addressing import STATION, Limit, ServedCsms, StationId
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.problems import problems
 from voltbench.errors import NotFound
@@ -30,7 +30,7 @@ _PAYLOAD: dict[str, Any] = {
 
 
 @router.post(
-    "/stations/{station_id}/commands/{action}",
+    f"{STATION}/commands/{{action}}",
     status_code=202,
     responses=says(views.CommandSent, 202) | problems(404, 409, 503),
     openapi_extra=_PAYLOAD,
@@ -42,7 +42,7 @@ async def send_command(station_id: StationId, action: Action, request: Request, 
     return struct_answer(views.CommandSent(sent.id), 202, {"Location": f"/csms/commands/{sent.id}"})
 
 
-@router.get("/stations/{station_id}/commands", responses=says(views.Commands) | problems(404))
+@router.get(f"{STATION}/commands", responses=says(views.Commands) | problems(404))
 async def list_commands(station_id: StationId, csms: ServedCsms, limit: Limit = 100) -> Response:
     """What a station was asked last."""
     csms.central.dossier(station_id)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.bodies import PlainRoute
 from voltbench.apps.api.csms import views
-from voltbench.apps.api.csms.addressing import Limit, ServedCsms, Service, StationId
+from voltbench.apps.api.csms.addressing import STATION, Limit, ServedCsms, Service, StationId
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.names import ONE_LINE
 from voltbench.apps.api.problems import problems
@@ -38,20 +38,20 @@ async def list_stations(csms: ServedCsms) -> Response:
     return struct_answer(views.Stations([views.summary(csms, one) for one in csms.central.dossiers()]))
 
 
-@router.get("/stations/{station_id}", responses=says(views.StationView) | problems(404))
+@router.get(STATION, responses=says(views.StationView) | problems(404))
 async def read_station(station_id: StationId, csms: ServedCsms) -> Response:
     """A station: its boot, connectors, configuration, local list, and the newest of firmware, files and security."""
     return struct_answer(views.station(csms, csms.central.dossier(station_id)))
 
 
-@router.put("/stations/{station_id}", responses=says(views.StationView) | problems(503))
+@router.put(STATION, responses=says(views.StationView) | problems(503))
 async def put_station(station_id: NewStationId, asked: StationAsked, csms: ServedCsms) -> Response:
     """Accept a station, hold it or reject it, of which it hears when it boots next; or give it a password."""
     dossier = await csms.admit(station_id, asked.registration, asked.password)
     return struct_answer(views.station(csms, dossier))
 
 
-@router.get("/stations/{station_id}/events", responses=says(views.Events) | problems(404))
+@router.get(f"{STATION}/events", responses=says(views.Events) | problems(404))
 async def list_events(
     station_id: StationId,
     csms: ServedCsms,

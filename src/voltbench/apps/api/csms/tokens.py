@@ -12,6 +12,7 @@ from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.bodies import PlainRoute
 from voltbench.apps.api.csms import views
 from voltbench.apps.api.csms.addressing import ServedCsms
+from voltbench.apps.api.csms.slashes import id_in_path
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.names import ONE_LINE
 from voltbench.apps.api.problems import problems
@@ -55,7 +56,7 @@ async def list_tokens(csms: ServedCsms) -> Response:
     return struct_answer(views.Tokens(csms.central.tokens.all()))
 
 
-@router.get("/{id_token}", responses=says(Token) | problems(404))
+@router.get(f"/{id_in_path('id_token')}", responses=says(Token) | problems(404))
 async def read_token(id_token: IdToken, csms: ServedCsms) -> Response:
     """A token."""
     found = csms.central.tokens.get(id_token)
@@ -64,7 +65,7 @@ async def read_token(id_token: IdToken, csms: ServedCsms) -> Response:
     return struct_answer(found)
 
 
-@router.put("/{id_token}", responses=says(Token) | problems(503))
+@router.put(f"/{id_in_path('id_token')}", responses=says(Token) | problems(503))
 async def put_token(id_token: NewIdToken, asked: TokenAsked, csms: ServedCsms) -> Response:
     """Let a token be known so, from now on."""
     return struct_answer(await csms.put_token(asked.token(id_token)))

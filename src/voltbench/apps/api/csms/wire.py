@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from voltbench.adapters.ocpp_csms.wire_log import Follower, Frame
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.csms import views
-from voltbench.apps.api.csms.addressing import ServedCsms, StationId
+from voltbench.apps.api.csms.addressing import STATION, ServedCsms, StationId
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.events import HEARTBEAT_S
 from voltbench.apps.api.problems import problems
@@ -30,7 +30,7 @@ def _responses() -> dict[int | str, dict[str, Any]]:
     return told | problems(404)
 
 
-@router.get("/stations/{station_id}/wire", responses=_responses())
+@router.get(f"{STATION}/wire", responses=_responses())
 async def read_wire(station_id: StationId, request: Request, csms: ServedCsms) -> Response:
     """The last frames of a station. With `Accept: text/event-stream`: these, and each from now on, as it goes."""
     csms.central.dossier(station_id)

@@ -136,9 +136,13 @@ class Central:
         is_met_as_all_are = station.registration == self.policy.unknown_stations
         return has_come_by_itself and is_met_as_all_are and (never_took_part or station.registration != "Accepted")
 
-    def forget(self, station_id: str) -> None:
-        """A station is not known any more."""
-        self._dossiers.pop(station_id, None)
+    def forget(self, station_id: str) -> Dossier:
+        """A station is not known any more; return what was known of it."""
+        return self._dossiers.pop(station_id)
+
+    def remember(self, dossier: Dossier) -> None:
+        """A station could not be forgotten; it may have come back meanwhile."""
+        self._dossiers.setdefault(dossier.id, dossier)
 
     def new_reading_id(self) -> int:
         """The id of what meters have read now."""
@@ -149,28 +153,35 @@ class Central:
         """A station connects; who was not known is from now on, and may do what the policy says."""
         known = self._dossiers.get(station_id)
         if known is None:
-            return self.admit(now, station_id, self.policy.unknown_stations, subprotocol)
+            stranger = self.wanted(now, station_id, self.policy.unknown_stations, None)
+            stranger = replace(stranger, subprotocol=subprotocol)
+            return self.known_as(stranger), [stranger]
         known.seen_at = now
         if known.station.subprotocol != subprotocol:
             return known, [known.put(replace(known.station, subprotocol=subprotocol))]
         return known, []
 
-    def admit(
-        self, now: Instant, station_id: str, registration: RegistrationStatus, subprotocol: str = ""
-    ) -> tuple[Dossier, list[Record]]:
-        """Let a station take part, or not; it hears of it when it boots next."""
-        dossier = self._dossiers.get(station_id)
-        if dossier is not None:
-            return dossier, [dossier.put(replace(dossier.station, registration=registration))]
-        station = KnownStation(
-            id=station_id, registration=registration, subprotocol=subprotocol, first_seen_at=now, seen_at=now
+    def wanted(
+        self, now: Instant, station_id: str, registration: RegistrationStatus | None, secret: str | None
+    ) -> KnownStation:
+        """A station as an operator wants it: to be kept before it is `known_as` that. What is None stays."""
+        known = self._dossiers.get(station_id)
+        station = (
+            known.station
+            if known is not None
+            else KnownStation(id=station_id, registration="Accepted", subprotocol="", first_seen_at=now, seen_at=now)
         )
-        self._dossiers[station_id] = dossier = Dossier(station)
-        return dossier, [station]
+        return replace(station, registration=registration or station.registration, secret=secret or station.secret)
 
-    def set_password(self, dossier: Dossier, password: str | bytes) -> KnownStation:
-        """The password that a station has to show from now on."""
-        return dossier.put(replace(dossier.station, secret=hashed(password, self._new_salt())))
+    def known_as(self, station: KnownStation) -> Dossier:
+        """A station is known so from now on; it hears of it when it boots next."""
+        dossier = self._dossiers.setdefault(station.id, Dossier(station))
+        dossier.put(station)
+        return dossier
+
+    def secret_of(self, password: str) -> str:
+        """What is kept of a password."""
+        return hashed(password, self._new_salt())
 
     def expect_password(self, dossier: Dossier, password: str) -> KnownStation:
         """A station is about to be asked to take this password; until it is shown, those before it count too."""

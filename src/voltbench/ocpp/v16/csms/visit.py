@@ -209,7 +209,7 @@ class Visit:
 
     def next_wakeup(self) -> Instant | None:
         """When an answer is overdue."""
-        return self._peer.next_wakeup()
+        return self._peer.due
 
     def wake(self, now: Instant) -> list[Record]:
         """Give up what is overdue."""
@@ -242,9 +242,11 @@ def _require_storable(request: Struct, frame: bytes | str) -> None:
         require_storable("", msgspec.to_builtins(request))
     for name in _WHOLES.get(type(request), ()):
         require_storable(name, getattr(request, name))
-    connector = getattr(request, "connector_id", 0)
-    if not 0 <= connector <= LARGEST_CONNECTOR:
-        raise InvalidInput("connector_id", "is out of range", found=connector, allowed=f"0 to {LARGEST_CONNECTOR}")
+    least = 1 if isinstance(request, m.StartTransaction) else 0  # only a connector has a transaction (section 6.45)
+    connector = getattr(request, "connector_id", least)
+    if not least <= connector <= LARGEST_CONNECTOR:
+        allowed = f"{least} to {LARGEST_CONNECTOR}"
+        raise InvalidInput("connector_id", "is out of range", found=connector, allowed=allowed)
 
 
 _WHOLES: Mapping[type[Struct], tuple[str, ...]] = {
