@@ -129,6 +129,9 @@ async def test_a_cars_part_of_a_plan_is_a_charging_profile(tmp_path: Path):
         ({"prices_per_kwh": None, "source": "file:/etc/passwd"}, "source"),
         ({"prices_per_kwh": None, "source": "awattar:de?url=http://localhost"}, "source"),
         ({"load_w": []}, "load_w"),
+        ({"circuits_w": {"garage": [1e9, 2e9]}}, "circuits_w"),
+        ({"circuits_w": {"garage": "much"}}, "circuits_w"),
+        ({"circuits_w": {"garage": []}}, "circuits_w.garage"),
     ],
 )
 async def test_what_cannot_be_planned_is_refused_with_its_field(tmp_path: Path, more: dict[str, Any], field: str):

@@ -159,6 +159,7 @@ _SIGNS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most",
 def _in_our_words(message: str, table: Any, info: inspect.Type) -> InvalidInput:
     """What msgspec says ("Expected `float`, got `str` - at `$.ac.efficiency`") as field, finding and permission."""
     problem, _, place = message.partition(" - at `$")
+    place = place.partition("[...]")[0]  # of a dict msgspec does not say which of its entries it is
     steps = [name or int(index) for name, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", place)]
     words = re.findall(r"`(.*?)`", problem)
     if "missing required field" in problem:
