@@ -93,7 +93,7 @@ async def test_no_body_may_say_a_key_twice(client: AsyncClient) -> None:
     told = {"site_id": "default", "session_id": session, "home_id": "default"}
     ours = {path: ways for path, ways in description.items() if not path.endswith(("/charge", "/discharge"))}
     bodies = [(m, path.format(**told)) for path, ways in ours.items() for m in ways if "requestBody" in ways[m]]
-    assert len(bodies) == 12
+    assert len(bodies) == 13
     for method, path in [*bodies, ("post", "/api/v1/sessions")]:
         answer = await client.request(method, path, content='{"consumedPower": 1, "consumedPower": 2}')
         assert answer.status_code == 400, (method, path)
