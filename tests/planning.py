@@ -55,6 +55,15 @@ def a_fleet(cars: int, seed: int, slots: int = 96) -> Instance:
     return Instance(price, room, needed, site, np.zeros(cars, dtype=np.intp), site[None, :])
 
 
+def on_circuits(of: Instance, count: int, seed: int) -> Instance:
+    """The same cars, each on one of some circuits, which bind too."""
+    chance = np.random.default_rng(seed)
+    circuit = chance.integers(0, count, len(of.needed_wh)).astype(np.intp)
+    mean = np.array([of.needed_wh[circuit == g].sum() for g in range(count)]) / len(of.price_per_kwh)
+    most = mean[:, None] / 0.5 * chance.uniform(0.5, 1.5, (count, len(of.price_per_kwh)))
+    return Instance(of.price_per_kwh, of.room_wh, of.needed_wh, 0.95 * of.site_wh, circuit, most)
+
+
 def by_linear_program(of: Instance, solver: str = "choose") -> tuple[float, float]:
     """The least that all can lack together, in Wh, and the least that the rest then costs."""
     cars, slots = of.room_wh.shape

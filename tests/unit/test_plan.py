@@ -65,10 +65,19 @@ def test_in_one_go_is_without_a_pause() -> None:
 
 def test_a_charger_that_wastes_at_low_power_charges_faster_for_a_shorter_time() -> None:
     losses = Losses((1_400.0, 11_000.0), (2_000.0, 11_500.0))
-    car = a_car(needed_wh=5_500.0, most_w=11_000.0, losses=losses)
+    car = a_car(needed_wh=5_500.0, most_w=11_500.0, losses=losses)
     (schedule,) = plan(hours(0.2, 0.2), [car]).schedules
     assert schedule.cost == pytest.approx(0.2 * 5.75)
-    assert steps(hours(0.2, 0.2), car) == [(0.0, 11.0), (0.5, 0.0)]
+    assert steps(hours(0.2, 0.2), car) == [(0.0, 11.5), (0.5, 0.0)]
+
+
+def test_what_is_drawn_keeps_the_limit_and_not_what_is_given() -> None:
+    car = a_car(needed_wh=8_000.0, most_w=11_000.0, losses=Losses((1_400.0, 5_000.0), (2_000.0, 6_000.0)))
+    horizon = hours(0.1, 0.2, 0.2, site_w=5_000.0)
+    (schedule,) = plan(horizon, [car]).schedules
+    assert schedule.energy_wh.sum() == pytest.approx(8_000.0)
+    assert max(power_w for _, power_w in schedule.steps) == pytest.approx(5_000.0)
+    assert schedule.cost > 8.0 * 0.1
 
 
 def test_an_hour_with_less_than_the_least_power_is_left_out() -> None:
@@ -119,6 +128,40 @@ def test_in_a_fleet_a_car_that_gets_too_little_for_its_minimum_gets_it_elsewhere
     assert (ada.energy_wh + bob.energy_wh <= 10_000.0 + 1e-6).all()
 
 
+def highest_w(horizon: Horizon, cars: list[PlannedCar]) -> float:
+    """The highest power of all cars together, at any instant."""
+    schedules = plan(horizon, cars).schedules
+    instants = sorted({at for schedule in schedules for at, _ in schedule.steps})
+    return max(
+        sum(([0.0] + [w for step, w in schedule.steps if step <= at])[-1] for schedule in schedules) for at in instants
+    )
+
+
+@pytest.mark.parametrize(
+    "cars",
+    [
+        [PlannedCar(id, EVENING + 3_000_000, EVENING + 3_600_000, 1_800.0, 11_000.0) for id in ("ada", "bob")],
+        [a_car(id, 2_500.0, stays_h=1, least_w=4_140.0) for id in ("ada", "bob")],
+        [a_car("ada", 2_500.0, least_w=4_140.0), a_car("bob", 9_000.0)],
+        [a_car("ada", 5_500.0, stays_h=1, in_one_go=True), a_car("bob", 5_500.0, stays_h=1)],
+        [a_car(id, 5_500.0, stays_h=2, in_one_go=True) for id in ("ada", "bob")],
+    ],
+    ids=["for ten minutes", "minimums", "a minimum and one more", "one in one go", "two in one go"],
+)
+def test_no_limit_is_exceeded_at_any_instant(cars: list[PlannedCar]) -> None:
+    assert highest_w(hours(0.1, 0.2, 0.3, 0.4, site_w=5_000.0), cars) <= 5_000.0 + 1e-6
+
+
+def test_who_charges_in_one_go_takes_nothing_from_a_higher_priority_nor_what_another_cannot_do_without() -> None:
+    block = a_car("ada", in_one_go=True, stays_h=4)
+    first, important = plan(
+        hours(0.1, 0.2, 0.2, 0.2, site_w=10_000.0), [block, a_car("bob", stays_h=1, priority=9)]
+    ).schedules
+    assert (important.shortfall_wh, first.shortfall_wh) == (0.0, 0.0)
+    patient, hurried = plan(hours(0.1, 0.2, 0.2, 0.2, site_w=10_000.0), [block, a_car("bob", stays_h=1)]).schedules
+    assert (hurried.shortfall_wh, patient.shortfall_wh) == (0.0, 0.0)
+
+
 def test_in_a_fleet_those_who_charge_in_one_go_come_first() -> None:
     cars = [a_car("ada", needed_wh=20_000.0), a_car("bob", needed_wh=20_000.0, in_one_go=True)]
     ada, bob = plan(hours(0.1, 0.2, 0.3, 0.1, site_w=10_000.0), cars).schedules
@@ -140,6 +183,9 @@ def test_in_a_fleet_those_who_charge_in_one_go_come_first() -> None:
         (lambda: plan(hours(0.1), [a_car(circuit="cellar")]), "cars.ada.circuit"),
         (lambda: Losses((1.0, 1.0), (2.0, 3.0)), "losses.given_w"),
         (lambda: Losses((), ()), "losses"),
+        (lambda: Losses((2.0,), (1.0,)), "losses.drawn_w"),
+        (lambda: plan(hours(0.1), [a_car(losses=Losses((1.0,), (2.0,)), in_one_go=True)]), "cars.ada.losses"),
+        (lambda: plan(hours(0.1), [a_car(losses=Losses((1.0,), (2.0,))), a_car("bob")]), "cars.ada.losses"),
     ],
 )
 def test_what_contradicts_itself_is_refused(make: object, field: str) -> None:

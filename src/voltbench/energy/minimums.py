@@ -45,9 +45,20 @@ def with_minimums(energy_wh: Floats, room_wh: Floats, least_wh: Floats, price: F
         for slot in np.flatnonzero(too_little[car]).tolist():
             if plan[car, slot] < least_wh[car, slot] - LEAST_WH:  # else it got something from another one meanwhile
                 mine = plan[car], room_wh[car], least_wh[car]
-                if not _moved_away(car, slot, *mine, price, spare):
-                    _topped_up(car, slot, *mine, price, spare)
+                mended = _moved_away(car, slot, *mine, price, spare) or _topped_up(car, slot, *mine, price, spare)
+                if not mended:
+                    _for_a_while(car, slot, *mine, spare)
     return plan
+
+
+def _for_a_while(car: int, slot: int, own: Floats, _room: Floats, least: Floats, spare: Spare) -> None:
+    """Reserve the minimum all the same, for a part of the slot; where there is no room for it, nothing."""
+    missing = float(least[slot] - own[slot])
+    if missing <= float(spare.of(car)[slot]) + LEAST_WH:
+        spare.take(car, slot, missing)
+    else:
+        spare.take(car, slot, -float(own[slot]))
+        own[slot] = 0.0
 
 
 def _moved_away(car: int, slot: int, own: Floats, room: Floats, least: Floats, price: Floats, spare: Spare) -> bool:

@@ -7,8 +7,8 @@ limits that stand in its way and when they do.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import inf, isfinite
+from dataclasses import dataclass, field, replace
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from voltbench.energy.minimums import Spare, with_minimums
 from voltbench.energy.plan_car import CarPlan, Losses, Stretch, plan_block, plan_car, plan_with_losses
 from voltbench.energy.plan_fleet import LEAST_WH, plan_fleet, served_wh
+from voltbench.energy.schedule import steps_of
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR, Instant
 
 Floats = NDArray[np.float64]
+
+LEAST_H = 1e-9
 
 SITE, CAR = "site", "car"
 """What can stand in the way, beside the circuits: the site's limit, and the car's own power in the time it has."""
@@ -59,7 +62,8 @@ class PlannedCar:
     """What a car needs at its connector until it departs (`needed_wh`), and what it would like beyond (`extra_wh`).
 
     It draws at most `most_w`, and at least `least_w` while it charges. A higher `priority` is served first where not
-    all can be. `in_one_go` is without a pause. `losses` say what its charger draws; without any, just what it gives.
+    all can be. `in_one_go` is without a pause. `losses` say what its charger draws to give so much: then needs are what
+    is given, powers and limits what is drawn. Without any both are the same.
     """
 
     id: str
@@ -131,31 +135,91 @@ class Plan:
 
 
 def plan(horizon: Horizon, cars: Sequence[PlannedCar], *, exact: bool = True) -> Plan:
-    """The cheapest plan for these cars: departures first, then cost.
+    """The cheapest plan for these cars: departures first, then cost. No limit is exceeded at any instant of it.
 
-    One car's plan is exact always, a fleet's unless `exact` is False; then it may cost a little more. In a fleet, cars
-    that charge in one go are planned first, one by one, and losses are left out of the choice. Raises InvalidInput.
+    One car's plan is exact always. A fleet's is exact unless `exact` is False, with two exceptions: minimum powers are
+    seen to afterwards, and cars that charge in one go are planned one by one, before or after the others of their
+    priority, whichever lacks less and then costs less. Losses are for one car alone. Raises InvalidInput.
     """
     _check(horizon, cars)
     if len(cars) == 1:
-        return Plan((_alone(horizon, cars[0]),))
-    site_wh, circuits_wh = _limits_wh(horizon)
-    schedules: dict[str, CarSchedule] = {}
-    for car in sorted((car for car in cars if car.in_one_go), key=_urgency):
-        limits_w = _Limits(site_wh / horizon.hours, {name: wh / horizon.hours for name, wh in circuits_wh.items()})
-        schedules[car.id] = own = _alone(horizon, car, limits_w)
-        site_wh = np.maximum(0.0, site_wh - own.energy_wh)
-        if car.circuit is not None:
-            circuits_wh[car.circuit] = np.maximum(0.0, circuits_wh[car.circuit] - own.energy_wh)
-    others = [car for car in cars if not car.in_one_go]
-    if others:
-        schedules |= _together(horizon, others, site_wh, circuits_wh, exact)
+        return Plan((_alone(horizon, cars[0], _limits(horizon)),))
+    if not any(car.in_one_go for car in cars):
+        return _in_turn(horizon, cars, [cars], exact)
+    orders = [_groups(cars, blocks_first) for blocks_first in (True, False)]
+    return min((_in_turn(horizon, cars, groups, exact) for groups in orders), key=lambda one: _badness(one, cars))
+
+
+def _groups(cars: Sequence[PlannedCar], blocks_first: bool) -> list[list[PlannedCar]]:
+    """Who is planned before whom: those of higher priority, and of each those in one go one by one."""
+    groups: list[list[PlannedCar]] = []
+    for priority in sorted({car.priority for car in cars}, reverse=True):
+        blocks = sorted((car for car in cars if car.priority == priority and car.in_one_go), key=_urgency)
+        others = [[car for car in cars if car.priority == priority and not car.in_one_go]]
+        alone = [[car] for car in blocks]
+        groups += alone + others if blocks_first else others + alone
+    return [group for group in groups if group]
+
+
+def _badness(plan: Plan, cars: Sequence[PlannedCar]) -> tuple[list[float], float]:
+    """What those of each priority lack, the highest first, and then the cost."""
+    lacking: dict[int, float] = {}
+    for car, schedule in zip(cars, plan.schedules, strict=True):
+        lacking[-car.priority] = lacking.get(-car.priority, 0.0) + schedule.shortfall_wh
+    return [round(wh, 3) for _, wh in sorted(lacking.items())], plan.cost
+
+
+def _in_turn(horizon: Horizon, cars: Sequence[PlannedCar], groups: Sequence[Sequence[PlannedCar]], exact: bool) -> Plan:
+    """Group after group, each under what those before have left."""
+    fine, slot_of = _cut(horizon, cars)
+    limits, schedules = _limits(fine), dict[str, CarSchedule]()
+    for group in groups:
+        is_block = group[0].in_one_go
+        planned = [_alone(fine, group[0], limits)] if is_block else _together(fine, group, limits, exact)
+        for car, schedule in zip(group, planned, strict=True):
+            limits = limits.less(car, _highest_w(fine, schedule.steps))
+            energy_wh = np.zeros(len(horizon.price_per_kwh))
+            np.add.at(energy_wh, slot_of, schedule.energy_wh)
+            schedules[car.id] = replace(schedule, energy_wh=energy_wh)
     return Plan(tuple(schedules[car.id] for car in cars))
+
+
+MOST_CELLS = 2_000_000
+"""Cars times slots. Beyond that a fleet's slots are not cut; a car then counts in whole slots only."""
+
+
+def _cut(horizon: Horizon, cars: Sequence[PlannedCar]) -> tuple[Horizon, NDArray[np.intp]]:
+    """The same slots, cut where cars come and go, so that a mean power is a power; and which slot each was part of."""
+    begins_at, ends_at = horizon.edges[0], horizon.edges[-1]
+    comings = {at for car in cars for at in (car.arrives_at, car.departs_at) if begins_at < at < ends_at}
+    edges = np.array(sorted({*horizon.edges, *comings}), dtype=np.int64)
+    if len(edges) * len(cars) > MOST_CELLS or len(edges) == len(horizon.edges):
+        return horizon, np.arange(len(horizon.price_per_kwh))
+    slot_of = np.searchsorted(np.array(horizon.edges), edges[:-1], side="right") - 1
+
+    def cut(series: Sequence[float]) -> tuple[float, ...]:
+        return tuple(np.array(series)[slot_of].tolist())
+
+    circuits = {name: cut(series) for name, series in horizon.circuits_w.items()}
+    return Horizon(tuple(edges.tolist()), cut(horizon.price_per_kwh), cut(horizon.site_w), circuits), slot_of
+
+
+def _highest_w(horizon: Horizon, steps: Sequence[tuple[Instant, float]]) -> Floats:
+    """The highest power of a schedule in each slot."""
+    edges, highest = np.array(horizon.edges), np.zeros(len(horizon.price_per_kwh))
+    ends = (*(at for at, _ in steps[1:]), horizon.edges[-1])
+    for (at, power_w), until in zip(steps, ends, strict=False):
+        first, last = np.searchsorted(edges, at, side="right") - 1, np.searchsorted(edges, until, side="left")
+        highest[first:last] = np.maximum(highest[first:last], power_w)
+    return highest
 
 
 def _check(horizon: Horizon, cars: Sequence[PlannedCar]) -> None:
     seen = set()
     for car in cars:
+        if car.losses is not None and (len(cars) > 1 or car.in_one_go or car.least_w > car.losses.drawn_w[0]):
+            allowed = "a car alone, not in one go, whose losses begin at its least power"
+            raise InvalidInput(f"cars.{car.id}.losses", "cannot be planned with", allowed=allowed)
         if car.id in seen:
             raise InvalidInput("cars", "have an id twice", found=car.id)
         seen.add(car.id)
@@ -176,12 +240,25 @@ class _Limits:
     site_w: Floats
     circuits_w: Mapping[str, Floats]
 
+    def of(self, car: PlannedCar) -> Floats:
+        """What is left for a car."""
+        if car.circuit is None:
+            return self.site_w
+        left_w: Floats = np.minimum(self.site_w, self.circuits_w[car.circuit])
+        return left_w
 
-def _limits_wh(horizon: Horizon) -> tuple[Floats, dict[str, Floats]]:
-    """The energy that site and circuits can give to cars in each slot; none where loads take all and more."""
-    hours = horizon.hours
-    circuits = {name: np.maximum(0.0, np.array(series)) * hours for name, series in horizon.circuits_w.items()}
-    return np.maximum(0.0, np.array(horizon.site_w)) * hours, circuits
+    def less(self, car: PlannedCar, power_w: Floats) -> _Limits:
+        """What a car leaves that draws so much."""
+        circuits_w = dict(self.circuits_w)
+        if car.circuit is not None:
+            circuits_w[car.circuit] = np.maximum(0.0, circuits_w[car.circuit] - power_w)
+        return _Limits(np.maximum(0.0, self.site_w - power_w), circuits_w)
+
+
+def _limits(horizon: Horizon) -> _Limits:
+    """What site and circuits can give to cars in each slot; none where loads take all and more."""
+    circuits = {name: np.maximum(0.0, np.array(series)) for name, series in horizon.circuits_w.items()}
+    return _Limits(np.maximum(0.0, np.array(horizon.site_w)), circuits)
 
 
 def hours_present(horizon: Horizon, car: PlannedCar) -> Floats:
@@ -194,23 +271,21 @@ def hours_present(horizon: Horizon, car: PlannedCar) -> Floats:
 # --- one car ----------------------------------------------------------------------------------------------------------
 
 
-def _alone(horizon: Horizon, car: PlannedCar, limits: _Limits | None = None) -> CarSchedule:
-    if limits is None:
-        circuits = {name: np.array(series) for name, series in horizon.circuits_w.items()}
-        limits = _Limits(np.array(horizon.site_w), circuits)
-    circuit_w = limits.circuits_w[car.circuit] if car.circuit is not None else np.full(len(limits.site_w), inf)
-    free_w = np.minimum(limits.site_w, circuit_w)
+def _alone(horizon: Horizon, car: PlannedCar, limits: _Limits) -> CarSchedule:
+    free_w = limits.of(car)
     most_w = np.where(free_w >= car.least_w, np.clip(free_w, 0.0, car.most_w), 0.0)
     present_h, prices = hours_present(horizon, car), np.array(horizon.price_per_kwh)
     needed_wh = car.needed_wh + car.extra_wh
     stretches: list[Stretch] | None = None
-    if car.losses is not None and not car.in_one_go:
-        found, stretches = plan_with_losses(prices, most_w * (present_h > 0.0), present_h, needed_wh, car.losses)
+    if car.losses is not None:
+        given_w = np.array([car.losses.given_for(power_w) for power_w in most_w.tolist()]) * (present_h > 0.0)
+        found, given = plan_with_losses(prices, given_w, present_h, needed_wh, car.losses)
+        stretches = [replace(one, power_w=car.losses.drawn_for(one.power_w)) for one in given]
     else:
         found = (plan_block if car.in_one_go else plan_car)(prices, most_w * present_h, needed_wh)
     if stretches is None:
         stretches = _stretches(found, most_w)
-    steps = _steps(horizon, car, stretches)
+    steps = steps_of(horizon, car, stretches)
     short_wh = max(0.0, found.shortfall_wh - car.extra_wh)
     hindrances = _hindrances(horizon, car, found.energy_wh, limits) if short_wh > LEAST_WH else ()
     return CarSchedule(car.id, found.energy_wh, steps, found.cost, short_wh, hindrances)
@@ -225,43 +300,40 @@ def _stretches(found: CarPlan, most_w: Floats) -> list[Stretch]:
 # --- a fleet ----------------------------------------------------------------------------------------------------------
 
 
-def _together(
-    horizon: Horizon, cars: Sequence[PlannedCar], site_wh: Floats, circuits_wh: Mapping[str, Floats], exact: bool
-) -> dict[str, CarSchedule]:
+def _together(horizon: Horizon, cars: Sequence[PlannedCar], limits: _Limits, exact: bool) -> list[CarSchedule]:
     prices = np.array(horizon.price_per_kwh)
     present_h = np.array([hours_present(horizon, car) for car in cars])
-    energies_wh = _energies(cars, prices, present_h, site_wh, circuits_wh, exact)
-    limits = _Limits(site_wh / horizon.hours, {name: wh / horizon.hours for name, wh in circuits_wh.items()})
-    left = _left(limits, horizon.hours, cars, energies_wh)
-    schedules = {}
+    if len(horizon.price_per_kwh) * len(cars) > MOST_CELLS:
+        present_h[present_h < horizon.hours - LEAST_H] = 0.0
+    energies_wh = _energies(horizon, cars, present_h, limits, exact)
+    powers_w = np.zeros_like(energies_wh)
+    np.divide(energies_wh, present_h, out=powers_w, where=present_h > 0.0)
+    left = _left(limits, cars, powers_w)
+    schedules = []
     for car, energy_wh, hours in zip(cars, energies_wh, present_h, strict=True):
         short_wh = car.needed_wh - float(energy_wh.sum())
         hindrances = _hindrances(horizon, car, energy_wh, left) if short_wh > LEAST_WH else ()
-        steps = _steps(horizon, car, _even(energy_wh, hours, car.least_w))
+        steps = steps_of(horizon, car, _even(energy_wh, hours, car.least_w))
         short_wh = short_wh if short_wh > LEAST_WH else 0.0
-        schedules[car.id] = CarSchedule(car.id, energy_wh, steps, float(energy_wh @ prices) / 1e3, short_wh, hindrances)
+        schedules.append(CarSchedule(car.id, energy_wh, steps, float(energy_wh @ prices) / 1e3, short_wh, hindrances))
     return schedules
 
 
-def _energies(
-    cars: Sequence[PlannedCar],
-    prices: Floats,
-    present_h: Floats,
-    site_wh: Floats,
-    circuits_wh: Mapping[str, Floats],
-    exact: bool,
-) -> Floats:
+def _energies(horizon: Horizon, cars: Sequence[PlannedCar], present_h: Floats, limits: _Limits, exact: bool) -> Floats:
     """The energy of each car in each slot."""
-    room_wh = present_h * np.array([car.most_w for car in cars])[:, None]
-    names = [None, *circuits_wh]
+    prices, hours = np.array(horizon.price_per_kwh), horizon.hours
+    can = np.array([limits.of(car) >= car.least_w for car in cars])
+    room_wh = np.where(can, present_h * np.array([car.most_w for car in cars])[:, None], 0.0)
+    names = [None, *limits.circuits_w]
     circuit = np.array([names.index(car.circuit) for car in cars])
-    circuit_wh = np.array([site_wh, *circuits_wh.values()])
+    site_wh = limits.site_w * hours
+    circuit_wh = np.array([site_wh, *(power_w * hours for power_w in limits.circuits_w.values())])
     needed_wh = np.array([car.needed_wh for car in cars])
     asked_wh = needed_wh + np.array([car.extra_wh for car in cars])
     found = plan_fleet(prices, room_wh, asked_wh, site_wh, circuit=circuit, circuit_wh=circuit_wh, exact=exact)
     if found.shortfall_wh.any():
         asked_wh = served_wh(room_wh, _levels(cars, needed_wh, asked_wh), site_wh, circuit, circuit_wh)
-        found = plan_fleet(prices, room_wh, asked_wh, site_wh, circuit=circuit, circuit_wh=circuit_wh, exact=True)
+        found = plan_fleet(prices, room_wh, asked_wh, site_wh, circuit=circuit, circuit_wh=circuit_wh, exact=exact)
     least_wh = present_h * np.array([car.least_w for car in cars])[:, None]
     if not least_wh.any():
         return found.energy_wh
@@ -278,19 +350,19 @@ def _levels(cars: Sequence[PlannedCar], needed_wh: Floats, asked_wh: Floats) -> 
     return [*needs, *(np.where(priorities >= priority, asked_wh, needed_wh) for priority in steps)]
 
 
-def _left(limits: _Limits, hours: Floats, cars: Sequence[PlannedCar], energy_wh: Floats) -> _Limits:
+def _left(limits: _Limits, cars: Sequence[PlannedCar], powers_w: Floats) -> _Limits:
     """What a plan leaves of the limits."""
     circuits_w = {
-        name: series - energy_wh[[car.circuit == name for car in cars]].sum(axis=0) / hours
+        name: series - powers_w[[car.circuit == name for car in cars]].sum(axis=0)
         for name, series in limits.circuits_w.items()
     }
-    return _Limits(limits.site_w - energy_wh.sum(axis=0) / hours, circuits_w)
+    return _Limits(limits.site_w - powers_w.sum(axis=0), circuits_w)
 
 
 def _even(energy_wh: Floats, present_h: Floats, least_w: float) -> list[Stretch]:
     """The same power as long as the car is there in a slot, so that all together keep the limits at every instant.
 
-    Less than its minimum becomes a shorter time at its minimum.
+    What `with_minimums` has left below a car's minimum is a shorter time at its minimum, for which it has seen room.
     """
     stretches = []
     for slot in np.flatnonzero(energy_wh > LEAST_WH).tolist():
@@ -300,33 +372,6 @@ def _even(energy_wh: Floats, present_h: Floats, least_w: float) -> list[Stretch]
 
 
 # --- what is told of it -----------------------------------------------------------------------------------------------
-
-
-def _steps(horizon: Horizon, car: PlannedCar, stretches: Sequence[Stretch]) -> tuple[tuple[Instant, float], ...]:
-    """The power from each instant on. What fills a part of a slot only lies next to the charging after or before it."""
-    busy = {stretch.slot for stretch in stretches}
-    by_slot: dict[int, list[Stretch]] = {}
-    for stretch in stretches:
-        by_slot.setdefault(stretch.slot, []).append(stretch)
-    steps: list[tuple[Instant, float]] = []
-    for slot, parts in by_slot.items():
-        begins_at = max(horizon.edges[slot], car.arrives_at)
-        ends_at = min(horizon.edges[slot + 1], car.departs_at)
-        lasts_ms = round(sum(part.hours for part in parts) * MS_PER_HOUR)
-        at = max(begins_at, ends_at - lasts_ms) if slot + 1 in busy and slot - 1 not in busy else begins_at
-        for part in parts:
-            _step(steps, at, part.power_w)
-            at = min(ends_at, at + round(part.hours * MS_PER_HOUR))
-        if at < ends_at or slot + 1 not in busy:
-            _step(steps, at, 0.0)
-    return tuple(steps)
-
-
-def _step(steps: list[tuple[Instant, float]], at: Instant, power_w: float) -> None:
-    if steps and steps[-1][0] == at:
-        steps.pop()
-    if (steps[-1][1] if steps else 0.0) != power_w:
-        steps.append((at, power_w))
 
 
 def _hindrances(horizon: Horizon, car: PlannedCar, energy_wh: Floats, left: _Limits) -> tuple[Hindrance, ...]:
@@ -346,6 +391,6 @@ def _hindrances(horizon: Horizon, car: PlannedCar, energy_wh: Floats, left: _Lim
 def _limit_in(slot: int, car: PlannedCar, power_w: float, left: _Limits) -> str:
     if power_w >= car.most_w - 1e-3:
         return CAR
-    if car.circuit is not None and left.circuits_w[car.circuit][slot] < left.site_w[slot]:
+    if car.circuit is not None and left.circuits_w[car.circuit][slot] <= max(left.site_w[slot], 1e-3):
         return car.circuit
     return SITE

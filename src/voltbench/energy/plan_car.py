@@ -48,6 +48,18 @@ class Losses:
         for field, powers in (("given_w", self.given_w), ("drawn_w", self.drawn_w)):
             if any(b <= a for a, b in pairwise((0.0, *powers))):
                 raise InvalidInput(f"losses.{field}", "does not rise", found=str(powers), allowed="rising from above 0")
+        if any(drawn_w < given_w for given_w, drawn_w in zip(self.given_w, self.drawn_w, strict=True)):
+            raise InvalidInput("losses.drawn_w", "is less than what is given", allowed="given_w or more")
+
+    def given_for(self, drawn_w: float) -> float:
+        """What it gives when it draws this power; nothing below the first pair."""
+        at = bisect_left(self.drawn_w, drawn_w)
+        if at == len(self.drawn_w):
+            return drawn_w * self.given_w[-1] / self.drawn_w[-1]
+        if at == 0:
+            return self.given_w[0] if drawn_w == self.drawn_w[0] else 0.0
+        (low, high), (low_w, high_w) = self.drawn_w[at - 1 : at + 1], self.given_w[at - 1 : at + 1]
+        return low_w + (high_w - low_w) * (drawn_w - low) / (high - low)
 
     def drawn_for(self, given_w: float) -> float:
         """What it draws to give this power; beyond the last pair, at the last pair's efficiency."""

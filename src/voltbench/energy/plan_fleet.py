@@ -223,54 +223,40 @@ class _Filling:
         return amount
 
     def _search(self, slot: int) -> tuple[list[tuple[int, int, bool]], int] | None:
-        """The shortest way from a slot to a car in need: who takes more (True) or less (False) in which slot."""
-        level = [(slot, self._admitted(slot, None))]
-        came: dict[int, tuple[int, list[tuple[int, int]]]] = {}
-        rest = [other for other in range(len(self._takers)) if other != slot]
+        """The shortest way from a slot to a car in need: who takes more (True) or less (False) in which slot.
+
+        What is searched are gates: a circuit in a slot that can let more through, to which a car leads that leaves
+        there, or another gate of the same slot by way of the site.
+        """
+        gates = _Gates(len(self._open), self._of_circuit)
+        level = gates.opened(slot, self._spare[slot], None, None)
         while level:
-            for at, admitted in level:
-                hit = self._open[at] & admitted & self._needy
-                if hit:
-                    return self._trace(at, hit, came)
             movers = 0
-            for at, admitted in level:
-                movers |= self._open[at] & admitted
-            following, still = [], []
-            for at in rest:
-                leaving = self._takers[at] & movers
-                if leaving:
-                    came[at] = (leaving, level)
-                    following.append((at, self._admitted(at, leaving)))
-                else:
-                    still.append(at)
-            level, rest = following, still
+            for gate in level:
+                hit = self._open[gate.slot] & gate.cars & self._needy
+                if hit:
+                    return self._trace(gate, _first(hit))
+                movers |= self._open[gate.slot] & gate.cars
+            following: list[_Gate] = []
+            for at in range(len(self._takers)):
+                if gates.closed[at]:
+                    leaving = self._takers[at] & movers & gates.closed[at]
+                    if leaving:
+                        following += gates.opened(at, self._spare[at], leaving, level)
+            level = following
         return None
 
-    def _admitted(self, slot: int, leaving: int | None) -> int:
-        """The cars whose circuits let them take more in a slot, once one of those that leave has left."""
-        if len(self._of_circuit) == 1:
-            return -1
-        return sum(
-            cars
-            for g, cars in enumerate(self._of_circuit)
-            if self._spare[slot][g] > LEAST_WH or (leaving is not None and leaving & cars)
-        )
-
-    def _trace(
-        self, at: int, hit: int, came: dict[int, tuple[int, list[tuple[int, int]]]]
-    ) -> tuple[list[tuple[int, int, bool]], int] | None:
-        needy_car = car = _first(hit)
-        steps = [(at, car, True)]
-        while at in came:
-            leaving, level = came[at]
+    def _trace(self, gate: _Gate, needy_car: int) -> tuple[list[tuple[int, int, bool]], int]:
+        car, steps = needy_car, [(gate.slot, needy_car, True)]
+        while gate.leaving is not None:
             before, found = next(
-                (slot, leaving & self._open[slot] & admitted)
-                for slot, admitted in level
-                if leaving & self._open[slot] & admitted
+                (earlier, gate.leaving & self._open[earlier.slot] & earlier.cars)
+                for earlier in gate.level
+                if gate.leaving & self._open[earlier.slot] & earlier.cars
             )
             car = _first(found)
-            steps += [(at, car, False), (before, car, True)]
-            at = before
+            steps += [(gate.slot, car, False), (before.slot, car, True)]
+            gate = before
         return steps, needy_car
 
     def _circuit_shifts(self, steps: list[tuple[int, int, bool]]) -> dict[tuple[int, int], int]:
@@ -294,6 +280,46 @@ class _Filling:
                 taken = 0.0
                 self._takers[at] &= ~bit
         self.taken[at, car] = taken
+
+
+@dataclass(slots=True)
+class _Gate:
+    """A circuit in a slot that can let more through to its `cars`, once one of those that are `leaving` has left.
+
+    Those come from a gate of the `level` before; who leaves nobody, begins the way.
+    """
+
+    slot: int
+    cars: int
+    leaving: int | None
+    level: list[_Gate]
+
+
+class _Gates:
+    """The gates of a search that are still closed: for each slot the cars of the circuits that none has reached."""
+
+    def __init__(self, slots: int, of_circuit: list[int]) -> None:
+        self._of_circuit = of_circuit
+        every = 0
+        for cars in of_circuit:
+            every |= cars
+        self.closed = [every] * slots
+
+    def opened(self, slot: int, spare: list[float], leaving: int | None, level: list[_Gate] | None) -> list[_Gate]:
+        """The gates of a slot that open: where somebody leaves, and, as the site then has room, where one has spare."""
+        gates = []
+        for g, cars in enumerate(self._of_circuit):
+            if not cars & self.closed[slot]:
+                continue
+            own = None if leaving is None else leaving & cars
+            if own:
+                gates.append(_Gate(slot, cars, own, level or []))
+            elif len(self._of_circuit) == 1 or spare[g] > LEAST_WH:
+                gates.append(_Gate(slot, cars, leaving, level or []))
+            else:
+                continue
+            self.closed[slot] &= ~cars
+        return gates
 
 
 def _bits(chosen: NDArray[np.bool_]) -> int:
