@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
@@ -22,6 +24,12 @@ AT_ONCE = ("--mode", "now", "--fuse-w", "30000", "--json")
 """In every hour, so that no test waits for one that fits."""
 
 SHEET = [sys.executable, str(Path(__file__).parents[1] / "course_sheet.py")]
+
+
+IN_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Become a session's first process, whose terminal is at stdin, and go on as another command."""
 
 
 class Server(NamedTuple):
@@ -124,7 +132,7 @@ def test_a_server_that_stumbles_is_asked_again(tmp_path: Path, kind: str):
     assert (report["ended"], report["left_off"]) == ("target reached", True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_interrupted_it_leaves_the_charger_off(tmp_path: Path, number: signal.Signals):
     with (
         serving(tmp_path, *a_home(900.0)) as server,
@@ -136,6 +144,40 @@ def test_interrupted_it_leaves_the_charger_off(tmp_path: Path, number: signal.Si
         assert not server.charges
     assert (report["ended"], report["left_off"]) == ("interrupted", True)
     assert "Traceback" not in (tmp_path / "client.log").read_text()
+
+
+def test_a_terminal_that_is_closed_leaves_the_charger_off(tmp_path: Path):
+    """The kernel says it and so may a shell; nothing can be written any more, and the server stumbles as well."""
+    terminal, end = pty.openpty()
+    with serving(tmp_path, *SHEET, "4") as server:
+        command = [sys.executable, "-c", IN_A_TERMINAL, VOLTBENCH, "charge", "--url", server.url, *AT_ONCE]
+        client = subprocess.Popen(command, cwd=tmp_path, stdin=end, stdout=end, stderr=end, start_new_session=True)
+        os.close(end)
+        try:
+            eventually(lambda: server.books()["charging"] or None)
+            server.trouble(5, "500")
+            os.close(terminal)
+            client.send_signal(signal.SIGHUP)
+            client.wait(DEADLINE_S)
+        finally:
+            client.kill()
+            client.wait()
+        assert not server.books()["charging"]
+
+
+def test_without_a_terminal_from_the_start_a_closed_one_does_not_matter(tmp_path: Path):
+    with serving(tmp_path, *SHEET, "0.4") as server:
+        as_nohup = ["nohup", VOLTBENCH, "charge", "--url", server.url, *AT_ONCE, "--out", "report"]
+        nothing = subprocess.DEVNULL
+        client = subprocess.Popen(as_nohup, cwd=tmp_path, stdin=nothing, stdout=nothing, stderr=nothing)
+        try:
+            eventually(lambda: server.books()["charging"] or None)
+            client.send_signal(signal.SIGHUP)
+            assert client.wait(DEADLINE_S) == 0
+        finally:
+            client.kill()
+            client.wait()
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["ended"] == "target reached"
 
 
 def test_interrupted_while_the_server_stumbles_it_goes_on_until_the_charger_is_off(tmp_path: Path):

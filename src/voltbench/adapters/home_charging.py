@@ -45,7 +45,6 @@ class HomeCharging:
         self._tell = tell
         self._patience_s = patience_s
         self._chance = stream(_now(), "home-charging", "back-off")
-        self._answered_s: float | None = None
         self._lost_s: float | None = None
         self._attempt = 0
         self._is_unsure = False
@@ -107,7 +106,7 @@ class HomeCharging:
     def _found(self) -> None:
         if self._lost_s is not None:
             self._tell(f"the station answers again after {seconds_since_boot() - self._lost_s:.1f} s")
-        self._answered_s, self._lost_s, self._attempt = seconds_since_boot(), None, 0
+        self._lost_s, self._attempt = None, 0
 
     async def _back_off(self) -> None:
         longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**self._attempt)
@@ -123,20 +122,21 @@ class HomeCharging:
     # --- the end ------------------------------------------------------------------------------------------------------
 
     async def _leave_off(self) -> bool:
-        """Switch off and see that it is, for as long as it takes, up to a while; less if told to stop once more."""
+        """Switch off and see that it is, for as long as it takes, up to a while; less if told to stop once more.
+
+        Whatever went wrong may pass: there is nothing better to do. Only a station that never answered is asked once.
+        """
         self._stop.clear()
         self._attempt = 0
-        ends_s = seconds_since_boot() + (self._patience_s if self._answered_s is not None else 0.0)
+        ends_s = seconds_since_boot() + self._patience_s
         while True:
             try:
                 if await self._is_off():
                     return True
-            except _GONE as error:
-                if self._attempt == 0 and self._answered_s is not None:
+            except VoltbenchError as error:
+                if self._attempt == 0 and self._station.has_answered:
                     self._tell(f"switching off: {error}; trying again for {self._patience_s:g} s")
-            except VoltbenchError:
-                return False
-            if self._stop.is_set() or seconds_since_boot() >= ends_s:
+            if self._stop.is_set() or not self._station.has_answered or seconds_since_boot() >= ends_s:
                 return False
             await self._back_off()
 
@@ -148,7 +148,8 @@ class HomeCharging:
             self._is_unsure = False
         asked_at = _now()
         info = await self._station.info()
-        self._client.parted(asked_at, _now(), info)
+        with suppress(VoltbenchError):  # its clock may show what is no time; it is off nevertheless
+            self._client.parted(asked_at, _now(), info)
         return not info.is_on
 
 

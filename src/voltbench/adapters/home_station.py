@@ -43,7 +43,7 @@ class HomeStation:
     """A station below a URL, such as `http://127.0.0.1:5000` or `http://127.0.0.1:8000/homes/villa`.
 
     What it does not answer now, or not as agreed, is Unavailable or a RemoteProtocolError: ask again later. NotFound
-    and InvalidInput will not go away.
+    and InvalidInput will not go away. `has_answered` once it has ever answered as agreed.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -51,6 +51,7 @@ class HomeStation:
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise InvalidInput("url", "is no address of a station", found=url, allowed="such as http://127.0.0.1:5000")
         self.url = url.rstrip("/")
+        self.has_answered = False
         headers = {"user-agent": "voltbench"} | ({} if token is None else {"authorization": f"Bearer {token}"})
         self._client = httpx.AsyncClient(headers=headers, timeout=PATIENCE_S)
 
@@ -113,6 +114,7 @@ class HomeStation:
             raise RemoteProtocolError(f"{self.url}{path} did not answer with JSON") from error
         if isinstance(told, dict) and "error" in told:
             raise RemoteProtocolError(f"{self.url}{path} says: {strict.shown(str(told['error']))}")
+        self.has_answered = True
         return told
 
     def _check(self, response: httpx.Response, path: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +29,8 @@ from voltbench.running.home_client.wishes import Mode, Wishes
 
 LACKING, NOT_OFF = 1, 3
 """Exit codes: the target was not reached; nobody knows whether the charger is off."""
+
+INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 AS_WISHED = Wishes()
 
@@ -67,7 +71,8 @@ def charge(
 ) -> None:
     """Charge a car at a home station when it is cheap, and leave the charger off.
 
-    Exit code 1: the target was not reached; 3: nobody knows whether the charger is off; 130, 143: it was interrupted.
+    Exit code 1: the target was not reached; 3: nobody knows whether the charger is off; 128 + N: signal N
+    (SIGHUP, SIGINT, SIGQUIT, SIGTERM) interrupted it.
     """
     if not 0.0 <= patience_s <= 86_400.0:
         raise InvalidInput("patience-s", "is out of range", found=patience_s, allowed="0 to 86400")
@@ -97,19 +102,39 @@ def _time_of_day(text: str) -> DurationMs:
     return hour * MS_PER_HOUR + minute * MS_PER_MINUTE
 
 
+class _WhoeverListens(io.TextIOWrapper):
+    """A terminal that may be closed: what is said then is lost, and nothing else."""
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def _whoever_listens() -> _WhoeverListens:
+    """Stderr."""
+    return _WhoeverListens(open(sys.stderr.fileno(), "wb", closefd=False), sys.stderr.encoding, line_buffering=True)
+
+
 class _Run:
     """One client at work, and what is seen of it: lines and a table on stderr, the report on stdout."""
 
     def __init__(self, wishes: Wishes, url: str, token: str | None, patience_s: float) -> None:
         self._client = ChargingClient(wishes)
         self._url, self._token, self._patience_s = url, token, patience_s
-        self._console = Console(stderr=True)
+        self._console = Console(file=_whoever_listens())
         self._signal = 0
 
     async def go(self, reset: bool, out: Path | None, as_json: bool) -> int:
         """Charge, and report; return the exit code. Raises what went wrong, after the report."""
         stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in INTERRUPTING:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup
             asyncio.get_running_loop().add_signal_handler(number, self._interrupted, stop, number)
         failure: VoltbenchError | None = None
         async with HomeStation(self._url, self._token) as station:
@@ -127,6 +152,8 @@ class _Run:
         return self._code(charging.left_off)
 
     def _interrupted(self, stop: asyncio.Event, number: int) -> None:
+        if number == signal.SIGHUP and self._signal:
+            return  # a terminal and its shell may both say it: that is nobody who cannot wait
         self._signal = self._signal or number
         stop.set()
 
@@ -146,7 +173,8 @@ class _Run:
         return 128 + self._signal
 
     def _tell(self, report: ChargeReport, out: Path | None, as_json: bool) -> None:
-        print(charge_json(report) if as_json else charge_text(report), end="", flush=True)
+        with suppress(OSError) if self._signal == signal.SIGHUP else nullcontext():
+            print(charge_json(report) if as_json else charge_text(report), end="", flush=True)
         if out is not None:
             write_charge_report(out, report)
 

@@ -16,5 +16,16 @@ PRICE = "#8a63c8"
 POWER_SCALE = ("#dfe6ee", "#bcd5f7", "#6fa4ee", "#2c63c4", "#15326e")
 """From plugged in without power to the most power."""
 
-STRATEGIES = ("#3b7ddd", "#e07b39", "#2a9d78", "#8a63c8", "#d9423a", "#b08a2e", "#17a2b8", "#c2498c", "#5b6b7a", "#7a9e1f")
+STRATEGIES = (
+    "#3b7ddd",
+    "#e07b39",
+    "#2a9d78",
+    "#8a63c8",
+    "#d9423a",
+    "#b08a2e",
+    "#17a2b8",
+    "#c2498c",
+    "#5b6b7a",
+    "#7a9e1f",
+)
 """One for each strategy that is compared; they repeat where there are more."""

@@ -28,7 +28,7 @@ def planned_profile(
     """The power (W) from each instant on, from the start of a plan until its end; before the first step it is none.
 
     With a transaction it is a TxProfile of it, else a TxDefaultProfile for whoever comes. A station limits by the
-    second: a step within one counts from the second after it where it raises, from the one before where it lowers.
+    second: in a second within which the plan changes, the lowest of its powers holds.
     Raises InvalidInput where the station cannot take so many periods.
     """
     periods = _periods(steps, starts_at, ends_at, terms)
@@ -56,11 +56,17 @@ def _periods(
     steps: Sequence[tuple[Instant, float]], starts_at: Instant, ends_at: Instant, terms: Terms
 ) -> list[ChargingSchedulePeriod]:
     powers: dict[int, float] = {0: 0.0}
-    before = [0.0, *(power_w for _, power_w in steps)]
-    for (at, power_w), was_w in zip(steps, before, strict=False):
-        if at < ends_at:
-            late = 0 if power_w < was_w else MS_PER_SECOND - 1
-            powers[max(0, (at - starts_at + late) // MS_PER_SECOND)] = max(0.0, power_w)  # 1.6 cannot give back
-    told = sorted(powers.items())
+    now_w = 0.0
+    for at, step_w in steps:
+        if at >= ends_at:
+            break
+        was_w, now_w = now_w, max(0.0, step_w)  # 1.6 cannot give back
+        second, within = divmod(max(0, at - starts_at), MS_PER_SECOND)
+        if within:
+            powers[second] = min(powers.get(second, was_w), now_w)
+            second += 1
+        powers[second] = now_w
+    whole = (ends_at - starts_at) // MS_PER_SECOND
+    told = sorted((second, power_w) for second, power_w in powers.items() if second < max(1, whole))
     changed = [told[0]] + [one for earlier, one in pairwise(told) if one[1] != earlier[1]]
     return [limit_of(power_w, terms, second) for second, power_w in changed]

@@ -80,9 +80,9 @@ class ChargeReport(msgspec.Struct, frozen=True):
 
 
 def report_on(client: ChargingClient, url: str, ended: str, left_off: bool) -> ChargeReport | None:
-    """What came of it; None where the home never answered."""
+    """What came of it; None where the home never told of a moment."""
     watch = client.watch
-    if watch is None or watch.info is None:
+    if watch is None or watch.info is None or not watch.ledger.entries:
         return None
     ledger, entries = watch.ledger, watch.ledger.entries
     began = entries[0].quarter
