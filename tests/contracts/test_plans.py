@@ -95,6 +95,23 @@ async def test_a_house_with_sun_a_battery_and_a_car_that_gives_is_planned_as_a_w
         assert min(plan["place"]["storage_w"]) < 0.0
 
 
+async def test_a_place_tells_what_is_lacking_and_why(tmp_path: Path):
+    async with a_bench(tmp_path) as client:
+        load = [9_000, 0, 0, 0]
+        plan = await planned(client, cars=[ADA], site_limit_w=3_000, load_w=load, generation_w=[0, 1_000, 0, 0])
+        assert plan["place"]["unserved_load_wh"] == pytest.approx(6_000.0)
+        assert plan["shortfall_wh"] == pytest.approx(5_000.0)
+        assert plan["cars"][0]["hindrances"] == [
+            {"limit": "site", "begins_at_ms": START, "ends_at_ms": START + 4 * HOUR}
+        ]
+
+
+async def test_no_generation_at_all_leaves_a_car_to_the_quick_planner(tmp_path: Path):
+    async with a_bench(tmp_path) as client:
+        plan = await planned(client, cars=[ADA | {"in_one_go": True}], generation_w=[0, 0])
+        assert plan["planner"] == "car"
+
+
 async def test_a_cars_part_of_a_plan_is_a_charging_profile(tmp_path: Path):
     async with a_bench(tmp_path) as client:
         plan = await planned(client)

@@ -103,9 +103,91 @@ def test_what_the_connection_cannot_carry_is_lacking_not_impossible() -> None:
     assert found.shortfall_wh.tolist() == pytest.approx([15_000.0])
 
 
+def test_a_battery_helps_a_small_connection() -> None:
+    battery = Reservoir(20_000.0, 10_000.0, 5_000.0, 5_000.0, 1.0, 1.0, 0.0, 0.0, wear_per_kwh=0.5)
+    place = Place((0.0, 0.0), import_limit_w=3_000.0)
+    found = optimize(hours(0.1, 0.1, site_w=3_000.0), [a_car(10_000.0, 2)], place, battery)
+    assert found.shortfall_wh.tolist() == [0.0]
+    assert found.import_w.max() <= 3_000.0 + 1e-6
+    assert -found.storage_w.sum() == pytest.approx(4_000.0)
+
+
+def test_who_comes_first_charges_where_not_all_can() -> None:
+    cars = [PlannedCar(f"car-{i}", 0, MS_PER_HOUR, 5_000.0, 10_000.0, priority=i * 100) for i in range(8)]
+    found = optimize(hours(0.1), cars, Place((0.0,), import_limit_w=18_000.0))
+    assert found.shortfall_wh[4:].tolist() == pytest.approx([2_000.0, 0.0, 0.0, 0.0])
+    assert found.shortfall_wh.sum() == pytest.approx(22_000.0)
+
+
+def test_what_a_car_would_like_comes_after_what_others_need() -> None:
+    cars = [PlannedCar("ada", 0, MS_PER_HOUR, 1_000.0, 10_000.0, extra_wh=9_000.0, priority=9),
+            PlannedCar("bob", 0, MS_PER_HOUR, 4_000.0, 10_000.0)]  # fmt: skip
+    found = optimize(hours(0.1), cars, Place((0.0,), import_limit_w=6_000.0))
+    assert kw(found.cars_w[:, 0]) == [2.0, 4.0]
+
+
+def test_a_car_that_lacks_energy_hears_why() -> None:
+    edges = tuple(i * MS_PER_HOUR for i in range(5))
+    horizon = Horizon(edges, (0.1,) * 4, (1e6,) * 4, {"garage": (2_000.0, 1e6, 1e6, 1e6)})
+    car = a_car(90_000.0, 3, circuit="garage")  # type: ignore[arg-type]
+    found = optimize(horizon, [car, a_car(1_000.0)], Place((0.0, 5_000.0, 0.0, 0.0), import_limit_w=12_000.0))
+    told = [(one.limit, one.begins_at // MS_PER_HOUR, one.ends_at // MS_PER_HOUR) for one in found.hindrances[0]]
+    assert told == [("garage", 0, 1), ("site", 1, 2), ("car", 2, 3)]
+    assert found.hindrances[1] == ()
+
+
+def test_load_that_nothing_can_carry_is_told_and_blurs_no_departure() -> None:
+    place = Place((50e6, 0.0), import_limit_w=30_000.0)
+    found = optimize(hours(0.1, 0.1), [a_car(8_000.0, 2, least_w=4_000.0)], place)
+    assert found.unserved_w.tolist() == pytest.approx([49.97e6, 0.0])
+    assert (found.shortfall_wh.tolist(), kw(found.cars_w[0])) == ([0.0], [0.0, 8.0])
+    assert found.cost == pytest.approx(3.8)
+    battery = Reservoir(9_000.0, 9_000.0, 9_000.0, 5_000.0, 1.0, 1.0)
+    helped = optimize(hours(0.1, 0.1), [], Place((40_000.0, 0.0), import_limit_w=30_000.0), battery)
+    assert helped.unserved_w.tolist() == pytest.approx([5_000.0, 0.0])
+
+
+def test_a_circuit_limits_what_its_cars_give_back() -> None:
+    horizon = Horizon((0, MS_PER_HOUR, 2 * MS_PER_HOUR), (0.9, 0.1), (1e6,) * 2, {"garage": (2_000.0, 9_000.0)})
+    battery = Reservoir(60_000.0, 30_000.0, 10_000.0, 10_000.0, 1.0, 1.0)
+    car = a_car(0.0, 2, circuit="garage")  # type: ignore[arg-type]
+    assert kw(optimize(horizon, [car], Place((8_000.0, 0.0)), batteries=[battery]).cars_w[0]) == [-2.0, 2.0]
+
+
+def test_a_car_that_gives_charges_with_its_own_power_in_the_time_it_is_there_and_beyond_its_need() -> None:
+    battery = Reservoir(60_000.0, 10_000.0, 50_000.0, 50_000.0, 1.0, 1.0)
+    car = PlannedCar("ada", MS_PER_HOUR // 2, 2 * MS_PER_HOUR, 12_000.0, 10_000.0, extra_wh=2_000.0)
+    found = optimize(hours(0.1, 0.2), [car], Place((0.0, 0.0)), batteries=[battery])
+    assert kw(found.cars_w[0]) == [5.0, 9.0]
+    assert found.shortfall_wh.tolist() == [0.0]
+
+
+def test_a_need_beyond_the_capacity_is_lacking() -> None:
+    battery = Reservoir(20_000.0, 15_000.0, 10_000.0, 10_000.0, 1.0, 1.0)
+    found = optimize(hours(0.1, 0.1), [a_car(9_000.0, 2)], Place((0.0, 0.0)), batteries=[battery])
+    assert found.shortfall_wh.tolist() == pytest.approx([4_000.0])
+    assert {one.limit for one in found.hindrances[0]} == {"car"}
+
+
+def test_many_cars_may_draw_what_they_need_where_selling_pays_more_than_buying() -> None:
+    cars = [PlannedCar(f"car-{i}", 0, MS_PER_HOUR, 22_000.0, 22_000.0) for i in range(100)]
+    found = optimize(hours(0.1, site_w=1e9), cars, Place((0.0,), (5_000.0,), (0.5,)))
+    assert found.shortfall_wh.sum() == 0.0
+    assert kw(found.import_w) == [2_195.0]
+
+
+def test_a_minimum_is_not_reached_by_giving_back_at_the_same_time() -> None:
+    battery = Reservoir(20_000.0, 10_000.0, 10_000.0, 10_000.0, 1.0, 1.0)
+    place = Place((0.0,), import_limit_w=3_000.0)
+    found = optimize(hours(0.1), [a_car(3_000.0, 1, least_w=4_000.0)], place, batteries=[battery])
+    assert found.shortfall_wh.tolist() == pytest.approx([3_000.0])
+    assert [one.limit for one in found.hindrances[0]] == ["site"]
+
+
 def test_what_does_not_fit_is_refused() -> None:
     for make, field in (
         (lambda: optimize(hours(0.1), [], Place((0.0, 0.0))), "load_w"),
+        (lambda: optimize(hours(0.1), [a_car(circuit="cellar")], Place((0.0,))), "cars.ada.circuit"),  # type: ignore[arg-type]
         (lambda: Reservoir(1_000.0, 2_000.0, 1.0, 1.0), "reservoir.stored_wh"),
         (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 1.2), "reservoir.charge_efficiency"),
     ):

@@ -28,8 +28,8 @@ class FleetReport(msgspec.Struct, frozen=True):
     """What became of a fleet, to be written down. Latencies in s, by quantile; energy in Wh at the connectors.
 
     The same `seed` and `starts_at` bring the same drivers. `overdue` calls had no answer in time, `deauthorized`
-    transactions were begun and then not allowed by the CSMS, `stumbles` are mistakes of ours, `waiting_messages` are those
-    about transactions that were not told.
+    transactions were begun and then not allowed by the CSMS, `stumbles` are mistakes of ours, `waiting_messages` are
+    those about transactions that were not told.
     """
 
     csms: str

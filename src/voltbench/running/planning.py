@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Meta
 
 from voltbench.energy.optimize import Place, PlacePlan, Reservoir, optimize
-from voltbench.energy.plan import CarSchedule, Horizon, PlannedCar, plan
+from voltbench.energy.plan import CarSchedule, Hindrance, Horizon, PlannedCar, plan
 from voltbench.energy.plan_car import Losses
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR, Instant
@@ -136,12 +136,16 @@ class CarView(msgspec.Struct, frozen=True):
 
 
 class PlaceView(msgspec.Struct, frozen=True):
-    """What a whole place does, slot by slot. With `gap` the cost could be so much lower at most, as a part of it."""
+    """What a whole place does, slot by slot. With `gap` the cost could be so much lower at most, as a part of it.
+
+    `unserved_load_wh` is the foreseen load that neither the connection nor a battery can carry.
+    """
 
     import_w: list[float]
     export_w: list[float]
     curtailed_w: list[float]
     storage_w: list[float]
+    unserved_load_wh: float
     co2_g: float
     gap: float
 
@@ -197,9 +201,14 @@ def planned(id: str, asked: PlanAsked, prices_per_kwh: Sequence[float]) -> PlanV
 
 
 def _needs_place(asked: PlanAsked) -> bool:
-    """Whether only the program knows of what is asked."""
+    """Whether only the program knows of what is asked. Generation that is zero all the time is none."""
     has_losses = len(asked.cars) > 1 and any(car.losses for car in asked.cars)
-    beside_cars = (asked.storage is not None, asked.generation_w, asked.demand_price_per_kw, asked.co2_price_per_kg)
+    beside_cars = (
+        asked.storage is not None,
+        np.any(asked.generation_w),
+        asked.demand_price_per_kw,
+        asked.co2_price_per_kg,
+    )
     if any(bool(one) for one in beside_cars) or any(car.battery is not None for car in asked.cars):
         for car in asked.cars:
             if car.in_one_go or car.losses:
@@ -300,8 +309,12 @@ def _car_view(schedule: CarSchedule) -> CarView:
         shortfall_wh=schedule.shortfall_wh,
         steps=[Step(at, power_w) for at, power_w in schedule.steps],
         slot_energy_wh=schedule.energy_wh.tolist(),
-        hindrances=[HindranceView(one.limit, one.begins_at, one.ends_at) for one in schedule.hindrances],
+        hindrances=_hindrances(schedule.hindrances),
     )
+
+
+def _hindrances(found: Sequence[Hindrance]) -> list[HindranceView]:
+    return [HindranceView(one.limit, one.begins_at, one.ends_at) for one in found]
 
 
 def _place_view(
@@ -317,7 +330,7 @@ def _place_view(
             shortfall_wh=float(whole.shortfall_wh[i]),
             steps=_steps(horizon.edges, whole.cars_w[i].tolist()),
             slot_energy_wh=energy_wh[i].tolist(),
-            hindrances=[],
+            hindrances=_hindrances(whole.hindrances[i]),
         )
         for i, car in enumerate(cars)
     ]
@@ -339,6 +352,7 @@ def _place_view(
             export_w=whole.export_w.tolist(),
             curtailed_w=whole.curtailed_w.tolist(),
             storage_w=whole.storage_w.tolist(),
+            unserved_load_wh=float(whole.unserved_w @ horizon.hours),
             co2_g=whole.co2_g,
             gap=whole.gap,
         ),
