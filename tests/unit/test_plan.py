@@ -85,6 +85,11 @@ def test_an_hour_with_less_than_the_least_power_is_left_out() -> None:
     assert steps(horizon, a_car(needed_wh=1_000.0, least_w=1_400.0)) == [(1.0, 9.0), (1.0 + 1 / 9, 0.0)]
 
 
+def test_nobody_needs_nothing() -> None:
+    found = plan(hours(0.1), [])
+    assert (found.schedules, found.cost, found.shortfall_wh) == ((), 0.0, 0.0)
+
+
 def test_several_cars_share_the_cheap_hours() -> None:
     found = plan(hours(0.1, 0.2, 0.9, site_w=10_000.0), [a_car("ada", stays_h=1), a_car("bob", stays_h=3)])
     ada, bob = found.schedules

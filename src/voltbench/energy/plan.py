@@ -142,6 +142,8 @@ def plan(horizon: Horizon, cars: Sequence[PlannedCar], *, exact: bool = True) ->
     priority, whichever lacks less and then costs less. Losses are for one car alone. Raises InvalidInput.
     """
     _check(horizon, cars)
+    if not cars:
+        return Plan(())
     if len(cars) == 1:
         return Plan((_alone(horizon, cars[0], _limits(horizon)),))
     if not any(car.in_one_go for car in cars):
