@@ -20,6 +20,10 @@ import pytest
 from tests.apis import DEADLINE_S, eventually
 
 VOLTBENCH = str(Path(sys.executable).with_name("voltbench"))
+AT_A_TERMINAL = (
+    "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Whoever runs these tests may have none, as under `nohup`: a client inherits that and takes no notice of SIGHUP."""
 AT_ONCE = ("--mode", "now", "--fuse-w", "30000", "--json")
 """In every hour, so that no test waits for one that fits."""
 
@@ -79,7 +83,7 @@ def a_home(speed: float, port: int = 0) -> tuple[str, ...]:
 def charging(directory: Path, url: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """The client at work; its progress goes to a file."""
     with (directory / "client.log").open("w") as log:
-        command = [VOLTBENCH, "charge", "--url", url, *arguments]
+        command = [sys.executable, "-c", AT_A_TERMINAL, VOLTBENCH, "charge", "--url", url, *arguments]
         client = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         yield client
