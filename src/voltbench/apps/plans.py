@@ -14,8 +14,8 @@ from voltbench.adapters import json_text, strict
 from voltbench.adapters.prices.choose import price_source
 from voltbench.clock import wall_instant
 from voltbench.errors import InvalidInput, NotFound
-from voltbench.quantities import Instant
-from voltbench.running.planning import MS_PER_MINUTE, PlanAsked, PlanView, planned
+from voltbench.quantities import MS_PER_MINUTE, Instant
+from voltbench.running.planning import PlanAsked, PlanView, planned
 from voltbench.site.prices import Charges, Prices, all_in
 
 AT_ONCE = 2

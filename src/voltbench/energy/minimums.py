@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from voltbench.energy.plan_car import LEAST_WH
 
-LEAST_WH = 1e-6
+Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voltbench.energy.minimums import Spare, with_minimums
-from voltbench.energy.plan_car import CarPlan, Losses, Stretch, plan_block, plan_car, plan_with_losses
-from voltbench.energy.plan_fleet import LEAST_WH, plan_fleet, served_wh
+from voltbench.energy.plan_car import LEAST_WH, CarPlan, Losses, Stretch, plan_block, plan_car, plan_with_losses
+from voltbench.energy.plan_fleet import plan_fleet, served_wh
 from voltbench.energy.schedule import steps_of
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR, Instant

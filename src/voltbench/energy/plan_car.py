@@ -21,6 +21,7 @@ Corner = tuple[float, float]
 """A power given to the car (W), and what it costs an hour."""
 
 LEAST_WH = 1e-6
+"""Less energy than this is none."""
 
 
 @dataclass(frozen=True, slots=True)

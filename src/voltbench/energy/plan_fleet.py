@@ -15,12 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voltbench.energy.plan_car import LEAST_WH
 from voltbench.errors import InvalidInput
 
 Floats = NDArray[np.float64]
-
-LEAST_WH = 1e-6
-"""Less energy than this is none."""
 
 
 @dataclass(frozen=True, slots=True)

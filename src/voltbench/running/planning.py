@@ -17,9 +17,8 @@ from voltbench.energy.optimize import Place, PlacePlan, Reservoir, optimize
 from voltbench.energy.plan import CarSchedule, Hindrance, Horizon, PlannedCar, plan
 from voltbench.energy.plan_car import Losses
 from voltbench.errors import InvalidInput
-from voltbench.quantities import MS_PER_HOUR, Instant
+from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, Instant
 
-MS_PER_MINUTE = 60_000
 LONGEST_MS = 8 * 24 * MS_PER_HOUR
 MOST_CARS = 5_000
 MOST_CELLS = 500_000

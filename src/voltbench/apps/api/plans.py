@@ -18,7 +18,8 @@ from voltbench.errors import NotFound
 from voltbench.ocpp.v16.csms_profiles import Terms
 from voltbench.ocpp.v16.messages import ChargingProfile
 from voltbench.ocpp.v16.planned_profile import planned_profile
-from voltbench.running.planning import MS_PER_MINUTE, PlanAsked, PlanView
+from voltbench.quantities import MS_PER_MINUTE
+from voltbench.running.planning import PlanAsked, PlanView
 
 router = APIRouter(prefix="/plans", tags=["plans"])
 
