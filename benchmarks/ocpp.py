@@ -31,16 +31,17 @@ def figures(quick: bool = False) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         authority = Authority(Path(folder))
         with an_answerer() as url:
-            busy = alone(OURS, url, "100", seconds, "--speed", "100")
+            busy = alone(OURS, url, "100", seconds, "--speed", "500")
+            calm = alone(OURS, url, "100", seconds, "--speed", "100")
             theirs_busy = alone(THEIRS, url, "100", seconds, "0")
             ours = alone(OURS, url, "1000", seconds)
             durable = alone(OURS, url, "1000", seconds, "--durable")
             theirs = alone(THEIRS, url, "100" if quick else "300", seconds, "3")
             many = None if quick else alone(OURS, url, "10000", "20")
         with an_answerer(str(authority.cert), str(authority.key)) as url:
-            busy_tls = alone(OURS, url, "100", seconds, "--speed", "100", "--ca", str(authority.ca))
+            busy_tls = alone(OURS, url, "100", seconds, "--speed", "500", "--ca", str(authority.ca))
     return [
-        *_of_round_trips(busy, busy_tls, theirs_busy, durable, ours, theirs),
+        *_of_round_trips(busy, calm, busy_tls, theirs_busy, durable, ours, theirs),
         *_of_fleets(ours, many),
         *ocpp_csms.figures(quick),
     ]
@@ -48,6 +49,7 @@ def figures(quick: bool = False) -> list[Figure]:
 
 def _of_round_trips(
     busy: dict[str, Any],
+    calm: dict[str, Any],
     busy_tls: dict[str, Any],
     theirs_busy: dict[str, Any],
     durable: dict[str, Any],
@@ -55,8 +57,9 @@ def _of_round_trips(
     theirs: dict[str, Any],
 ) -> Iterator[Figure]:
     rows = (
-        ("100 stations, 1,000 a second", busy, theirs_busy, 60.0),
+        ("100 stations, 5,000 a second", busy, theirs_busy, 60.0),
         ("the same behind TLS", busy_tls, theirs_busy, None),
+        ("100 stations, 1,000 a second, in a process that mostly sleeps", calm, theirs_busy, None),
         ("1,000 stations, 100 a second", ours, theirs, None),
         ("the same, kept in SQLite before they are sent", durable, theirs, None),
     )

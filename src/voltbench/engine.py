@@ -9,6 +9,7 @@ at its due instant, and only what comes from outside takes the time it came.
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from math import inf
 from typing import Protocol
 
 from voltbench.errors import LocalProtocolError
@@ -75,9 +76,15 @@ class World:
 
     def advance(self, until: Instant) -> None:
         """Wake everyone due up to and including an instant, each at its own due instant; then it is that instant."""
+        self.go_on(until, inf)
+
+    def go_on(self, until: Instant, most: float) -> bool:
+        """Advance, but stop after so many wake-ups; return whether it is that instant."""
         heap, entries = self._heap, self._entries
-        wakeups_now = 0
+        wakeups = wakeups_now = 0
         while heap and heap[0][0] <= until:
+            if wakeups >= most:
+                return False
             due, rank, sequence, twin = heappop(heap)
             entry = entries.get(twin)
             if entry is None or entry[2] != due:
@@ -85,6 +92,7 @@ class World:
             if due > self.now:
                 self.now = due
                 wakeups_now = 0
+            wakeups += 1
             wakeups_now += 1
             if wakeups_now > _MOST_WAKEUPS_AT_ONE_INSTANT * (len(entries) + 1):
                 raise LocalProtocolError(f"{twin!r} keeps asking to be woken at {self.now}")
@@ -93,6 +101,7 @@ class World:
             if twin in entries:
                 self.reschedule(twin)
         self.now = max(self.now, until)
+        return True
 
     def approach(self, until: Instant) -> Instant:
         """Let time pass up to an instant, but not beyond the next wake-up: nobody is woken. Return what time it is."""

@@ -155,6 +155,22 @@ def test_a_triggered_boot_that_is_not_accepted_silences_the_station(status):
 
 
 @pytest.mark.parametrize("status", ["Pending", "Rejected"])
+def test_what_waits_behind_a_boot_that_is_not_accepted_is_not_said(status):
+    bench = OnTheBench()
+    bench.holds = {"BootNotification"}
+    trigger(bench, "BootNotification")
+    bench.plug_in(an_ac_car(), 1)
+    bench.heard.clear()
+    boots_are(bench, status)
+    bench.let_go()
+    assert bench.heard == []
+    boots_are(bench, "Accepted")
+    bench.holds = set()
+    bench.advance(600)
+    assert ("StatusNotification", "Preparing") in [(a, getattr(said, "status", None)) for a, said in bench.heard]
+
+
+@pytest.mark.parametrize("status", ["Pending", "Rejected"])
 def test_who_is_not_accepted_waits_for_his_interval_over_a_lost_line(status):
     bench = new(status)
     began = bench.now

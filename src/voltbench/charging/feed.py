@@ -16,7 +16,7 @@ AMBIENT_DEGC = 20.0
 RATED_RISE_K = 30.0
 """How much warmer than its surroundings a plug gets at its rating; half of what IEC 62196-1 allows at most."""
 
-WARMING_S = 900.0
+WARMING_MS = 900.0 * MS_PER_SECOND
 """Time constant of that warming."""
 
 
@@ -62,8 +62,8 @@ class Feed:
     `register_wh` is what the meter has counted when no car is plugged in.
     """
 
-    __slots__ = ("_full", "_idle", "_lines", "_path", "_rotation", "_session", "_station", "_warm_at", "_warmth",
-                 "allowed_w", "closed", "model", "register_wh", "vehicle")  # fmt: skip
+    __slots__ = ("_full", "_idle", "_lines", "_path", "_rated_w", "_rotation", "_session", "_station", "_warm_at",
+                 "_warmth", "allowed_w", "closed", "model", "register_wh", "vehicle")  # fmt: skip
 
     def __init__(self, station: StationModel, connector: ConnectorModel, register_wh: float = 0.0) -> None:
         self.model = connector
@@ -74,6 +74,7 @@ class Feed:
         self._station = station
         self._session: ChargingSession | None = None
         self._idle = path_to_connector(station, connector)
+        self._rated_w = self._idle.rating_w * self._idle.supply_efficiency
         self._rotation: tuple[int, ...] = IN_ORDER
         self._full = self._path = self._idle
         self._lines: tuple[int, ...] = ()
@@ -224,5 +225,6 @@ class Feed:
         """Warmth follows the losses, the square of the current, with a lag; power is taken as it is at the end."""
         if self._warm_at is None:
             return 0.0
-        final = RATED_RISE_K * (power_w / (self._idle.rating_w * self._idle.supply_efficiency)) ** 2
-        return final + (self._warmth - final) * exp((self._warm_at - now) / (MS_PER_SECOND * WARMING_S))
+        part = power_w / self._rated_w
+        final = RATED_RISE_K * part * part
+        return final + (self._warmth - final) * exp((self._warm_at - now) / WARMING_MS)

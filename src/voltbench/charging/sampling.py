@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from voltbench.quantities import MS_PER_DAY, DurationMs, Instant, earliest
+from collections.abc import Sequence
+
+from voltbench.quantities import MS_PER_DAY, DurationMs, Instant
 
 
 class Sampling:
@@ -41,10 +43,10 @@ class Sampling:
         self._due.pop(evse, None)
         self._plan()
 
-    def due(self, now: Instant) -> list[tuple[int, bool]]:
+    def due(self, now: Instant) -> Sequence[tuple[int, bool]]:
         """The EVSEs whose meters are read now, and whether by the clock."""
         if self.next_wakeup is None or now < self.next_wakeup:
-            return []
+            return ()
         read, interval_ms = [], self._interval_ms
         for evse, at in self._due.items() if interval_ms else ():
             if at <= now:
@@ -57,8 +59,11 @@ class Sampling:
         return read
 
     def _plan(self) -> None:
-        due = min(self._due.values(), default=None) if self._interval_ms else None
-        self.next_wakeup = earliest(due, self._clock_at)
+        first = self._clock_at
+        for at in self._due.values() if self._interval_ms else ():
+            if first is None or at < first:
+                first = at
+        self.next_wakeup = first
 
     def _next_by_clock(self, now: Instant) -> Instant | None:
         if not self._clock_ms:

@@ -113,7 +113,8 @@ class ChargingSession:
         if seconds >= piece.duration_s:
             self._settle(now)
             piece, seconds = self._piece, 0.0
-        return piece.power_w * exp(piece.growth_per_s * seconds) / self._efficiency
+        growth = exp(piece.growth_per_s * seconds) if piece.growth_per_s else 1.0
+        return piece.power_w * growth / self._efficiency
 
     def metered(self, now: Instant) -> tuple[float, float]:
         """What a meter at the connector reads: power in W, and energy since plug-in in Wh."""

@@ -108,6 +108,7 @@ class Peer:
         self._timeout_ms = timeout_ms
         self._waiting: deque[Call] = deque()
         self._outstanding: Call | None = None
+        self._called_by = b""
         self.is_idle = True
         self.due: Instant | None = None
         self._unanswered: set[str] = set()
@@ -154,6 +155,16 @@ class Peer:
             return []
         call = self._close(now)
         return [Overdue(call)]
+
+    def take_back(self) -> list[Call]:
+        """Say nothing of what has not left yet: return the calls that are not made, in order."""
+        taken = list(self._waiting)
+        self._waiting.clear()
+        if self._outstanding is not None and self._called_by in self._frames:
+            self._frames.remove(self._called_by)
+            taken.insert(0, self._outstanding)
+            self._outstanding, self.due, self.is_idle = None, None, True
+        return taken
 
     def lose(self) -> list[Call]:
         """The connection is lost: return the calls that were not answered, the outstanding one first."""
@@ -260,7 +271,8 @@ class Peer:
 
     def _send(self, now: Instant, call: Call) -> None:
         self._outstanding, self.due, self.is_idle = call, now + self._timeout_ms, False
-        self._frames.append(msgspec.json.encode((2, call.id, call.action, call.request)))
+        self._called_by = msgspec.json.encode((2, call.id, call.action, call.request))
+        self._frames.append(self._called_by)
 
     # --- frames of no kind ------------------------------------------------------------------------------------------
 

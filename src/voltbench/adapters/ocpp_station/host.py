@@ -36,6 +36,9 @@ SLICE_S = 0.05
 TURN_S = 0.02
 """How long what is due may happen until the lines are read: what has come is heard before an answer is missed."""
 
+WAKEUPS = 16
+"""Between two looks at the clock."""
+
 AGAIN_S = 1.0
 """Between two attempts to keep what a station wants kept."""
 
@@ -118,12 +121,10 @@ class StationHost:
 
     def _catch_up(self) -> bool:
         """Let happen what is due, as far as the turn goes; return whether that was all."""
-        world, until, over_s = self.world, self.clock.now(), monotonic() + TURN_S
-        while (due := world.next_wakeup()) is not None and due <= until:
+        until, over_s = self.clock.now(), monotonic() + TURN_S
+        while not self.world.go_on(until, WAKEUPS):
             if monotonic() > over_s:
                 return False
-            world.advance(due)
-        world.approach(until)
         return True
 
     def spawn(self, work: asyncio.Task[None]) -> None:
@@ -162,19 +163,19 @@ class StationHost:
 class HostedStation(Sheltered):
     """A station on a line of its own. Whoever does something to it does so through `do`."""
 
-    __slots__ = ("_address", "_backlog", "_carried", "_ear", "_host", "_is_keeping", "_line", "drivers", "station")
+    __slots__ = ("_address", "_backlog", "_carried", "_host", "_is_keeping", "_line", "drivers", "ear", "station")
 
     def __init__(self, host: StationHost, station: Station, address: Callable[[Station], Address]) -> None:
         super().__init__(station.id, host.world, host.tally, station.next_wakeup, self._live)
         self._host = host
         self._address = address
         self._line: Line | None = None
-        self._ear: _Ear | None = None
         self._backlog: list[Order] = []
         self._carried: dict[int, asyncio.Task[None]] = {}
         self._is_keeping = False
         self.station = station
         self.drivers: Sheltered | None = None
+        self.ear: _Ear | None = None
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -301,7 +302,7 @@ class HostedStation(Sheltered):
     # --- the line ---------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
-        ear = self._ear = _Ear(self)
+        ear = self.ear = _Ear(self)
         try:
             line = await self._host.dialler.connect(self._address(self.station), ear)
         except Unavailable as error:
@@ -312,7 +313,7 @@ class HostedStation(Sheltered):
             self.stumbled()
             self._not_connected(ear)
             return
-        if self._ear is not ear:
+        if self.ear is not ear:
             line.close()
             return
         self._line = line
@@ -322,12 +323,12 @@ class HostedStation(Sheltered):
 
     def _not_connected(self, ear: _Ear) -> None:
         self._host.tally.failed_to_connect()
-        if self._ear is ear:
+        if self.ear is ear:
             self.undergo(lambda station, now: station.disconnected(now))
 
     def hang_up(self) -> None:
         """Close the line, whatever comes of it."""
-        line, self._line, self._ear = self._line, None, None
+        line, self._line, self.ear = self._line, None, None
         if line is not None:
             self._host.tally.disconnected(self, on_purpose=True)
             line.close()
@@ -347,19 +348,15 @@ class HostedStation(Sheltered):
 
     def lost(self) -> None:
         """The line is gone."""
-        self._line = self._ear = None
+        self._line = self.ear = None
         self._host.tally.disconnected(self)
         self.undergo(lambda station, now: station.disconnected(now))
 
     def line_is_gone(self, ear: _Ear) -> None:
         """A line is gone for good; that matters where it was the one that counts."""
         self._host.line_is_gone(ear)
-        if self._ear is ear:
+        if self.ear is ear:
             self.lost()
-
-    def hears(self, ear: _Ear) -> bool:
-        """Whether this is the ear at the line that counts."""
-        return self._ear is ear
 
     async def _carry(self, order: Fetch | Deliver) -> None:
         content = None
@@ -380,7 +377,7 @@ class _Ear:
         self._hosted = hosted
 
     def on_frame(self, frame: bytes) -> None:
-        if self._hosted.hears(self):
+        if self._hosted.ear is self:
             self._hosted.heard(frame)
 
     def on_closed(self) -> None:

@@ -22,6 +22,7 @@ from voltbench.adapters.ocpp_station.line import LARGEST_FRAME, Address, Line, L
 from voltbench.errors import Unavailable
 
 READ_BUFFER = 2_048
+TEXT, DATA, CLOSE = WSMsgType.TEXT, (WSMsgType.TEXT, WSMsgType.BINARY), WSMsgType.CLOSE
 
 
 class PicowsDialler:
@@ -104,7 +105,7 @@ class _PicowsLine(WSListener):
 
     def send(self, frame: bytes) -> None:
         if self._transport is not None and not self._is_closed:
-            self._transport.send(WSMsgType.TEXT, frame)
+            self._transport.send(TEXT, frame)
 
     def close(self) -> None:
         if self._transport is not None and not self._transport.is_close_frame_sent and not self._is_closed:
@@ -115,14 +116,14 @@ class _PicowsLine(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind == WSMsgType.CLOSE:
+        if kind == CLOSE:
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
         elif transport.is_close_frame_sent:
             return  # `picows` goes on to read what was too large, after it has refused it
-        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY) and frame.fin:
+        elif kind in DATA and frame.fin:
             self._hear(frame.get_payload_as_bytes())
-        elif kind in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+        elif kind in DATA or kind == WSMsgType.CONTINUATION:
             self._put_together(frame)
 
     def _put_together(self, frame: WSFrame) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from math import ceil, log
+from math import frexp, ldexp
 from time import perf_counter
 
-_PER_DOUBLING = 16
-"""Latencies are counted in classes that are 4.4 % wide."""
-
-_SHORTEST_S = 1e-5
+_PER_DOUBLING = 32
+"""Latencies are counted in classes that are 1.6 to 3.1 % wide: a doubling is cut into so many equal parts."""
 
 
 class Tally:
@@ -61,13 +59,12 @@ class Tally:
     def received(self, station: Hashable, frame: bytes) -> None:
         """A station has received a frame; an answer to its call is timed."""
         self.frames_in += 1
-        kind = frame.lstrip()[1:2]
+        kind = frame[1:2] if frame[:1] == b"[" else frame.lstrip()[1:2]
         if kind == b"2":
             return
         asked_at = self._asked_at.pop(station, None)
         if asked_at is not None:
-            taken_s = max(perf_counter() - asked_at, _SHORTEST_S)
-            number = ceil(log(taken_s / _SHORTEST_S, 2.0) * _PER_DOUBLING)
+            number = _class_of(perf_counter() - asked_at)
             self._classes[number] = self._classes.get(number, 0) + 1
         if kind == b"4":
             self.errors_in += 1
@@ -80,5 +77,16 @@ class Tally:
         for number in sorted(self._classes):
             seen += self._classes[number]
             if seen >= wanted:
-                return _SHORTEST_S * float(2.0 ** (number / _PER_DOUBLING))
+                return _longest_s(number)
         return None
+
+
+def _class_of(latency_s: float) -> int:
+    part, doublings = frexp(latency_s)  # the part is from a half to one
+    return doublings * _PER_DOUBLING + int((part - 0.5) * (2 * _PER_DOUBLING))
+
+
+def _longest_s(number: int) -> float:
+    """The latency that no other of its class exceeds."""
+    doublings, part = divmod(number, _PER_DOUBLING)
+    return ldexp(0.5 + (part + 1) / (2 * _PER_DOUBLING), doublings)

@@ -90,6 +90,12 @@ class Desk:
             self._settle(now, call.id, None)
         self._then.clear()
 
+    def hush(self, now: Instant) -> None:
+        """The CSMS does not want to hear from the station: what waits to be said is not."""
+        self.may_call = False
+        for call in self.peer.take_back() if self.peer is not None else ():
+            self._settle(now, call.id, None)
+
     def send(self) -> None:
         """Hand over the frames that are to be sent."""
         if self.peer is not None:
@@ -116,13 +122,14 @@ class Desk:
         """Call the CSMS, if it has accepted the station."""
         return self.may_call and self.call(now, request, then)
 
-    def answered(self, now: Instant, happening: Answered | Refused | Overdue) -> None:
-        """Something has come of a call."""
-        if isinstance(happening, Answered):
-            then = self._then.pop(happening.call.id, None)
-            if then is not None:
-                then(now, happening.response)
-            return
+    def answered(self, now: Instant, happening: Answered) -> None:
+        """A call was answered."""
+        then = self._then.pop(happening.call.id, None)
+        if then is not None:
+            then(now, happening.response)
+
+    def unanswered(self, now: Instant, happening: Refused | Overdue) -> None:
+        """A call was refused, or never answered."""
         call = happening.call
         self.overdue += isinstance(happening, Overdue)
         why = (

@@ -66,6 +66,11 @@ class Outbox:
         return len(self._waiting) + len(self._idle)
 
     @property
+    def waits(self) -> bool:
+        """Whether there is anything to be told."""
+        return bool(self._waiting or self._idle)
+
+    @property
     def about_transactions(self) -> int:
         """How many of them are about transactions."""
         return len(self._waiting)
@@ -125,8 +130,6 @@ class Outbox:
 
     def next_wakeup(self) -> Instant | None:
         """When a message may be tried again."""
-        if not self._waiting and not self._idle:
-            return None
         first = [queue[0] for queue in (self._waiting, self._idle) if queue]
         return min((entry.not_before for entry in first if entry.attempts), default=None)
 

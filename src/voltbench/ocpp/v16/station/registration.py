@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct
 
+from voltbench.charging import wishes
 from voltbench.charging.status import StopReason
 from voltbench.ocpp.orders import Connect, HangUp
 from voltbench.ocpp.v16.messages import (
@@ -26,7 +27,7 @@ REBOOT_MS = 5 * MS_PER_SECOND
 """How long a station is away when it boots."""
 
 LAST_WORDS_MS = 20 * MS_PER_SECOND
-"""How long a soft reset waits until its transactions' ends are told."""
+"""How long a soft reset, or a boot with new firmware, waits until all is told and heard."""
 
 UNASKED_WAIT_S = 60
 """Between two boot notifications where the CSMS did not say."""
@@ -126,7 +127,8 @@ class Registration:
             if response.status == "Accepted":
                 self._welcome(now, response.interval)
             else:
-                self._desk.may_call, self._heartbeat_at = False, None
+                self._heartbeat_at = None
+                self._desk.hush(now)
                 self._due = self._may_boot_at = now + self._desk.network_ms(self.interval_s * MS_PER_SECOND)
         elif self._desk.peer is not None and self.status != "Accepted":
             self._due = now + self._desk.network_ms(self.interval_s * MS_PER_SECOND)
@@ -149,19 +151,20 @@ class Registration:
     # --- restarting -------------------------------------------------------------------------------------------------
 
     def restart(self, now: Instant, reason: StopReason, within_ms: DurationMs = 0) -> None:
-        """End transactions, hang up when all is told or time is over, and come back after a while.
+        """End transactions, hang up when all is heard or time is over, and come back after a while.
 
         Nobody is served until then. A station that is booting already goes on doing so.
         """
         if self._back_at is not None:
             return
-        self._desk.life.maintain(now, True)
-        self._desk.life.restart(now, reason)
+        wishes.maintain(self._desk.life, now, True)
+        wishes.restart(self._desk.life, now, reason)
         self.leaves_by = now + within_ms
 
     def hang_up(self, now: Instant, all_told: bool) -> None:
         """Go away for the reboot, if it is time; a line that is being dialled is not waited for."""
-        if self.leaves_by is None or not (all_told or now >= self.leaves_by):
+        is_heard = all_told and (self._desk.peer is None or self._desk.peer.is_idle)
+        if self.leaves_by is None or not (is_heard or now >= self.leaves_by):
             return
         self._leave_line(now)
         self.status, self._may_boot_at = None, now
@@ -184,6 +187,8 @@ class Registration:
 
     def next_wakeup(self) -> Instant | None:
         """When something is due."""
+        if self._due is None and self.leaves_by is None and self._back_at is None:
+            return self._heartbeat_at
         return earliest(self._due, self._heartbeat_at, self.leaves_by, self._back_at)
 
     def wake(self, now: Instant) -> bool:

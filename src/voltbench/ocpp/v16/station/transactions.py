@@ -110,16 +110,15 @@ class Transactions:
 
     def sampled(self, _now: Instant, fact: Sampled) -> None:
         """A meter was read because it was time."""
-        keys = self._desk.configuration
         context: ReadingContext = "Sample.Clock" if fact.by_clock else "Sample.Periodic"
-        measurands = keys.listed("MeterValuesAlignedData" if fact.by_clock else "MeterValuesSampledData")
+        key = "MeterValuesAlignedData" if fact.by_clock else "MeterValuesSampledData"
         transaction = fact.transaction
         going_on = self._going_on.get(transaction.number) if transaction is not None else None
         if going_on is not None:
             if self._note(going_on, fact.reading, context):
                 self._keep(going_on)
             self._read(going_on, fact.reading)
-        told = meter_value(fact.reading, measurands, context)
+        told = meter_value(fact.reading, self._desk.configuration.listed(key), context)
         if told is not None:
             number = transaction.number if transaction is not None else 0
             self.outbox.put(self._desk.new_id(), number, self._values(fact.evse, number, told))
