@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
+from tests.programs import voltbench
+from tests.waiting import DEADLINE_S, eventually
 from voltbench.adapters.telemetry import Telemetry
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.trust import trust_for
 from voltbench.apps.compose import Choices, opened
-
-Found = TypeVar("Found")
-
-DEADLINE_S = 30.0
 
 ONE_CHARGER = {"stationId": "S1", "gridCapacity": 400, "chargers": [{"id": "CP001", "maxPower": 200, "connectors": 2}]}
 TWO_CHARGERS = {
@@ -57,18 +52,16 @@ async def a_bench_with_telemetry(
 class Up:
     """A `voltbench up` in a process of its own, started in a directory."""
 
-    def __init__(self, directory: Path, *arguments: str, port: int = 0) -> None:
+    def __init__(self, directory: Path, arguments: Sequence[str], port: int, constants: Mapping[str, object]) -> None:
         self._log = directory.parent / f"{directory.name}.log"
         self._log_start = self._log.stat().st_size if self._log.exists() else 0
-        self.command = [str(Path(sys.executable).with_name("voltbench")), "up", "--port", str(port)]
-        self.command += ["--csms-port", "0", *arguments]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, cwd=directory, stdout=log, stderr=log)
+        ports = ["--port", str(port), "--csms-port", "0"]
+        self.process = voltbench("up", *ports, *arguments, directory=directory, log=self._log, constants=constants)
 
     @property
     def said(self) -> str:
         """What it has printed since it was started."""
-        return self._log.read_bytes()[self._log_start :].decode()
+        return self._log.read_bytes()[self._log_start :].decode() if self._log.exists() else ""
 
     @property
     def address(self) -> str:
@@ -88,20 +81,11 @@ class Up:
 
 
 @contextmanager
-def up(directory: Path, *arguments: str, port: int = 0) -> Iterator[Up]:
-    """A `voltbench up` that is gone afterwards, whatever happens."""
-    running = Up(directory, *arguments, port=port)
+def up(directory: Path, *arguments: str, port: int = 0, constants: Mapping[str, object] | None = None) -> Iterator[Up]:
+    """A `voltbench up` that is gone afterwards, whatever happens; see `programs.voltbench` for its `constants`."""
+    running = Up(directory, arguments, port, constants or {})
     try:
         yield running
     finally:
         if running.process.poll() is None:
             running.ends(signal.SIGKILL)
-
-
-def eventually(look: Callable[[], Found | None]) -> Found:
-    """What a look finds, as soon as it finds something. The one place where tests wait."""
-    deadline = time.monotonic() + DEADLINE_S
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, f"nothing found in {DEADLINE_S:g} s"
-        time.sleep(0.02)
-    return found

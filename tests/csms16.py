@@ -10,6 +10,7 @@ from typing import Any
 from voltbench.adapters.ocpp_csms.payloads import request_of
 from voltbench.ocpp.v16.csms.central import Central, Memory, Policy
 from voltbench.ocpp.v16.csms.dossier import Dossier
+from voltbench.ocpp.v16.csms.effects import password_in
 from voltbench.ocpp.v16.csms.records import Command, Record, Transaction
 from voltbench.ocpp.v16.csms.visit import Turn, Visit
 from voltbench.ocpp.v16.messages import StartTransaction
@@ -68,8 +69,12 @@ class Talk:
     def is_asked(self, action: str, **payload: Any) -> str:
         """The id of a command that goes out at once."""
         request = request_of(action, payload, self.central.named_profiles)
-        command, expected = self.visit.propose(self.now, request)
-        self.kept += [command, *expected]
+        command, password = self.visit.propose(self.now, request), password_in(request)
+        self.kept.append(command)
+        if password is not None:
+            expecting = self.central.expecting(self.dossier, password)
+            self.kept.append(expecting)
+            self.central.known_as(expecting)
         self.visit.ask(self.now, command, request)
         return command.id
 

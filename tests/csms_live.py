@@ -6,9 +6,7 @@ import asyncio
 import logging
 import re
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,8 @@ from ocpp.v16 import ChargePoint
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.apis import DEADLINE_S, eventually
+from tests.programs import voltbench
+from tests.waiting import DEADLINE_S, eventually
 from voltbench.apps.api.csms.addressing import CsmsService
 from voltbench.apps.api.csms.app import make_csms_app
 from voltbench.apps.api.trust import trust_for
@@ -98,9 +97,9 @@ class Station(ChargePoint):  # type: ignore[misc]
         self.answers: dict[str, Any] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
-    async def tells(self, request: Any) -> Any:
-        """The answer to a call, which must not be an error."""
-        return await self.call(request, suppress=False)
+    async def tells(self, request: Any, *, is_validated: bool = True) -> Any:
+        """The answer to a call, which must not be an error, nor anything that their schemas do not allow."""
+        return await self.call(request, suppress=False, skip_schema_validation=not is_validated)
 
     async def gone(self) -> None:
         """Return when the connection is gone."""
@@ -141,27 +140,31 @@ async def a_station(url: str, id: str = "CP1", **options: Any) -> AsyncIterator[
 class CsmsProcess:
     """A `voltbench csms` in a process of its own, which can be killed and started again on the same ports."""
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
+    def __init__(self, directory: Path, *arguments: str, constants: Mapping[str, object] | None = None) -> None:
         self._log = directory / "csms.log"
         self._arguments = arguments
+        self._constants = constants
         self._directory = directory
         self.start(0, 0)
 
     def start(self, port: int, http_port: int) -> None:
         """Start it, and wait until it listens."""
-        self._log.unlink(missing_ok=True)
+        self._log.write_bytes(b"")
         ports = ["--port", str(port), "--http-port", str(http_port), "--data", str(self._directory / "data")]
-        with self._log.open("wb") as log:
-            command = [str(Path(sys.executable).with_name("voltbench")), "csms", *ports, *self._arguments]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        arguments = ["csms", *ports, *self._arguments]
+        self.process = voltbench(*arguments, directory=self._directory, log=self._log, constants=self._constants)
         self.http_port = int(eventually(lambda: self._said(r"listening on http://127.0.0.1:(\d+)")))
         self.port = int(eventually(lambda: self._said(r"ws://127.0.0.1:(\d+)")))
 
     def _said(self, words: str) -> str | None:
-        said = self._log.read_text()
-        assert self.process.poll() is None, said
-        found = re.search(words, said)
+        assert self.process.poll() is None, self.said
+        found = re.search(words, self.said)
         return found.group(1) if found else None
+
+    @property
+    def said(self) -> str:
+        """What it has printed since it was started."""
+        return self._log.read_text()
 
     @property
     def tls_port(self) -> int:
@@ -189,9 +192,11 @@ class CsmsProcess:
 
 
 @contextmanager
-def a_csms_process(directory: Path, *arguments: str) -> Iterator[CsmsProcess]:
-    """A `voltbench csms` that is gone afterwards, whatever happens."""
-    running = CsmsProcess(directory, *arguments)
+def a_csms_process(
+    directory: Path, *arguments: str, constants: Mapping[str, object] | None = None
+) -> Iterator[CsmsProcess]:
+    """A `voltbench csms` that is gone afterwards, whatever happens; see `programs.voltbench` for its `constants`."""
+    running = CsmsProcess(directory, *arguments, constants=constants)
     try:
         yield running
     finally:

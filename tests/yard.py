@@ -14,6 +14,7 @@ from voltbench.adapters.ocpp_station.host import HostedStation, StationHost
 from voltbench.adapters.ocpp_station.line import Address
 from voltbench.adapters.ocpp_station.picows_line import PicowsDialler
 from voltbench.adapters.ocpp_station.transfers import Transfers
+from voltbench.apps.steered_site import KEYS
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.clock import ScaledClock, wall_instant
 from voltbench.ocpp.v16.station.registration import Identity
@@ -24,6 +25,12 @@ CHARGERS = [
     {"id": f"Y-{n}", "maxPower": 22.08, "connectors": [{"connector_id": 1, "connector_type": "TYPE2"}]}
     for n in (1, 2, 3)
 ]
+OFTEN = {
+    "voltbench.apps.steered_site:KEYS": KEYS | {"MeterValueSampleInterval": "2"},
+    "voltbench.apps.steered_site:LOOK_S": 0.2,
+}
+"""Stations tell what they draw every 2 s instead of every 10 s, so that all goes on five times as fast."""
+
 ONE = StationModel("one", "one", 22_080.0, (ConnectorModel("cType2", 22_080.0),), "made up")
 
 
@@ -69,13 +76,13 @@ class Yard:
 
 @asynccontextmanager
 async def a_yard(
-    directory: Path, validity_s: int = 12, *, grid_w: float = GRID_W, keys: Mapping[str, str] | None = None
+    directory: Path, validity_s: int = 10, *, grid_w: float = GRID_W, keys: Mapping[str, str] | None = None
 ) -> AsyncIterator[Yard]:
     """A yard whose stations are accepted. `keys` are the first one's own, as `--key` sets them."""
     site = directory / "site.json"
     site.write_text(json.dumps({"stationId": "YARD", "gridCapacity": grid_w / 1e3, "chargers": CHARGERS}))
     options = ["--site", str(site), "--validity", str(validity_s), "--unknown-tokens", "accepted"]
-    with a_csms_process(directory, *options) as csms:
+    with a_csms_process(directory, *options, constants=OFTEN) as csms:
         host = StationHost(ScaledClock(wall_instant()), PicowsDialler(), None, Transfers())
         yard, numbers = Yard(host, csms, grid_w), iter(range(1_000_000))
         for n in (1, 2, 3):

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
 from tests.csms_live import LiveCsms, a_csms, connected
-from voltbench.adapters.ocpp_csms.door import Rules, password_in, station_id
-from voltbench.ocpp.v16.csms.secrets_kept import is_password
+from voltbench.adapters.ocpp_csms.door import LARGEST_FRAME, password_in, station_id
 
 HEARTBEAT = '[2,"h","Heartbeat",{}]'
-KEY = "00112233445566778899aabbccddeeff00112233"
 
 
 @pytest.fixture
@@ -34,11 +30,6 @@ async def answer(connection: ClientConnection, frame: str | bytes = HEARTBEAT) -
     async with asyncio.timeout(10):
         heard: list[object] = json.loads(await connection.recv())
     return heard
-
-
-def credentials(name: str, password: str | bytes) -> dict[str, str]:
-    shown = password if isinstance(password, bytes) else password.encode()
-    return {"Authorization": "Basic " + base64.b64encode(name.encode() + b":" + shown).decode()}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +76,38 @@ async def test_no_frame_closes_a_connection(csms: LiveCsms):
         assert (await answer(connection, b'[2,"c","Heartbeat",{}]'))[:2] == [3, "c"]
 
 
+START = {"connectorId": 1, "idTag": "ADA", "meterStart": 0, "timestamp": "2026-03-02T12:00:00Z"}
+STOP = {"transactionId": 1, "meterStop": 5_000, "timestamp": "2026-03-02T13:00:00Z"}
+
+
+def with_readings(size: int) -> str:
+    """A stop whose frame has so many bytes, most of them readings."""
+    reading = {"timestamp": STOP["timestamp"], "sampledValue": [{"value": "1"}]}
+    frame = json.dumps([2, "stop", "StopTransaction", STOP | {"transactionData": [reading] * (size // 80)}])
+    assert len(frame) <= size
+    return frame + " " * (size - len(frame))
+
+
+async def test_a_frame_beyond_all_measure_ends_the_line_and_nothing_else(
+    csms: LiveCsms, caplog: pytest.LogCaptureFixture
+):
+    """The line ends by the code for that; what was said before is kept, and the station is back and goes on."""
+    async with connected(csms.url) as connection:
+        assert (await answer(connection, json.dumps([2, "start", "StartTransaction", START])))[0] == 3
+        await connection.send(with_readings(LARGEST_FRAME + 1))
+        async with asyncio.timeout(10):
+            await connection.wait_closed()
+        assert connection.close_code == CloseCode.MESSAGE_TOO_BIG
+    await csms.gone()
+    assert "CP1: a frame of more than 1048576 bytes has ended its line" in caplog.text
+    async with connected(csms.url) as connection:
+        (running,) = (await csms.get("/csms/transactions?state=open"))["transactions"]
+        assert running["id"] == 1
+        assert (await answer(connection, with_readings(LARGEST_FRAME)))[:2] == [3, "stop"]
+    (stopped,) = (await csms.get("/csms/transactions?state=closed"))["transactions"]
+    assert (stopped["id"], stopped["energy_wh"]) == (1, 5_000)
+
+
 async def test_a_new_connection_takes_the_place_of_the_old_one(csms: LiveCsms):
     async with connected(csms.url) as old, connected(csms.url) as new:
         with pytest.raises(ConnectionClosed):
@@ -111,60 +134,3 @@ async def whether_living(connection: ClientConnection) -> ClientConnection | Non
     except TimeoutError:
         return connection
     raise AssertionError("nobody was asked anything")
-
-
-# --- passwords ------------------------------------------------------------------------------------------------------
-
-
-async def test_who_has_a_password_has_to_show_it(csms: LiveCsms):
-    known = await csms.put("/csms/stations/CP1", password=KEY)
-    assert known["has_password"]
-    for headers in ({}, credentials("CP1", "wrong-password"), credentials("CP2", KEY)):
-        with pytest.raises(InvalidStatus) as refusal:
-            await connected(csms.url, additional_headers=headers)
-        assert refusal.value.response.status_code == 401
-    for shown in (KEY, bytes.fromhex(KEY)):
-        async with connected(csms.url, additional_headers=credentials("CP1", shown)) as connection:
-            await answer(connection)
-    async with connected(csms.url, "CP2") as connection:
-        await answer(connection)
-
-
-async def test_a_station_that_did_not_say_whether_it_took_a_new_password_comes_in_with_either(tmp_path: Path):
-    async with a_csms(tmp_path) as csms:
-        await csms.put("/csms/stations/CP1", password=KEY)
-        async with connected(csms.url, additional_headers=credentials("CP1", KEY)) as connection:
-            asked = {"key": "authorizationkey", "value": "a-new-password-of-20"}
-            await csms.client.post("/csms/stations/CP1/commands/ChangeConfiguration", json=asked)
-            await connection.recv()
-            with closing(sqlite3.connect(tmp_path / "csms.db")) as program:  # should the CSMS be killed now
-                ((secret,),) = program.execute("SELECT secret FROM csms_stations")
-            assert is_password(asked["value"], secret)
-    async with a_csms(tmp_path) as csms:  # nor has it answered before the CSMS went
-        for shown in (KEY, "a-new-password-of-20"):
-            async with connected(csms.url, additional_headers=credentials("CP1", shown)) as connection:
-                await answer(connection)
-    async with a_csms(tmp_path) as csms:
-        with pytest.raises(InvalidStatus):
-            await connected(csms.url, additional_headers=credentials("CP1", KEY))
-    assert not is_in_a_file(b"a-new-password-of-20", tmp_path)
-
-
-async def test_without_a_password_nobody_comes_in_where_one_is_required(tmp_path: Path):
-    async with a_csms(tmp_path, rules=Rules(password_required=True)) as csms:
-        for headers in ({}, credentials("CP1", KEY)):
-            with pytest.raises(InvalidStatus):
-                await connected(csms.url, additional_headers=headers)
-        await csms.put("/csms/stations/CP1", password=KEY)
-        async with connected(csms.url, additional_headers=credentials("CP1", KEY)) as connection:
-            await answer(connection)
-
-
-def is_in_a_file(content: bytes, directory: Path) -> bool:
-    return any(content in path.read_bytes() for path in directory.glob("csms.db*"))
-
-
-async def test_a_password_is_not_kept_as_it_is(csms: LiveCsms, tmp_path: Path):
-    await csms.put("/csms/stations/CP1", password=KEY)
-    assert not is_in_a_file(KEY.encode(), tmp_path)
-    assert KEY not in json.dumps(await csms.get("/csms/stations/CP1"))

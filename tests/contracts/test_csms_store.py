@@ -145,8 +145,9 @@ async def test_a_file_of_another_program_is_left_alone(tmp_path: Path):
         await CsmsStore.open(f"sqlite:///{tmp_path}/bench.db")
 
 
-async def test_nothing_is_answered_that_is_not_durable(tmp_path: Path):
+async def test_nothing_is_answered_that_is_not_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """While the database is locked by somebody else, a start is not confirmed; sent again, it is the same one."""
+    monkeypatch.setitem(CsmsStore.open.__func__.__kwdefaults__, "patience_s", 0.2)  # type: ignore[attr-defined]
     start = [2, "a", "StartTransaction", {"connectorId": 1, "idTag": "A", "meterStart": 1, "timestamp": NOON_TEXT}]
     async with a_csms(tmp_path) as csms, connected(csms.url) as connection:
         with closing(sqlite3.connect(tmp_path / "csms.db", isolation_level=None)) as program:

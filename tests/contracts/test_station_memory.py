@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 import sqlite3
 import stat
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 
+from tests.contracts.memory_until_killed import STATIONS, change, run
+from tests.programs import said_until_killed
 from voltbench.adapters.ocpp_station.memory import Change, Memory
 from voltbench.errors import InvalidInput, Unavailable
 
-ROOT = Path(__file__).parents[2]
 KILLS = 4
-STATIONS = 7
 
 
 @pytest.fixture
@@ -201,17 +197,8 @@ async def test_what_was_confirmed_survives_a_kill_at_any_moment(file: Path):
 
 def confirmed_until_killed(file: Path, after: int) -> list[int]:
     """Let another process make changes, kill it once it has confirmed so many, and return all that it confirmed."""
-    command = [sys.executable, "-m", "tests.contracts.test_station_memory", str(file)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        confirmed = [int(process.stdout.readline()) for _ in range(after)]
-        process.send_signal(signal.SIGKILL)
-        return [*confirmed, *map(int, process.stdout)]
-
-
-def change(number: int) -> list[Change]:
-    """The numbered change: an entry of up to some pages, and one that is forgotten."""
-    return [(f"entry/{number % 20}", b"%d " % number * (number % 977)), (f"entry/{(number + 7) % 20}", None)]
+    lines = said_until_killed(run, file, log=file.parent.with_name("said"), lines=after)
+    return [int(line) for line in lines]
 
 
 def expected(station: int, last: int) -> dict[str, bytes]:
@@ -220,29 +207,3 @@ def expected(station: int, last: int) -> dict[str, bytes]:
     for number in range(station or STATIONS, last + 1, STATIONS):
         apply(change(number), entries)
     return entries
-
-
-async def change_until_killed(file: Path) -> None:
-    """Make changes as fast as it goes, and confirm each on standard output. To be killed."""
-    memory = Memory(file)
-    number = int(memory.load("counter").get("last", b"0"))
-    chance = random.Random(number)
-    while True:
-        for _ in range(chance.randint(1, 20)):
-            number += 1
-            memory.put(f"CP{number % STATIONS}", change(number))
-            last = memory.put("counter", [("last", b"%d" % number)])
-            last.add_done_callback(confirm(number))
-        await last
-
-
-def confirm(number: int) -> Callable[[asyncio.Future[None]], None]:
-    def say(future: asyncio.Future[None]) -> None:
-        future.result()
-        os.write(sys.stdout.fileno(), b"%d\n" % number)
-
-    return say
-
-
-if __name__ == "__main__":
-    asyncio.run(change_until_killed(Path(sys.argv[1])))

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import socket
-import socketserver
 import ssl
-import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,10 +15,10 @@ from typing import Any
 import pytest
 import trustme
 
+from tests.file_servers import FIRMWARE, Ftp, at, running
 from voltbench.adapters.ocpp_station.transfers import Transfers
 from voltbench.ocpp.orders import Deliver, Fetch
 
-FIRMWARE = bytes(range(256)) * 1_000
 TRANSFERS = "voltbench.adapters.ocpp_station.transfers"
 DEADLINE_S = 20.0
 
@@ -112,22 +109,6 @@ class Page(BaseHTTPRequestHandler):
 def web() -> Iterator[Web]:
     with running(Web()) as server:
         yield server
-
-
-@contextmanager
-def running(server: Any) -> Iterator[Any]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def at(server: Any, path: str, scheme: str = "http", user: str = "", host: str = "127.0.0.1") -> str:
-    return f"{scheme}://{user}{host}:{server.server_address[1]}{path}"
 
 
 async def test_a_file_is_fetched_as_it_is(transfers: Transfers, web: Web):
@@ -250,73 +231,6 @@ async def test_what_is_under_way_is_given_up_at_the_end(transfers: Transfers):
 
 
 # --- ftp ------------------------------------------------------------------------------------------------------------
-
-
-class Ftp(socketserver.ThreadingTCPServer):
-    """A file server as small as can be, for those who know the password."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), FtpSession)
-        self.files = {"/pub/firmware.bin": FIRMWARE}
-        self.folders = {"/", "/pub", "/pub/logs"}
-        self.users = {"anonymous": "anonymous@", "me": "se/cret"}
-
-
-class FtpSession(socketserver.StreamRequestHandler):
-    server: Ftp
-
-    def handle(self) -> None:
-        self.folder, self.user, self.data = "/", "", socket.create_server(("127.0.0.1", 0))
-        self.say("220 hello")
-        with self.data:
-            while line := self.rfile.readline().decode().strip():
-                verb, _, argument = line.partition(" ")
-                getattr(self, f"on_{verb.lower()}", self.on_unknown)(argument)
-
-    def say(self, line: str) -> None:
-        self.wfile.write(f"{line}\r\n".encode())
-
-    def path(self, name: str) -> str:
-        return os.path.normpath(f"{self.folder}/{name}").replace("//", "/")
-
-    def on_unknown(self, _: str) -> None:
-        self.say("502 what?")
-
-    def on_user(self, name: str) -> None:
-        self.user = name
-        self.say("331 and the password?")
-
-    def on_pass(self, password: str) -> None:
-        self.say("230 come in" if self.server.users.get(self.user) == password else "530 go away")
-
-    def on_type(self, _: str) -> None:
-        self.say("200 as you like")
-
-    def on_cwd(self, name: str) -> None:
-        found = self.path(name) in self.server.folders
-        self.folder = self.path(name) if found else self.folder
-        self.say("250 here" if found else "550 no such folder")
-
-    def on_pasv(self, _: str) -> None:
-        port = self.data.getsockname()[1]
-        self.say(f"227 at (10,0,0,1,{port // 256},{port % 256})")  # nobody is there: clients must not believe it
-
-    def on_retr(self, name: str) -> None:
-        content = self.server.files.get(self.path(name))
-        self.say("150 now" if content is not None else "550 no such file")
-        if content is not None:
-            with self.data.accept()[0] as connection:
-                connection.sendall(content)
-            self.say("226 done" if name != "cut.bin" else "426 broken off")
-
-    def on_stor(self, name: str) -> None:
-        self.say("150 now")
-        with self.data.accept()[0] as connection, connection.makefile("rb") as file:
-            self.server.files[self.path(name)] = file.read()
-        self.say("226 done")
 
 
 @pytest.fixture

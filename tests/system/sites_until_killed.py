@@ -84,5 +84,6 @@ def told(site_id: str, session: SessionView) -> None:
     sys.stdout.buffer.flush()
 
 
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+def run(url: str, seed: int) -> None:
+    """What the process does."""
+    asyncio.run(main(url, seed))

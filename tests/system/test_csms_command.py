@@ -12,8 +12,8 @@ import pytest
 import trustme
 from ocpp.v16 import call
 
-from tests.apis import DEADLINE_S
 from tests.csms_live import a_csms_process, a_station
+from tests.waiting import DEADLINE_S
 from voltbench.apps.csms import csms
 from voltbench.apps.up import up
 from voltbench.errors import InvalidInput

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -16,7 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.apis import eventually
+from tests.csms_live import CsmsProcess, a_csms_process
+from tests.programs import Program, voltbench
+from tests.waiting import eventually
 from voltbench.adapters.catalog import Catalog
 from voltbench.apps.station_choices import StationChoices, Stations, tags_of
 from voltbench.running.comings import PROFILES
@@ -27,16 +28,10 @@ VOLTBENCH = str(Path(sys.executable).with_name("voltbench"))
 class Csms:
     """A CSMS in a process of its own."""
 
-    def __init__(self, directory: Path) -> None:
-        self.log = directory / "csms.log"
-        command = [VOLTBENCH, "csms", "--port", "0", "--http-port", "0", "--unknown-tokens", "accepted"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
-        self.url = f"ws://127.0.0.1:{self._port('ws')}"
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self._port('http')}", timeout=30)
-
-    def _port(self, scheme: str) -> str:
-        return eventually(lambda: re.search(rf"{scheme}://[^:]+:(\d+)", self.log.read_text()))[1]
+    def __init__(self, program: CsmsProcess, client: httpx.Client) -> None:
+        self.process = program.process
+        self.url = program.url
+        self.client = client
 
     def transactions(self, state: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -48,21 +43,24 @@ class Csms:
                 return found
             before = {"before": page["next"]}
 
+    def of(self, prefix: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of a fleet."""
+        return [one for one in found if one["station_id"].startswith(prefix)]
+
 
 @pytest.fixture
 def csms(tmp_path: Path) -> Iterator[Csms]:
-    running = Csms(tmp_path)
-    yield running
-    running.client.close()
-    running.process.send_signal(signal.SIGTERM)
-    assert running.process.wait(30) == 0
-    assert "Traceback" not in running.log.read_text()
+    with a_csms_process(tmp_path, "--unknown-tokens", "accepted") as running:
+        with httpx.Client(base_url=running.api, timeout=30) as client:
+            yield Csms(running, client)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(30) == 0
+        assert "Traceback" not in running.said
 
 
-def fleet(csms: Csms, directory: Path, *options: str) -> subprocess.Popen[bytes]:
-    command = [VOLTBENCH, "fleet", "--csms", csms.url, "--speed", "20", "--ramp", "200/s", *options]
-    with (directory / "fleet.log").open("ab") as log:
-        return subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
+def fleet(csms: Csms, directory: Path, *options: str) -> Program:
+    arguments = ["fleet", "--csms", csms.url, "--speed", "20", "--ramp", "200/s", *options]
+    return voltbench(*arguments, directory=directory, log=directory / "fleet.log")
 
 
 def some(found: list[dict[str, Any]], count: int) -> list[dict[str, Any]] | None:
@@ -70,7 +68,7 @@ def some(found: list[dict[str, Any]], count: int) -> list[dict[str, Any]] | None
 
 
 def test_a_fleet_charges_and_reports(csms: Csms, tmp_path: Path) -> None:
-    options = ("--stations", "20", "--duration", "6s", "--out", "report")
+    options = ("--stations", "20", "--speed", "60", "--duration", "2s", "--out", "report")
     assert fleet(csms, tmp_path, *options).wait(60) == 0, (tmp_path / "fleet.log").read_text()
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["errors_received"] == report["errors_sent"] == report["connections_failed"] == 0
@@ -84,31 +82,35 @@ def test_a_fleet_charges_and_reports(csms: Csms, tmp_path: Path) -> None:
 
 
 def test_a_fleet_in_the_greatest_hurry_ends_and_says_things_once(csms: Csms, tmp_path: Path) -> None:
-    options = ("--stations", "100", "--speed", "6000", "--duration", "4s")
+    options = ("--stations", "100", "--speed", "6000", "--duration", "2s")
     assert fleet(csms, tmp_path, *options).wait(60) == 0
     said = (tmp_path / "fleet.log").read_text()
     assert len(said.splitlines()) < 20, said
     assert "0 about transactions wait" in said
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_fleet_whose_csms_answers_no_more_ends_when_it_is_told_to(
-    csms: Csms, tmp_path: Path, number: signal.Signals
-) -> None:
-    running = fleet(csms, tmp_path, "--stations", "20", "--speed", "6000", "--duration", "10m")
-    eventually(lambda: some(csms.transactions("open"), 1))
+def test_a_fleet_whose_csms_answers_no_more_ends_when_it_is_told_to(csms: Csms, tmp_path: Path) -> None:
+    """Each of two fleets, by a signal of its own."""
+    signals = {"T": signal.SIGTERM, "I": signal.SIGINT}
+    options = ("--stations", "20", "--speed", "6000", "--duration", "10m")
+    for name in signals:
+        (tmp_path / name).mkdir()
+    running = {name: fleet(csms, tmp_path / name, "--prefix", name, *options) for name in signals}
+    for name in signals:
+        eventually(lambda name=name: some(csms.of(name, csms.transactions("open")), 1))  # type: ignore[misc]
     csms.process.send_signal(signal.SIGSTOP)
     try:
-        running.send_signal(number)
-        assert running.wait(60) == 0
+        for name, number in signals.items():
+            running[name].send_signal(number)
+        assert [one.wait(60) for one in running.values()] == [0, 0]
     finally:
         csms.process.send_signal(signal.SIGCONT)
-    assert len((tmp_path / "fleet.log").read_text().splitlines()) < 20
+    assert all(len((tmp_path / name / "fleet.log").read_text().splitlines()) < 20 for name in signals)
 
 
 def test_a_fleet_whose_tag_nobody_knows_is_told_so(csms: Csms, tmp_path: Path) -> None:
     assert csms.client.put("/csms/tokens/BLOCKED", json={"status": "Blocked"}).is_success
-    options = ("--stations", "5", "--duration", "5s", "--tag", "BLOCKED", "--out", "report")
+    options = ("--stations", "5", "--speed", "50", "--duration", "2s", "--tag", "BLOCKED", "--out", "report")
     assert fleet(csms, tmp_path, *options).wait(60) == 0
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["transactions"] == 0
@@ -116,7 +118,7 @@ def test_a_fleet_whose_tag_nobody_knows_is_told_so(csms: Csms, tmp_path: Path) -
 
 
 def test_a_fleet_in_a_hurry_tells_of_each_transaction_once_and_leaves_none_open(csms: Csms, tmp_path: Path) -> None:
-    options = ("--stations", "40", "--speed", "2000", "--duration", "5s", "--out", "report")
+    options = ("--stations", "40", "--speed", "2000", "--duration", "4s", "--out", "report")
     assert fleet(csms, tmp_path, *options).wait(90) == 0, (tmp_path / "fleet.log").read_text()
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     found = csms.transactions("closed")
@@ -131,7 +133,19 @@ def test_a_fleet_in_a_hurry_tells_of_each_transaction_once_and_leaves_none_open(
 
 def test_one_tag_for_all_is_allowed_to_one_of_them(csms: Csms, tmp_path: Path) -> None:
     assert csms.client.put("/csms/tokens/ONE", json={}).is_success
-    options = ("--stations", "5", "--duration", "4s", "--tag", "ONE", "--leave-running", "--out", "report")
+    options = (
+        "--stations",
+        "5",
+        "--speed",
+        "50",
+        "--duration",
+        "2s",
+        "--tag",
+        "ONE",
+        "--leave-running",
+        "--out",
+        "report",
+    )
     assert fleet(csms, tmp_path, *options).wait(60) == 0, (tmp_path / "fleet.log").read_text()
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert "ONE" in {one["id_token"] for one in csms.transactions("open")}
@@ -214,9 +228,7 @@ def test_somebody_at_a_station(csms: Csms, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path: Path, options: list[str], words: str) -> None:
-    done = subprocess.run(
-        [VOLTBENCH, "fleet", *options], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert words in done.stderr, done.stderr
+    log = tmp_path / "fleet.log"
+    assert voltbench("fleet", *options, directory=tmp_path, log=log).wait(60) == 2
+    (said,) = log.read_text().splitlines()
+    assert words in said

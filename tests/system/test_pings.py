@@ -9,8 +9,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from tests.apis import DEADLINE_S
 from tests.csms_live import a_csms, connected
+from tests.waiting import DEADLINE_S
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.ocpp_csms.door import Rules
 from voltbench.apps.station_choices import DIALLERS, StationChoices, Stations

@@ -1,7 +1,6 @@
 """`voltbench simulate` as a person runs it: in an empty directory, in a process of its own."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+
+from tests.programs import done_by_voltbench
 
 VOLTBENCH = Path(sys.executable).with_name("voltbench")
 
@@ -52,10 +53,6 @@ def desk(tmp_path, monkeypatch):
     return tmp_path
 
 
-def voltbench(*arguments, **more):
-    return subprocess.run([VOLTBENCH, *arguments], capture_output=True, text=True, timeout=120, check=False, **more)
-
-
 def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -65,7 +62,7 @@ def total_wh(table, column):
 
 
 def test_a_summary_is_printed_and_nothing_is_written(desk):
-    done = voltbench("simulate", "yard.toml")
+    done = done_by_voltbench("simulate", "yard.toml")
     assert done.returncode == 0, done.stderr
     assert "Four cars" in done.stdout
     assert "part delivered" in done.stdout
@@ -74,7 +71,7 @@ def test_a_summary_is_printed_and_nothing_is_written(desk):
 
 
 def test_the_files_say_what_the_ledger_says(desk):
-    done = voltbench(
+    done = done_by_voltbench(
         "simulate", "yard.toml", "--out", "results", "--format", "parquet,csv", "--sample", "5min", "--json"
     )
     assert done.returncode == 0, done.stderr
@@ -92,7 +89,7 @@ def test_the_files_say_what_the_ledger_says(desk):
 
 
 def test_samples_may_be_any_and_connectors_add_up(desk):
-    done = voltbench("simulate", "yard.toml", "--out", "r", "--sample", "7s", "--connectors", "--no-plots")
+    done = done_by_voltbench("simulate", "yard.toml", "--out", "r", "--sample", "7s", "--connectors", "--no-plots")
     assert done.returncode == 0, done.stderr
     assert names_in(desk / "r") == ["sessions.parquet", "summary.json", "timeseries.parquet"]
     connectors = " + ".join(f'"fast-{station}:{connector}_w"' for station in (1, 2) for connector in (1, 2))
@@ -103,8 +100,8 @@ def test_samples_may_be_any_and_connectors_add_up(desk):
 
 
 def test_strategies_are_compared_side_by_side(desk):
-    done = voltbench(
-        "simulate", "yard.toml", "--strategy", "max_min,edf", "--out", "r", env=os.environ | {"COLUMNS": "120"}
+    done = done_by_voltbench(
+        "simulate", "yard.toml", "--strategy", "max_min,edf", "--out", "r", environment={"COLUMNS": "120"}
     )
     assert done.returncode == 0, done.stderr
     assert "max_min" in done.stdout
@@ -120,7 +117,8 @@ def test_strategies_are_compared_side_by_side(desk):
 def test_the_same_command_gives_the_same_files(desk):
     arguments = ["simulate", "yard.toml", "--days", "0.4", "--sample", "15min", "--out"]
     for folder in ("one", "two"):
-        assert voltbench(*arguments, folder).returncode == 0
+        command = [VOLTBENCH, *arguments, folder]  # started afresh, with another seed for hashes
+        assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 0
     for name in names_in(desk / "one"):
         assert (desk / "one" / name).read_bytes() == (desk / "two" / name).read_bytes(), name
 
@@ -129,7 +127,7 @@ def test_a_second_run_replaces_its_files_and_no_others(desk):
     (desk / "r").mkdir()
     (desk / "r/notes.txt").write_text("mine")
     (desk / "r/summary.json").write_text("old")
-    assert voltbench("simulate", "yard.toml", "--out", "r", "--no-plots").returncode == 0
+    assert done_by_voltbench("simulate", "yard.toml", "--out", "r", "--no-plots").returncode == 0
     assert (desk / "r/notes.txt").read_text() == "mine"
     assert json.loads((desk / "r/summary.json").read_text())["visits"]["came"] == 4
 
@@ -154,7 +152,7 @@ def test_a_second_run_replaces_its_files_and_no_others(desk):
 def test_bad_input_is_one_line_and_exit_code_2(desk, change, arguments, said):
     if change:
         (desk / "yard.toml").write_text(SCENARIO.replace(*change))
-    done = voltbench("simulate", "yard.toml", "--out", "r", *arguments)
+    done = done_by_voltbench("simulate", "yard.toml", "--out", "r", *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
@@ -175,7 +173,7 @@ def test_bad_input_is_one_line_and_exit_code_2(desk, change, arguments, said):
     ],
 )
 def test_a_command_that_cannot_be_is_one_line_and_exit_code_2(desk, arguments, said):
-    done = voltbench(*arguments)
+    done = done_by_voltbench(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("voltbench: ")
     assert done.stderr.count("\n") == 1
@@ -184,7 +182,7 @@ def test_a_command_that_cannot_be_is_one_line_and_exit_code_2(desk, arguments, s
 
 
 def test_an_unknown_scenario_is_told_with_those_there_are(desk):
-    done = voltbench("simulate", "nowhere")
+    done = done_by_voltbench("simulate", "nowhere")
     assert done.returncode == 2
     assert "fast-charging-hub" in done.stderr
 
@@ -202,11 +200,11 @@ def test_who_is_told_to_stop_leaves_nothing_half_written(desk, sent, code):
 
 
 def test_the_catalog_and_the_version_are_told():
-    assert voltbench("--version").stdout.startswith("voltbench ")
-    listed = voltbench("catalog", "vehicles").stdout
+    assert done_by_voltbench("--version").stdout.startswith("voltbench ")
+    listed = done_by_voltbench("catalog", "vehicles").stdout
     assert "kia-ev6-77" in listed
     assert "dc-200-2" not in listed
-    assert "fast-charging-hub" in voltbench("catalog").stdout
+    assert "fast-charging-hub" in done_by_voltbench("catalog").stdout
 
 
 def test_help_does_not_wait_for_large_libraries():

@@ -3,53 +3,34 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import pytest
 
-from tests.databases import a_postgresql
-from tests.system.sites_until_killed import SITES, Told
+from tests.programs import said_until_killed
+from tests.system.sites_until_killed import SITES, Told, run
 from voltbench.adapters.store import Store
 from voltbench.apps.sites import Sites
 from voltbench.running.views import ENDED, SessionView
 
 KILLS = 4
-ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/bench.db"
-    else:
-        with a_postgresql() as server, server.new_database() as url:
-            yield url
-
-
-async def test_no_session_is_lost_whenever_the_process_is_killed(url: str):
+async def test_no_session_is_lost_whenever_the_process_is_killed(url: str, tmp_path: Path):
     chance = random.Random(29)
     last_told: dict[tuple[str, str], SessionView] = {}
     for life in range(KILLS):
-        for told in told_until_killed(url, life, after=chance.randrange(20, 400)):
+        for told in told_until_killed(url, life, chance.randrange(20, 400), tmp_path / "said"):
             last_told[told.site, told.session.id] = told.session
         await everything_is_there(url, last_told)
     assert len(last_told) > 50
     assert any(session.status == ENDED for session in last_told.values())
 
 
-def told_until_killed(url: str, life: int, after: int) -> list[Told]:
+def told_until_killed(url: str, life: int, after: int, log: Path) -> list[Told]:
     """Let another process host the sites, kill it once so much was told, and return all that it has told."""
-    command = [sys.executable, "-m", "tests.system.sites_until_killed", url, str(life)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(after)]
-        process.send_signal(signal.SIGKILL)
-        return [msgspec.json.decode(line, type=Told) for line in (*lines, *process.stdout) if line.endswith(b"\n")]
+    lines = said_until_killed(run, url, life, log=log, lines=after)
+    return [msgspec.json.decode(line, type=Told) for line in lines]
 
 
 async def everything_is_there(url: str, last_told: dict[tuple[str, str], SessionView]) -> None:

@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.databases import a_postgresql
-from tests.system.until_killed import SITE, a_session, a_snapshot, an_input
+from tests.programs import said_until_killed
+from tests.system.until_killed import SITE, a_session, a_snapshot, an_input, run
 from voltbench.adapters.store import Store
 from voltbench.errors import NotFound
 
 KILLS = 4
-ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/bench.db"
-    else:
-        with a_postgresql() as server, server.new_database() as url:
-            yield url
-
-
-async def test_what_was_confirmed_survives_a_kill_at_any_moment(url: str):
+async def test_what_was_confirmed_survives_a_kill_at_any_moment(url: str, tmp_path: Path):
     chance = random.Random(17)
     confirmed = 0
     for _ in range(KILLS):
-        confirmed = max([confirmed, *confirmed_until_killed(url, after=chance.randrange(300))])
+        confirmed = max([confirmed, *confirmed_until_killed(url, chance.randrange(300), tmp_path / "said")])
         assert await last_kept_in_full(url) >= confirmed
     assert confirmed > 0
 
 
-def confirmed_until_killed(url: str, after: int) -> list[int]:
+def confirmed_until_killed(url: str, after: int, log: Path) -> list[int]:
     """Let another process take inputs, kill it once it has confirmed so many, and return all that it confirmed."""
-    command = [sys.executable, "-m", "tests.system.until_killed", url]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        confirmed = [int(process.stdout.readline()) for _ in range(after)]
-        process.send_signal(signal.SIGKILL)
-        return [*confirmed, *map(int, process.stdout)]
+    return [int(line) for line in said_until_killed(run, url, log=log, lines=after)]
 
 
 async def last_kept_in_full(url: str) -> int:

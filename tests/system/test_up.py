@@ -9,8 +9,8 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.apis import Up, eventually, up
-from tests.databases import a_postgresql
+from tests.apis import Up, up
+from tests.waiting import eventually
 from voltbench.apps.up import up as start_up
 from voltbench.errors import InvalidInput
 
+VOLTBENCH = str(Path(sys.executable).with_name("voltbench"))
 CAR = {"chargerId": "CP001", "connectorId": 1, "vehicleMaxPower": 150}
 MANY = {
     "stationId": "MANY",
@@ -39,12 +40,6 @@ def empty(tmp_path: Path) -> Path:
     directory = tmp_path / "empty"
     directory.mkdir()
     return directory
-
-
-@pytest.fixture(scope="module")
-def postgresql_url() -> Iterator[str]:
-    with a_postgresql() as server, server.new_database() as url:
-        yield url
 
 
 def client_of(running: Up, **headers: str) -> httpx.Client:
@@ -106,7 +101,8 @@ HALF_REQUESTS = [
 
 
 def test_who_stops_in_the_middle_of_a_request_does_not_hold_the_bench_up(empty: Path) -> None:
-    with up(empty, "--no-demo") as running, ExitStack() as connections:
+    patience = {"voltbench.apps.serving:PATIENCE_S": 0.5}
+    with up(empty, "--no-demo", constants=patience) as running, ExitStack() as connections:
         url = httpx.URL(running.address)
         clients = [connections.enter_context(socket.create_connection((url.host, url.port or 0))) for _ in range(3)]
         for client, half in zip(clients, HALF_REQUESTS, strict=True):
@@ -216,9 +212,8 @@ def test_a_port_in_use_is_told_before_anything_is_written(empty: Path) -> None:
 def test_one_directory_is_for_one_process(empty: Path) -> None:
     with up(empty, "--no-demo") as running:
         assert running.address
-        second = subprocess.run(
-            [*running.command, "--no-demo"], cwd=empty, capture_output=True, text=True, check=False, timeout=30
-        )
+        command = [VOLTBENCH, "up", "--port", "0", "--csms-port", "0", "--no-demo"]
+        second = subprocess.run(command, cwd=empty, capture_output=True, text=True, check=False, timeout=30)
         assert second.returncode == 2
         assert "another voltbench process" in second.stderr
         assert second.stderr.count("\n") == 1

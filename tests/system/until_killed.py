@@ -1,7 +1,5 @@
 """A site's inputs being stored as fast as it goes, each confirmed on standard output. To be killed.
 
-    python -m tests.system.until_killed URL
-
 Apart from its test, so that the process to be killed need not import pytest.
 """
 
@@ -64,5 +62,6 @@ def confirm(sequence: int) -> Callable[[asyncio.Future[None]], None]:
     return say
 
 
-if __name__ == "__main__":
-    asyncio.run(take_inputs_until_killed(sys.argv[1]))
+def run(url: str) -> None:
+    """What the process does."""
+    asyncio.run(take_inputs_until_killed(url))

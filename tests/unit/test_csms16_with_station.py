@@ -90,7 +90,7 @@ class Together:
         """The status in the station's answer to a command."""
         assert self.visit is not None
         request = request_of(action, payload, {})
-        command, _ = self.visit.propose(self.now, request)
+        command = self.visit.propose(self.now, request)
         self.visit.ask(self.now, command, request)
         self._say(self.visit)
         self._settle()

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from tests.ocpp16 import OnTheBench, an_ac_car
+from voltbench.charging import wishes
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.station.outbox import MOST_IDLE, Outbox
 from voltbench.quantities import rfc3339
@@ -54,7 +55,7 @@ def test_nor_does_it_come_back_when_its_transaction_is_over():
 def test_whoever_says_otherwise():
     bench = OnTheBench(memory={"operative/0": b"no"})
     assert [bench.statuses(evse)[-1] for evse in (0, 1, 2)] == ["Unavailable"] * 3
-    bench.station.life.set_operative(bench.now, 1, True)
+    wishes.set_operative(bench.station.life, bench.now, 1, True)
     bench.advance(1)
     assert bench.statuses(1)[-1] == "Unavailable"
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from voltbench.clock import wall_instant
 from voltbench.errors import Conflict, Unavailable
 from voltbench.ocpp.v16.csms.central import Authority, Central, Policy
 from voltbench.ocpp.v16.csms.dossier import Dossier
+from voltbench.ocpp.v16.csms.effects import password_in
 from voltbench.ocpp.v16.csms.keys import without_secrets
 from voltbench.ocpp.v16.csms.records import Command, KnownStation, NamedProfile, Record, Token, Transaction
 from voltbench.ocpp.v16.csms.visit import Turn, Visit
@@ -67,6 +69,7 @@ class Csms:
     _awaited: dict[str, set[asyncio.Event]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _naming: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _knowing: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     @classmethod
     async def open(
@@ -199,8 +202,12 @@ class Csms:
         return await self._ask(guest, request)
 
     async def _ask(self, guest: Guest, request: Struct) -> Command:
-        command, expected = guest.visit.propose(self.now(), request)
-        await self.store.keep([command, *expected])
+        command = guest.visit.propose(self.now(), request)
+        password = password_in(request)
+        if password is None:
+            await self.store.keep([command])
+        else:  # whatever becomes of this, the station can come back
+            await self._know(guest.id, lambda: self.central.expecting(guest.visit.dossier, password), command)
         if guest.is_over:
             command = replace(command, state="lost", ended_at=self.now())
             await self.store.keep([command])
@@ -275,13 +282,20 @@ class Csms:
     async def admit(self, station_id: str, registration: RegistrationStatus | None, password: str | None) -> Dossier:
         """Let a station take part or not, and say what its password is; it may not have been here yet."""
         secret = None if password is None else self.central.secret_of(password)
-        while True:
-            before = self._station(station_id)
-            wanted = self.central.wanted(self.now(), station_id, registration, secret)
-            await self.store.keep([wanted])
-            if self._station(station_id) is before:
-                return self.central.known_as(wanted)
-            # it said something meanwhile, which was kept after this: once more, on top of that
+        return await self._know(station_id, lambda: self.central.wanted(self.now(), station_id, registration, secret))
+
+    async def _know(self, station_id: str, wanted: Callable[[], KnownStation], *beside: Record) -> Dossier:
+        """Keep what a station is to be known as, with what belongs to it, and only then know it so.
+
+        One after the other: else what was kept for one change would be without the other for a moment.
+        """
+        async with self._knowing.setdefault(station_id, asyncio.Lock()):
+            while True:
+                before, station = self._station(station_id), wanted()
+                await self.store.keep([*beside, station])
+                if self._station(station_id) is before:
+                    return self.central.known_as(station)
+                # it said something meanwhile, which was kept after this: once more, on top of that
 
     def _station(self, station_id: str) -> KnownStation | None:
         known = self.central.known(station_id)

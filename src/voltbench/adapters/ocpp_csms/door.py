@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
@@ -118,8 +119,9 @@ class _Doorman:
         try:
             while not guest.is_over:
                 await self._csms.hear(guest, await connection.recv(decode=False))
-        except ConnectionClosed:
-            pass
+        except ConnectionClosed as end:
+            if end.sent is not None and end.sent.code == CloseCode.MESSAGE_TOO_BIG:
+                _log.warning("%s: a frame of more than %d bytes has ended its line", id, LARGEST_FRAME)
         finally:
             self._csms.leave(guest)
 

@@ -183,10 +183,10 @@ class Central:
         """What is kept of a password."""
         return hashed(password, self._new_salt())
 
-    def expect_password(self, dossier: Dossier, password: str) -> KnownStation:
-        """A station is about to be asked to take this password; until it is shown, those before it count too."""
+    def expecting(self, dossier: Dossier, password: str) -> KnownStation:
+        """A station that may show this password too: to be kept, and `known_as` that, before it is asked to take it."""
         secret = with_another(dossier.station.secret, hashed(password, self._new_salt()))
-        return dossier.put(replace(dossier.station, secret=secret))
+        return replace(dossier.station, secret=secret)
 
     def expect_no_more(self, dossier: Dossier, password: str) -> KnownStation:
         """A station has refused to take a password."""

@@ -61,11 +61,9 @@ def _setting(
     return dossier.put(told)
 
 
-def expected(central: Central, dossier: Dossier, request: Struct) -> list[Record]:
-    """The records that change because a station is about to be asked: whatever becomes of that, it can come back."""
-    if isinstance(request, m.ChangeConfiguration) and is_secret(request.key):
-        return [central.expect_password(dossier, request.value)]
-    return []
+def password_in(request: Struct) -> str | None:
+    """The password that a station is asked to take, if it is asked for that."""
+    return request.value if isinstance(request, m.ChangeConfiguration) and is_secret(request.key) else None
 
 
 def _changed(

@@ -21,7 +21,7 @@ from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.csms import charging, maintaining, registering
 from voltbench.ocpp.v16.csms.central import Central
 from voltbench.ocpp.v16.csms.dossier import Dossier
-from voltbench.ocpp.v16.csms.effects import effects, expected
+from voltbench.ocpp.v16.csms.effects import effects
 from voltbench.ocpp.v16.csms.keys import without_secrets
 from voltbench.ocpp.v16.csms.records import Command, CommandState, Record, Transaction
 from voltbench.ocpp.v16.csms.reply import Handler, Reply, json_of
@@ -171,16 +171,13 @@ class Visit:
 
     # --- what the station is asked ----------------------------------------------------------------------------------
 
-    def propose(self, now: Instant, request: Struct) -> tuple[Command, list[Record]]:
-        """What the station is to be asked, and what changes by that alone: to be kept before.
-
-        Raises Conflict where it may not be asked now.
-        """
+    def propose(self, now: Instant, request: Struct) -> Command:
+        """What the station is to be asked: to be kept before. Raises Conflict where it may not be asked now."""
         action = type(request).__name__
         registration = self.dossier.station.registration
         if registration == "Rejected" or (registration == "Pending" and action in NOT_WHILE_PENDING):
             raise Conflict("station", self.dossier.id, f"is {registration.lower()}, and not to be asked for that")
-        return self._command_of(now, self._new_id(), request), expected(self._central, self.dossier, request)
+        return self._command_of(now, self._new_id(), request)
 
     def ask(self, now: Instant, command: Command, request: Struct) -> None:
         """Ask the station what was proposed."""

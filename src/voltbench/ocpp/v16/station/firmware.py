@@ -10,13 +10,14 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from voltbench.charging import wishes
 from voltbench.charging.status import StopReason
 from voltbench.ocpp.orders import Fetch
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.ocpp.v16.station.errands import Errands
 from voltbench.ocpp.v16.station.notary import Notary
-from voltbench.ocpp.v16.station.registration import Registration
+from voltbench.ocpp.v16.station.registration import LAST_WORDS_MS, Registration
 from voltbench.ocpp.v16.station.security import SecurityEvents
 from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import MS_PER_SECOND, Instant
@@ -112,7 +113,7 @@ class Firmware:
 
     def _begin(self, now: Instant, update: Update) -> None:
         if any(evse.in_maintenance for evse in self._desk.life.evses):
-            self._desk.life.maintain(now, False)  # for the update whose place this one takes
+            wishes.maintain(self._desk.life, now, False)  # for the update whose place this one takes
         self._update = update
         self._desk.keep_struct("firmware", update)
         self._at(max(now, update.retrieve_at), update, self._download)
@@ -152,7 +153,7 @@ class Firmware:
 
     def _install(self, now: Instant, update: Update) -> None:
         """Installing waits until nobody charges; meanwhile nobody new may begin."""
-        self._desk.life.maintain(now, True)
+        wishes.maintain(self._desk.life, now, True)
         if any(evse.transaction is not None for evse in self._desk.life.evses):
             self._at(now + INSTALLING_MS, update, self._install)
             return
@@ -164,11 +165,11 @@ class Firmware:
             return  # somebody has reset the station meanwhile, and it has told already
         if self._desk.life.cannot_restart:
             self._step(now, update, "InstallationFailed")
-            self._desk.life.maintain(now, False)
+            wishes.maintain(self._desk.life, now, False)
             return
         if update.request_id is not None:
             self._step(now, update, "InstallRebooting")
-        self._registration.restart(now, StopReason.REBOOT)
+        self._registration.restart(now, StopReason.REBOOT, self._desk.network_ms(LAST_WORDS_MS))
 
     def _step(self, now: Instant, update: Update, status: m.FirmwareStatusEnum) -> None:
         """An update is so far now: remember that, and tell."""

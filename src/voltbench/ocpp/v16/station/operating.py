@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET
 
+from voltbench.charging import wishes
 from voltbench.charging.happenings import ReservationOver, StatusChanged
 from voltbench.charging.reservation import Reservation
 from voltbench.charging.status import Status
@@ -66,7 +67,7 @@ class Operating:
         is_barred = operative and evse > 0 and not self._desk.life.operative  # with the whole station
         if is_barred or not 0 <= evse <= len(self._desk.life.evses):
             return m.ChangeAvailabilityResponse(status="Rejected")
-        at_once = self._desk.life.set_operative(now, evse, operative)
+        at_once = wishes.set_operative(self._desk.life, now, evse, operative)
         for id in [evse] if evse else range(len(self._desk.life.evses) + 1):
             self._desk.keep(f"operative/{id}", None if operative else b"no")
         return m.ChangeAvailabilityResponse(status="Accepted" if at_once else "Scheduled")
@@ -79,7 +80,7 @@ class Operating:
         life, evse = self._desk.life, request.connector_id
         if not 1 <= evse <= len(life.evses) or not life.evse(evse).feed.model.is_socket:
             return m.UnlockConnectorResponse(status="NotSupported")
-        self._desk.afterwards.append(lambda at: life.unlock(at, evse))
+        self._desk.afterwards.append(lambda at: wishes.unlock(life, at, evse))
         return m.UnlockConnectorResponse(status="Unlocked")
 
     # --- reservations -----------------------------------------------------------------------------------------------
@@ -93,7 +94,7 @@ class Operating:
             return m.ReserveNowResponse(status="Rejected")
         group = None if request.parent_id_tag is UNSET else request.parent_id_tag
         reservation = Reservation(request.reservation_id, request.connector_id, request.id_tag, expires_at, group)
-        found = self._desk.life.reserve(now, reservation)
+        found = wishes.reserve(self._desk.life, now, reservation)
         if found is not None:
             return m.ReserveNowResponse(status=_REFUSALS.get(found, "Occupied"))
         self._desk.keep_struct(f"reservation/{reservation.id}", reservation)
@@ -101,7 +102,7 @@ class Operating:
 
     def cancel_reservation(self, now: Instant, request: m.CancelReservation) -> m.CancelReservationResponse:
         """Keep it no longer."""
-        if not self._desk.life.cancel_reservation(now, request.reservation_id):
+        if not wishes.cancel_reservation(self._desk.life, now, request.reservation_id):
             return m.CancelReservationResponse(status="Rejected")
         self._desk.keep(f"reservation/{request.reservation_id}", None)
         return m.CancelReservationResponse(status="Accepted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from voltbench.charging import wishes
 from voltbench.charging.status import StopReason
 from voltbench.ocpp.v16.messages import Reset, ResetResponse
 from voltbench.ocpp.v16.station.desk import Desk
@@ -45,4 +46,4 @@ class Resetting:
         if retries > 0:
             self._errands.at(now + AGAIN_MS, lambda at: self._attempt(at, wish, kind, retries - 1))
         else:
-            self._desk.life.restart_failed(now)
+            wishes.restart_failed(self._desk.life, now)

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from voltbench.charging import deeds, wishes
 from voltbench.charging.happenings import (
     Happening,
     ReservationOver,
@@ -105,7 +106,7 @@ class Station:
         self._told: dict[int, tuple[str, str]] = {}
         self._restore(now, kept)
         self._operating.adopt_all(now)
-        self.life.restart(now, StopReason.POWER_LOSS)
+        wishes.restart(self.life, now, StopReason.POWER_LOSS)
         self._operating.note_startup(now)
         self._follow(now)
 
@@ -166,12 +167,14 @@ class Station:
         self._follow(now)
 
     def _heard(self, now: Instant, happening: Called | Answered | Refused | Overdue | Ignored) -> None:
-        if isinstance(happening, Called):
+        if isinstance(happening, Answered):
+            self._desk.answered(now, happening)
+        elif isinstance(happening, Called):
             self._called(now, happening)
         elif isinstance(happening, Ignored):
             self._desk.diary.append((now, f"ignored: {happening.why}"))
         else:
-            self._desk.answered(now, happening)
+            self._desk.unanswered(now, happening)
 
     def _called(self, now: Instant, called: Called) -> None:
         peer = self._desk.peer
@@ -204,18 +207,18 @@ class Station:
 
     def plug_in(self, now: Instant, evse: int, vehicle: Vehicle, asked_wh: float = inf) -> None:
         """Plug a car in. Raises Conflict where there is one, InvalidInput where it does not fit."""
-        self.life.plug_in(now, evse, vehicle, asked_wh)
+        deeds.plug_in(self.life, now, evse, vehicle, asked_wh)
         self._follow(now)
 
     def unplug(self, now: Instant, evse: int) -> Vehicle | None:
         """Pull the plug; return the car as it is now."""
-        vehicle = self.life.unplug(now, evse)
+        vehicle = deeds.unplug(self.life, now, evse)
         self._follow(now)
         return vehicle
 
     def present(self, now: Instant, token: str, evse: int | None = None) -> None:
         """Show an id token to the reader."""
-        self.life.present(now, token, evse)
+        deeds.present(self.life, now, token, evse)
         self._follow(now)
 
     def fail(self, now: Instant, evse: int, error: str) -> None:
@@ -223,12 +226,12 @@ class Station:
 
         A station's `ResetFailure` shows only when it is to be reset, or to boot with new firmware.
         """
-        self.life.fail(now, evse, error)
+        deeds.fail(self.life, now, evse, error)
         self._follow(now)
 
     def repair(self, now: Instant, evse: int) -> None:
         """The fault is gone."""
-        self.life.repair(now, evse)
+        deeds.repair(self.life, now, evse)
         self._follow(now)
 
     # --- time -------------------------------------------------------------------------------------------------------
@@ -238,15 +241,16 @@ class Station:
         peer = self._desk.peer
         line = None if peer is None else peer.due
         due = earliest(self.life.next_wakeup(), self.registration.next_wakeup(), self._errands.next_wakeup(), line)
-        if line is None and self._desk.may_call:
+        if line is None and self._desk.may_call and self.transactions.outbox.waits:
             return earliest(due, self.transactions.outbox.next_wakeup())
         return due
 
     def wake(self, now: Instant) -> None:
         """Do what is due."""
         peer = self._desk.peer
-        for happening in peer.wake(now) if peer is not None else ():
-            self._heard(now, happening)
+        if peer is not None and peer.due is not None:
+            for happening in peer.wake(now):
+                self._heard(now, happening)
         self.life.wake(now)
         self._errands.wake(now)
         if self.registration.wake(now):
@@ -270,7 +274,8 @@ class Station:
             self.registration.hang_up(now, all_told=not self.transactions.outbox)
         if self._desk.may_call_now:
             self._security.pump(now)
-            self.transactions.pump(now)
+            if self.transactions.outbox.waits:
+                self.transactions.pump(now)
         self._desk.send()
 
     def _spread(self, now: Instant, fact: Happening) -> None:
@@ -344,8 +349,8 @@ class Station:
 
     def _rebooted(self, now: Instant) -> None:
         self._firmware.start()
-        self.life.maintain(now, False)
-        self.life.restart(now, StopReason.REBOOT)
+        wishes.maintain(self.life, now, False)
+        wishes.restart(self.life, now, StopReason.REBOOT)
         self._operating.adopt_all(now)
         self._operating.note_startup(now)
 
