@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from voltbench.adapters import station_json
 from voltbench.adapters.catalog import Catalog
+from voltbench.adapters.prices import tariff_tables
 from voltbench.adapters.scenario_files import quantity, sessions, tables
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.trust import Trust
@@ -327,7 +328,12 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "[[stations]]": tables.StationTable,
     "[control]": tables.ControlTable,
     "[arrivals]": tables.ArrivalsTable,
-    "[tariff]": tables.TariffTable,
+    "[tariff]": tables.ScenarioTariff,
+    "[tariff.time_of_use], [tariff.grid_fee]": tariff_tables.TimeOfUseTable,
+    "[[tariff.time_of_use.rates]], [[tariff.grid_fee.rates]]": tariff_tables.RateTable,
+    "[tariff.feed_in]": tariff_tables.FeedInTable,
+    "[tariff.peak]": tariff_tables.PeakTable,
+    "[[tariff.peak.weights]]": tariff_tables.WeightTable,
 }
 _STATION: dict[str, type[msgspec.Struct]] = {
     "The station": station_json.StationConfig,

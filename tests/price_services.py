@@ -287,3 +287,30 @@ def acknowledgement(code: str, text: str, status: int = 200) -> Told:
 
 def _entsoe_time(text: str) -> Instant:
     return instant_from(f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:]}+00:00", "period")
+
+
+# --- every service by its name ---------------------------------------------------------------------------------------
+
+SECRET = "a-secret-token"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A service: what one writes to ask it, how it answers, and what is special about its prices."""
+
+    text: str
+    serve: Callable[[Market], Answering]
+    zone: str
+    currency: str
+    slot_ms: int = QUARTER_MS
+    vat_included: bool = False
+
+
+KINDS = {
+    "elprisetjustnu": Kind("elprisetjustnu:SE3?", elprisetjustnu, "Europe/Stockholm", "SEK"),
+    "entsoe": Kind(f"entsoe:DE-LU?token={SECRET}&", entsoe, "Europe/Berlin", "EUR"),
+    "awattar": Kind("awattar:at?", awattar, "Europe/Vienna", "EUR", MS_PER_HOUR),
+    "octopus": Kind("octopus:AGILE-24-10-01-C?", octopus, "Europe/London", "GBP", HALF_MS, True),
+    "tibber": Kind(f"tibber?token={SECRET}&", tibber, "Europe/Stockholm", "SEK", QUARTER_MS, True),
+    "energy-charts": Kind("energy-charts:DE-LU?", energy_charts, "Europe/Berlin", "EUR"),
+}

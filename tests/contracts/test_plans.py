@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -11,6 +16,9 @@ import pytest
 from tests.apis import a_bench
 from voltbench.adapters.store import Store
 from voltbench.adapters.store import store as stores
+from voltbench.apps import plans
+from voltbench.apps.aside import aside
+from voltbench.apps.peak_charge import plan_told
 
 START = 1_772_474_400_000
 HOUR = 3_600_000
@@ -116,17 +124,111 @@ async def test_a_cars_part_of_a_plan_is_a_charging_profile(tmp_path: Path):
     async with a_bench(tmp_path) as client:
         plan = await planned(client)
         at = f"/plans/{plan['id']}/cars/ada/profile"
-        profile = (await client.get(at)).json()
+        told = (await client.get(at)).json()
+        assert (told["left_out_wh"], told["note"]) == (0.0, None)
+        profile = told["csChargingProfiles"]
         assert (profile["chargingProfilePurpose"], "transactionId" in profile) == ("TxDefaultProfile", False)
         assert profile["chargingSchedule"]["chargingSchedulePeriod"] == [
             {"startPeriod": 0, "limit": 0.0},
             {"startPeriod": 5_400, "limit": 10_000.0},
             {"startPeriod": 10_800, "limit": 0.0},
         ]
-        in_a = (await client.get(at, params={"unit": "A", "phases": 1, "transaction_id": 7})).json()
+        in_a = await profile_at(client, at, unit="A", phases=1, transaction_id=7)
         assert (in_a["chargingProfilePurpose"], in_a["transactionId"]) == ("TxProfile", 7)
         assert in_a["chargingSchedule"]["chargingSchedulePeriod"][1]["limit"] == 43.4
         assert (await client.get(at.replace("ada", "bob"))).status_code == 404
+
+
+async def profile_at(client: httpx.AsyncClient, at: str, **query: Any) -> dict[str, Any]:
+    answer = await client.get(at, params=query)
+    assert answer.status_code == 200, answer.text
+    profile: dict[str, Any] = answer.json()["csChargingProfiles"]
+    return profile
+
+
+@pytest.mark.parametrize("id", ["a/b", "/", "a//b/", "cars/a/profile", "ä ö", "%2F", "a?b#c", "..", "plan-1"])
+async def test_whatever_a_car_is_called_it_has_a_profile(tmp_path: Path, id: str):
+    async with a_bench(tmp_path) as client:
+        plan = await planned(client, cars=[ADA | {"id": id}])
+        await profile_at(client, f"/plans/{plan['id']}/cars/{quote(id, safe='').replace('.', '%2E')}/profile")
+
+
+@pytest.mark.parametrize("id", [2**31, -(2**31) - 1, 10**20, "1.5", "nan", ""])
+async def test_a_transactions_id_is_an_integer_of_ocpp(tmp_path: Path, id: object):
+    async with a_bench(tmp_path) as client:
+        plan = await planned(client)
+        at = f"/plans/{plan['id']}/cars/ada/profile"
+        answer = await client.get(at, params={"transaction_id": str(id)})
+        assert (answer.status_code, answer.json()["field"]) == (422, "transaction_id")
+        for fitting in (2**31 - 1, -(2**31)):
+            assert (await profile_at(client, at, transaction_id=fitting))["transactionId"] == fitting
+
+
+async def test_what_a_car_gives_back_is_said_to_be_left_out_of_its_profile(tmp_path: Path):
+    battery = {"capacity_wh": 60_000, "stored_wh": 30_000, "charge_w": 10_000, "discharge_w": 10_000}
+    async with a_bench(tmp_path) as client:
+        car = ADA | {"battery": battery, "needed_wh": 0}
+        plan = await planned(client, cars=[car], load_w=5_000, prices_per_kwh=[0.1, 0.1, 0.9, 0.9])
+        told = (await client.get(f"/plans/{plan['id']}/cars/ada/profile")).json()
+        assert told["left_out_wh"] == pytest.approx(10_000.0)
+        assert "OCPP 1.6 cannot discharge" in told["note"]
+        periods = told["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"]
+        assert min(period["limit"] for period in periods) == 0.0
+
+
+async def test_while_a_plan_is_made_others_are_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    free = threading.Event()
+    monkeypatch.setattr(plans, "plan_told", lambda id, plan: free.wait(10) and plan_told(id, plan))
+    async with a_bench(tmp_path) as client:
+        asking = [asyncio.create_task(client.post("/plans", json=ASKED)) for _ in range(3)]
+        assert (await client.get("/health")).status_code == 200
+        free.set()
+        assert [answer.status_code for answer in await asyncio.gather(*asking)] == [201] * 3
+
+
+async def test_who_comes_when_too_many_wait_is_told_to_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    free = threading.Event()
+    monkeypatch.setattr(plans, "MOST_WAITING", 2)
+    monkeypatch.setattr(plans, "plan_told", lambda id, plan: free.wait(10) and plan_told(id, plan))
+    async with a_bench(tmp_path) as client:
+        asking = [asyncio.create_task(client.post("/plans", json=ASKED)) for _ in range(3)]
+        done, waiting = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        assert [one.result().status_code for one in done] == [503]
+        free.set()
+        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [201, 201]
+        assert (await client.post("/plans", json=ASKED)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        (b"", 400, None),
+        (b"{", 400, None),
+        (b"\xff\xfe", 400, None),
+        (b"[" * 100_000, 400, None),
+        (b'{"vat": 0, "vat": 0}', 400, None),
+        (b"[]", 422, "body"),
+        (b"null", 422, "body"),
+        (b'{"prices_per_kwh": [' + b"1," * 100_000 + b"1]}", 422, "body"),
+        (b'{"prices_per_kwh": [NaN]}', 422, "prices_per_kwh[0]"),
+        (b'{"prices_per_kwh": [1e999]}', 422, "prices_per_kwh[0]"),
+    ],
+)
+async def test_what_is_no_request_is_refused(tmp_path: Path, body: bytes, status: int, field: str | None):
+    async with a_bench(tmp_path) as client:
+        answer = await client.post("/plans", content=body)
+        assert (answer.status_code, answer.json().get("field")) == (status, field)
+
+
+def test_a_process_ends_though_something_is_done_aside():
+    program = "import asyncio, time; from voltbench.apps.aside import aside\n"
+    program += "async def main():\n  asyncio.ensure_future(aside(lambda: time.sleep(60)))\n  await asyncio.sleep(0.1)\n"
+    subprocess.run([sys.executable, "-c", f"{program}asyncio.run(main())"], check=True, timeout=20)
+
+
+async def test_what_goes_wrong_aside_is_told_to_who_waits():
+    with pytest.raises(ZeroDivisionError):
+        await aside(lambda: 1 // 0)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +237,6 @@ async def test_a_cars_part_of_a_plan_is_a_charging_profile(tmp_path: Path):
         ({"prices_per_kwh": None}, "prices_per_kwh"),
         ({"source": "awattar:de"}, "prices_per_kwh"),
         ({"prices_per_kwh": []}, "prices_per_kwh"),
-        ({"fees_per_kwh": 0.1}, "fees_per_kwh"),
         ({"slot_minutes": 7}, "slot_minutes"),
         ({"cars": [ADA | {"needed_wh": -1}]}, "cars[0].needed_wh"),
         ({"cars": [ADA | {"colour": "blue"}]}, "cars[0].colour"),

@@ -8,7 +8,7 @@ from tests.local_time import HERE, at
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR
 from voltbench.site.calendar import WORKING_DAYS, Window
-from voltbench.site.peaks import Mean, PeakTariff, Weight, means, monthly_peaks, room_w
+from voltbench.site.peaks import Mean, PeakTariff, Weight, counted_room_w, means, monthly_peaks
 from voltbench.site.series import StepSeries
 
 THREE = PeakTariff(HERE, price_per_kw=80.0)
@@ -70,18 +70,17 @@ def test_a_month_of_constant_power_is_billed_for_it_whichever_way_clocks_go():
         assert monthly_peaks(found, THREE)[0].billed_w == pytest.approx(3e3)
 
 
-def test_what_an_hour_may_draw_without_costing_more():
+def test_how_much_may_count_of_an_hour_without_costing_more():
     noon = at("2026-01-09T12:00")
-    assert room_w(MONTH, noon, THREE) == 4e3
-    assert room_w(MONTH, at("2026-01-05T12:00"), THREE) == 5e3
-    assert room_w(MONTH, at("2026-01-08T12:00"), THREE) == 4e3
-    assert room_w(MONTH, at("2026-01-09T23:00"), NIGHT_COUNTS_HALF) == 6e3
-    assert room_w(MONTH, at("2026-01-07T22:00"), NIGHT_COUNTS_HALF) == 6e3
-    assert room_w(MONTH, at("2026-01-07T12:00"), NIGHT_COUNTS_HALF) == 3e3
-    assert room_w(MONTH, at("2026-01-05T23:00"), NIGHT_COUNTS_HALF) == 10e3
-    assert room_w(MONTH, at("2026-01-10T12:00"), WINTER_ONLY) == float("inf")
-    assert room_w(MONTH[:2], noon, THREE) == 0.0
-    assert room_w([], noon, THREE) == 0.0
+    assert counted_room_w(MONTH, noon, THREE) == 4e3
+    assert counted_room_w(MONTH, at("2026-01-05T12:00"), THREE) == 5e3
+    assert counted_room_w(MONTH, at("2026-01-08T12:00"), THREE) == 4e3
+    assert counted_room_w(MONTH, at("2026-01-09T23:00"), NIGHT_COUNTS_HALF) == 3e3
+    assert counted_room_w(MONTH, at("2026-01-07T22:00"), NIGHT_COUNTS_HALF) == 3e3
+    assert counted_room_w(MONTH, at("2026-01-07T12:00"), NIGHT_COUNTS_HALF) == 3e3
+    assert counted_room_w(MONTH, at("2026-01-05T23:00"), NIGHT_COUNTS_HALF) == 5e3
+    assert counted_room_w(MONTH[:2], noon, THREE) == 0.0
+    assert counted_room_w([], noon, THREE) == 0.0
 
 
 @pytest.mark.parametrize("wrong", [{"count": 0}, {"otherwise": -1.0}])

@@ -59,12 +59,6 @@ def test_prices_are_known_until_the_first_gap():
     ]
 
 
-def test_todays_prices_are_joined_by_tomorrows_and_stay_what_they_are():
-    both = slots(1.0, 2.0).joined(slots(9.0, 9.0, 3.0))
-    assert per_kwh(both) == [1.0, 2.0, 3.0]
-    assert per_kwh(slots(1.0, None, 3.0).joined(slots(9.0, 2.0))) == [1.0, 2.0, 3.0]
-
-
 def test_a_slot_lasts_until_the_next_one_starts_and_none_is_a_gap():
     quarter = H // 4
     assert from_starts([0, H, H + quarter], [1.0, None, 3.0]) == [
@@ -129,16 +123,17 @@ def test_feeding_in_earns_a_fixed_price_or_a_share_of_the_market():
 
 
 def test_a_share_of_prices_with_vat_in_them_is_refused():
-    with pytest.raises(InvalidInput, match="prices: include VAT"):
+    with pytest.raises(InvalidInput, match="market_share: is of prices that include VAT"):
         feed_in_price(Prices(slots(1.0), vat_included=True), FeedIn(market_share=1.0))
 
 
 def test_a_tariff_is_made_of_market_prices():
-    tariff = market_tariff(Prices(slots(1.0, 2.0), "SEK"), Charges((), 0.25), FeedIn(0.1), slots(30.0))
+    market = market_tariff(Prices(slots(1.0, 2.0), "SEK"), Charges((), 0.25), FeedIn(0.1), slots(30.0))
+    tariff = market.series()
     assert tariff.currency == "SEK"
     series = (tariff.import_price_per_kwh, tariff.export_price_per_kwh, tariff.co2_g_per_kwh)
     assert [each.at(H) for each in series if each is not None] == [2.5, 0.1, 30.0]
-    assert market_tariff(Prices(slots(1.0))).export_price_per_kwh is None
+    assert market_tariff(Prices(slots(1.0))).series().export_price_per_kwh is None
 
 
 # --- by the time of day ----------------------------------------------------------------------------------------------

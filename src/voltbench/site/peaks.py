@@ -97,28 +97,25 @@ def monthly_peaks(found: Iterable[Mean], tariff: PeakTariff) -> list[MonthlyPeak
     for mean in found:
         local = tariff.calendar.local(mean.starts_at)
         months[local.year, local.month].append(Mean(mean.starts_at, mean.power_w * tariff.weight(mean.starts_at)))
-    return [_billed(year, month, weighted, tariff) for (year, month), weighted in sorted(months.items())]
+    return [_month_of(year, month, weighted, tariff) for (year, month), weighted in sorted(months.items())]
 
 
-def room_w(found: Iterable[Mean], now: Instant, tariff: PeakTariff) -> float:
-    """How high the mean of the hour that starts now may be without costing more, by what the month has seen so far.
+def counted_room_w(found: Iterable[Mean], now: Instant, tariff: PeakTariff) -> float:
+    """How much may count of an hour of this day without costing more, by what the month has seen so far.
 
-    That is the lowest of the peaks that count, or the peak of the day itself; infinite where nothing counts now.
+    That is the lowest of the peaks that count, or the peak of the day itself.
     """
-    weight = tariff.weight(now)
-    if weight == 0.0:
-        return float("inf")
     local = tariff.calendar.local(now)
     month = [m for m in monthly_peaks(found, tariff) if (m.year, m.month) == (local.year, local.month)]
     peaks = month[0].peaks if month else ()
     if tariff.different_days:
         of_today = [peak.power_w for peak in peaks if _day(peak, tariff) == local.date()]
         if of_today:
-            return of_today[0] / weight
-    return peaks[-1].power_w / weight if len(peaks) == tariff.count else 0.0
+            return of_today[0]
+    return peaks[-1].power_w if len(peaks) == tariff.count else 0.0
 
 
-def _billed(year: int, month: int, weighted: list[Mean], tariff: PeakTariff) -> MonthlyPeak:
+def _month_of(year: int, month: int, weighted: list[Mean], tariff: PeakTariff) -> MonthlyPeak:
     highest = sorted(weighted, key=lambda mean: (-mean.power_w, mean.starts_at))
     if tariff.different_days:
         of_days: dict[date, Mean] = {}

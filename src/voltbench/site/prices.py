@@ -111,8 +111,9 @@ class FeedIn:
 def feed_in_price(prices: Prices, feed_in: FeedIn) -> Prices:
     """What a kWh into the grid earns, for as long as the market price is known. Negative: it costs."""
     if prices.vat_included and feed_in.market_share:
-        problem = "include VAT, which is not paid for what a household feeds in"
-        raise InvalidInput("prices", problem, allowed="market prices without VAT, or a market_share of 0")
+        problem = "is of prices that include VAT, which is not paid for what a household feeds in"
+        allowed = "0, or market prices without VAT"
+        raise InvalidInput("market_share", problem, found=feed_in.market_share, allowed=allowed)
 
     def price(slot: Slot) -> float:
         earned = slot.per_kwh * feed_in.market_share + feed_in.per_kwh

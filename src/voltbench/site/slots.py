@@ -92,14 +92,6 @@ class Slots:
         """The same, cut so that within a slot none of several series changes."""
         return Slots(piece for slot in self._slots for piece in _pieces(slot, series))
 
-    def joined(self, others: Slots) -> Slots:
-        """These, and those of others that begin after them or fill gaps; where both know something, these do."""
-        return Slots([*self._slots, *(slot for slot in others if not self._touches(slot))])
-
-    def _touches(self, slot: Slot) -> bool:
-        i = bisect_right(self._slots, slot.ends_at - 1, key=_start) - 1
-        return i >= 0 and self._slots[i].ends_at > slot.starts_at
-
 
 def from_starts(starts: Sequence[Instant], found: Sequence[float | None]) -> list[Slot]:
     """Slots of which only starts are told: each lasts until the next, and the last as long as the one before it.
@@ -117,6 +109,13 @@ def from_starts(starts: Sequence[Instant], found: Sequence[float | None]) -> lis
         if per_kwh is not None:
             slots.append(Slot(start, start + length_ms, per_kwh))
     return slots
+
+
+def from_series(series: StepSeries, starts_at: Instant, ends_at: Instant) -> Slots:
+    """What a series says between two instants, a slot for as long as it stays the same."""
+    changes = [at for at, _ in series.steps() if starts_at < at < ends_at]
+    edges = [starts_at, *changes, ends_at]
+    return Slots(Slot(start, end, series.at(start)) for start, end in pairwise(edges))
 
 
 def _start(slot: Slot) -> Instant:

@@ -27,18 +27,36 @@ class Tariff:
     peak: PeakTariff | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MarketTariff:
+    """The tariff of somebody who buys at market prices, each part of it as far as it is known.
+
+    `paid` is what a kWh costs in the end, `earned` what one brings that is fed in.
+    """
+
+    paid: Prices
+    earned: Prices | None = None
+    co2_g_per_kwh: Slots | None = None
+    peak: PeakTariff | None = None
+
+    def series(self) -> Tariff:
+        """The same as series, which may be trusted for as long as each part is known."""
+        return Tariff(
+            currency=self.paid.currency,
+            import_price_per_kwh=self.paid.series(),
+            export_price_per_kwh=self.earned.series() if self.earned is not None else None,
+            co2_g_per_kwh=self.co2_g_per_kwh.series() if self.co2_g_per_kwh is not None else None,
+            peak=self.peak,
+        )
+
+
 def market_tariff(
     prices: Prices,
     charges: Charges = NO_CHARGES,
     feed_in: FeedIn | None = None,
     co2_g_per_kwh: Slots | None = None,
     peak: PeakTariff | None = None,
-) -> Tariff:
-    """The tariff of somebody who buys at market prices; it may be trusted until `prices.known_until`."""
-    return Tariff(
-        currency=prices.currency,
-        import_price_per_kwh=all_in(prices, charges).series(),
-        export_price_per_kwh=feed_in_price(prices, feed_in).series() if feed_in is not None else None,
-        co2_g_per_kwh=co2_g_per_kwh.series() if co2_g_per_kwh is not None else None,
-        peak=peak,
-    )
+) -> MarketTariff:
+    """What energy costs at market prices, with what is charged on top and paid for what is fed in."""
+    earned = None if feed_in is None else feed_in_price(prices, feed_in)
+    return MarketTariff(all_in(prices, charges), earned, co2_g_per_kwh, peak)

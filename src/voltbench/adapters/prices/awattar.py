@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from voltbench.adapters import strict
 from voltbench.adapters.prices.units import per_kwh
 from voltbench.adapters.prices.wanted import check_span, wanted
-from voltbench.adapters.prices.web import Service
+from voltbench.adapters.prices.web import Service, sense_of
 from voltbench.quantities import Instant
 from voltbench.site.prices import Prices
 from voltbench.site.slots import Slot
@@ -21,7 +20,7 @@ from voltbench.site.slots import Slot
 SERVICES = {"at": Service("https://api.awattar.at"), "de": Service("https://api.awattar.de")}
 
 
-class Entry(msgspec.Struct):
+class MarketSlot(msgspec.Struct):
     """A slot as the service has it."""
 
     start_timestamp: int
@@ -33,7 +32,7 @@ class Entry(msgspec.Struct):
 class MarketData(msgspec.Struct):
     """The answer."""
 
-    data: list[Entry]
+    data: list[MarketSlot]
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,9 @@ class Awattar:
         """What is known of the prices between two instants: see `PriceSource.prices`."""
         check_span(starts_at, ends_at)
         answer = await self.service.get("/v1/marketdata", {"start": str(starts_at), "end": str(ends_at)})
-        with strict.within(answer.source):
+        with sense_of(answer.source):
             told = [
                 Slot(entry.start_timestamp, entry.end_timestamp, per_kwh(entry.marketprice, entry.unit))
                 for entry in answer.read(MarketData).data
             ]
-        return Prices(wanted(told, starts_at, ends_at, answer.source), "EUR")
+            return Prices(wanted(told, starts_at, ends_at, answer.source), "EUR")

@@ -8,15 +8,16 @@
     tibber?token=...                       (or VOLTBENCH_TIBBER_TOKEN; &home=ID, &resolution=hour)
     energy-charts:DE-LU                    (for carbon intensity the country: energy-charts:de)
 
-All but `file` take `&url=` for another address of the same service. A text of a stranger may name neither a file nor
-an address: see `trusted`.
+All but `file` take `&url=` for another address of the same service; in the environment VOLTBENCH_AWATTAR_URL and its
+like say it for everybody. A text of a stranger may name neither a file nor an address: see `trusted`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import tzinfo
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -31,6 +32,9 @@ from voltbench.site.prices import Co2Source, PriceSource
 ENTSOE_TOKEN = "VOLTBENCH_ENTSOE_TOKEN"
 TIBBER_TOKEN = "VOLTBENCH_TIBBER_TOKEN"
 
+FILE = "file"
+ADDRESS = "VOLTBENCH_{kind}_URL"
+
 _TOKEN = re.compile(r"[!-~]{1,500}")
 _AREA = re.compile(r"[A-Za-z0-9-]{1,20}")
 _VAT = {"included": True, "excluded": False}
@@ -38,12 +42,17 @@ _VAT = {"included": True, "excluded": False}
 
 @dataclass(frozen=True)
 class Wish:
-    """A text, taken apart: which kind of source, of what, with which options; and the environment it is said in."""
+    """A text, taken apart: which kind of source, of what, with which options; and the environment it is said in.
+
+    A file's path begins at `folder`, and its times without an offset are local to `zone`.
+    """
 
     kind: str
     name: str
     options: Mapping[str, str]
     environment: Mapping[str, str]
+    folder: Path = field(default_factory=Path)
+    zone: tzinfo | None = None
 
     def needed(self, what: str, example: str) -> str:
         """The name after the colon."""
@@ -70,38 +79,49 @@ class Wish:
         return token
 
     def service(self, usual: Service, headers: Mapping[str, str] | None = None) -> Service:
-        """The service itself, or at the address that is given."""
-        return Service(self.options.get("url", usual.url), headers or {})
+        """The service itself, or at the address that is given, in the text or in the environment."""
+        usually = self.environment.get(ADDRESS.format(kind=self.kind.upper().replace("-", "_"))) or usual.url
+        return Service(self.options.get("url", usually), headers or {})
 
     def one_of(self, option: str, known: Mapping[str, object], usual: str) -> str:
         """The word that an option holds."""
         return strict.chosen(self.options.get(option, usual), known, option)
 
 
-def price_source(text: str, environment: Mapping[str, str], *, trusted: bool = True) -> PriceSource:
+def price_source(
+    text: str,
+    environment: Mapping[str, str],
+    *,
+    trusted: bool = True,
+    folder: Path | None = None,
+    zone: tzinfo | None = None,
+) -> PriceSource:
     """The source of prices that a text names. Raises InvalidInput that says what is allowed.
 
-    `environment` is where tokens are looked for that the text does not hold. Without `trusted`, for texts that come
-    from outside, no file is read and no address is asked but the usual ones.
+    `environment` is where tokens and addresses are looked for that the text does not hold. Without `trusted`, for texts
+    that come from outside, no file is read and no address is asked but the usual ones. Files are found from `folder`,
+    and their times are local to `zone` where nothing else is said.
     """
-    wish = _wish(text, environment, SOURCES, trusted)
-    return SOURCES[wish.kind].make(wish)
+    kind, name, options = _taken_apart(text, SOURCES, trusted)
+    return SOURCES[kind].make(Wish(kind, name, options, environment, folder or Path(), zone))
 
 
 def co2_source(text: str, environment: Mapping[str, str], *, trusted: bool = True) -> Co2Source:
     """The source of carbon intensities that a text names, as `price_source` does."""
-    wish = _wish(text, environment, CO2_SOURCES, trusted)
+    wish = Wish(*_taken_apart(text, CO2_SOURCES, trusted), environment)
     return energy_charts.EnergyCharts(wish.area("de"), wish.service(energy_charts.SERVICE))
 
 
-def _wish(text: str, environment: Mapping[str, str], kinds: Mapping[str, Kind], trusted: bool) -> Wish:
+def _taken_apart(text: str, kinds: Mapping[str, SourceKind], trusted: bool) -> tuple[str, str, dict[str, str]]:
+    """The kind of source, the name after the colon, and the options."""
     strict.refuse_odd_text(text, "source")
     address, _, query = text.strip().partition("?")
     kind, _, name = address.partition(":")
-    strict.chosen(kind, kinds, "source", "is no source of this")
-    if kind == "file" and not trusted:
-        raise InvalidInput("source", "names a file", allowed=", ".join(k for k in kinds if k != "file"))
-    return Wish(kind, name, _options(query, kinds[kind].options, trusted), environment)
+    allowed = [known for known in kinds if trusted or known != FILE]
+    if kind == FILE and kind not in allowed:
+        raise InvalidInput("source", "names a file", allowed=", ".join(allowed))
+    strict.chosen(kind, allowed, "source", "is no source of this")
+    return kind, name, _options(query, kinds[kind].options, trusted)
 
 
 def _options(query: str, known: tuple[str, ...], trusted: bool) -> dict[str, str]:
@@ -126,10 +146,10 @@ def _options(query: str, known: tuple[str, ...], trusted: bool) -> dict[str, str
 def _file(wish: Wish) -> PriceSource:
     zone = wish.options.get("zone")
     return PriceFile(
-        Path(wish.needed("a path", "prices.csv")),
+        wish.folder / wish.needed("a path", "prices.csv"),
         currency=wish.options.get("currency", "EUR"),
         vat_included=_VAT[wish.one_of("vat", _VAT, "excluded")],
-        zone=zone_named(zone) if zone is not None else None,
+        zone=zone_named(zone) if zone is not None else wish.zone,
     )
 
 
@@ -168,7 +188,7 @@ def _energy_charts(wish: Wish) -> PriceSource:
 
 
 @dataclass(frozen=True)
-class Kind:
+class SourceKind:
     """A kind of source: how it is made, and which options it takes."""
 
     make: Callable[[Wish], PriceSource]
@@ -176,12 +196,12 @@ class Kind:
 
 
 SOURCES = {
-    "file": Kind(_file, ("currency", "vat", "zone")),
-    "elprisetjustnu": Kind(_elprisetjustnu, ("url",)),
-    "entsoe": Kind(_entsoe, ("token", "sequence", "url")),
-    "awattar": Kind(_awattar, ("url",)),
-    "octopus": Kind(_octopus, ("url",)),
-    "tibber": Kind(_tibber, ("token", "home", "resolution", "url")),
-    "energy-charts": Kind(_energy_charts, ("url",)),
+    FILE: SourceKind(_file, ("currency", "vat", "zone")),
+    "elprisetjustnu": SourceKind(_elprisetjustnu, ("url",)),
+    "entsoe": SourceKind(_entsoe, ("token", "sequence", "url")),
+    "awattar": SourceKind(_awattar, ("url",)),
+    "octopus": SourceKind(_octopus, ("url",)),
+    "tibber": SourceKind(_tibber, ("token", "home", "resolution", "url")),
+    "energy-charts": SourceKind(_energy_charts, ("url",)),
 }
 CO2_SOURCES = {"energy-charts": SOURCES["energy-charts"]}

@@ -15,7 +15,7 @@ import msgspec
 
 from voltbench.adapters import strict
 from voltbench.adapters.prices.wanted import check_span, wanted
-from voltbench.adapters.prices.web import Service
+from voltbench.adapters.prices.web import Service, sense_of
 from voltbench.adapters.prices.zones import instant_from, zone_named
 from voltbench.errors import NotFound
 from voltbench.quantities import Instant
@@ -29,7 +29,7 @@ AREAS = ("SE1", "SE2", "SE3", "SE4")
 ZONE = "Europe/Stockholm"
 
 
-class Row(msgspec.Struct):
+class PublishedSlot(msgspec.Struct):
     """A slot as the file has it."""
 
     SEK_per_kWh: float
@@ -51,7 +51,8 @@ class ElprisetJustNu:
         """What is known of the prices between two instants: see `PriceSource.prices`."""
         check_span(starts_at, ends_at)
         told = [slot for day in local_days(starts_at, ends_at, zone_named(ZONE)) for slot in await self._day(day)]
-        return Prices(wanted(told, starts_at, ends_at, self.service.name), "SEK")
+        with sense_of(self.service.name):
+            return Prices(wanted(told, starts_at, ends_at, self.service.name), "SEK")
 
     async def _day(self, day: date) -> list[Slot]:
         """The slots of a day; none where it is not published."""
@@ -59,11 +60,11 @@ class ElprisetJustNu:
             answer = await self.service.get(f"/api/v1/prices/{day:%Y/%m-%d}_{self.area}.json")
         except NotFound:
             return []
-        with strict.within(answer.source):
-            return list(_slots(answer.read(list[Row])))
+        with sense_of(answer.source):
+            return list(_slots(answer.read(list[PublishedSlot])))
 
 
-def _slots(rows: list[Row]) -> Iterator[Slot]:
+def _slots(rows: list[PublishedSlot]) -> Iterator[Slot]:
     for i, row in enumerate(rows):
         start, end = (
             instant_from(text, f"answer[{i}].{name}")

@@ -13,10 +13,9 @@ from datetime import timedelta
 
 import msgspec
 
-from voltbench.adapters import strict
 from voltbench.adapters.prices.units import per_kwh
 from voltbench.adapters.prices.wanted import check_span, wanted
-from voltbench.adapters.prices.web import Answer, Service
+from voltbench.adapters.prices.web import Answer, Service, sense_of
 from voltbench.adapters.prices.zones import zone_named
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_SECOND, Instant, utc
@@ -55,22 +54,22 @@ class EnergyCharts:
         """What is known of the prices between two instants: see `PriceSource.prices`."""
         answer = await self._ask("/price", "bzn", starts_at, ends_at)
         found = answer.read(PriceAnswer)
-        with strict.within(answer.source):
+        with sense_of(answer.source):
             prices = [per_kwh(price, found.unit) if price is not None else None for price in found.price]
             told = _slots(found.unix_seconds, prices, "price")
-        return Prices(wanted(told, starts_at, ends_at, answer.source), "EUR")
+            return Prices(wanted(told, starts_at, ends_at, answer.source), "EUR")
 
     async def co2_g_per_kwh(self, starts_at: Instant, ends_at: Instant) -> Slots:
         """What is measured of the carbon intensity between two instants, and foretold where it is not."""
         answer = await self._ask("/co2eq", "country", starts_at, ends_at)
         found = answer.read(Co2Answer)
-        with strict.within(answer.source):
+        with sense_of(answer.source):
             foretold = found.co2eq_forecast or [None] * len(found.unix_seconds)
             if len(foretold) != len(found.co2eq):
                 raise InvalidInput("co2eq_forecast", "has another length than co2eq", found=len(foretold))
             both = [m if m is not None else f for m, f in zip(found.co2eq, foretold, strict=True)]
             told = _slots(found.unix_seconds, both, "co2eq")
-        return wanted(told, starts_at, ends_at, answer.source)
+            return wanted(told, starts_at, ends_at, answer.source)
 
     async def _ask(self, path: str, of: str, starts_at: Instant, ends_at: Instant) -> Answer:
         """Whole local days, and one more, whether the service counts the last one or not."""

@@ -24,7 +24,7 @@ from voltbench.adapters import strict
 from voltbench.adapters.prices.areas import eic_of
 from voltbench.adapters.prices.units import per_kwh
 from voltbench.adapters.prices.wanted import check_span, wanted
-from voltbench.adapters.prices.web import BAD_REQUEST, Answer, Service
+from voltbench.adapters.prices.web import BAD_REQUEST, Answer, Service, sense_of
 from voltbench.adapters.prices.zones import instant_from
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, DurationMs, Instant, utc
@@ -39,6 +39,7 @@ RESOLUTIONS_MS = {
     "PT60M": MS_PER_HOUR,
     "PT1H": MS_PER_HOUR,
 }
+PUBLICATION, REFUSAL = "Publication_MarketDocument", "Acknowledgement_MarketDocument"
 NO_MATCHING_DATA = "999"
 DAY_AHEAD = "A01"
 VARIABLE_BLOCKS = "A03"
@@ -48,7 +49,7 @@ MOST_POSITIONS = 40_000
 _SEQUENCE = "classificationSequence_AttributeInstanceComponent.position"
 
 
-class Period(NamedTuple):
+class SeriesPeriod(NamedTuple):
     """The prices of a period as one series tells them."""
 
     resolution_ms: DurationMs
@@ -81,21 +82,21 @@ class Entsoe:
             "securityToken": self.token,
         }
         answer = await self.service.get("/api", query, BAD_REQUEST)
-        with strict.within(answer.source):
-            periods = list(_periods(_document(answer), self.sequence))
-            currency = _currency(periods)
-        return Prices(wanted(_finest(periods), starts_at, ends_at, answer.source), currency)
+        document = _document(answer)
+        with sense_of(answer.source):
+            periods = list(_periods(document, self.sequence))
+            return Prices(wanted(_finest(periods), starts_at, ends_at, answer.source), _currency(periods))
 
 
 def _document(answer: Answer) -> ElementTree.Element:
     """The document, its names without their namespace; empty where nothing is published."""
-    root = _parsed(answer)
-    if root.tag == "Acknowledgement_MarketDocument":
+    with sense_of(answer.source):
+        root = _parsed(answer)
+    if root.tag == REFUSAL:
         if _text(root, "Reason/code") == NO_MATCHING_DATA and "no matching data" in _text(root, "Reason/text").lower():
             return ElementTree.Element("nothing")
-        raise InvalidInput("request", "was refused", found=strict.shown(_text(root, "Reason/text")), allowed="")
-    if root.tag != "Publication_MarketDocument":
-        raise InvalidInput("answer", "is another document", found=root.tag, allowed="Publication_MarketDocument")
+        reason = strict.shown(_text(root, "Reason/text"))
+        raise InvalidInput("request", "was refused", found=reason, source=answer.source)
     return root
 
 
@@ -109,10 +110,12 @@ def _parsed(answer: Answer) -> ElementTree.Element:
         raise InvalidInput("answer", "is not XML in UTF-8", found=answer.start()) from error
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
+    if root.tag not in (REFUSAL, PUBLICATION):
+        raise InvalidInput("answer", "is another document", found=strict.shown(root.tag), allowed=PUBLICATION)
     return root
 
 
-def _periods(root: ElementTree.Element, sequence: int) -> Iterator[Period]:
+def _periods(root: ElementTree.Element, sequence: int) -> Iterator[SeriesPeriod]:
     """The periods of all series that tell of the day-ahead auction with this number, or of one without a number."""
     for series in root.iterfind("TimeSeries"):
         is_day_ahead = _text(series, "contract_MarketAgreement.type") in ("", DAY_AHEAD)
@@ -124,7 +127,7 @@ def _periods(root: ElementTree.Element, sequence: int) -> Iterator[Period]:
                 yield _period(period, currency, unit, fills)
 
 
-def _period(period: ElementTree.Element, currency: str, unit: str, fills: bool) -> Period:
+def _period(period: ElementTree.Element, currency: str, unit: str, fills: bool) -> SeriesPeriod:
     starts_at, ends_at = (
         instant_from(_text(period, f"timeInterval/{n}"), f"timeInterval.{n}") for n in ("start", "end")
     )
@@ -139,7 +142,7 @@ def _period(period: ElementTree.Element, currency: str, unit: str, fills: bool) 
         if price is not None:
             start = starts_at + i * step_ms
             slots.append(Slot(start, start + step_ms, per_kwh(price, unit, currency)))
-    return Period(step_ms, currency, slots)
+    return SeriesPeriod(step_ms, currency, slots)
 
 
 def _points(period: ElementTree.Element, count: int) -> dict[int, float]:
@@ -163,7 +166,7 @@ def _number(point: ElementTree.Element, name: str) -> float:
     return number
 
 
-def _finest(periods: list[Period]) -> list[Slot]:
+def _finest(periods: list[SeriesPeriod]) -> list[Slot]:
     """The slots of all periods; where hours and quarters are told of the same time, the quarters."""
     chosen: list[Slot] = []
     for period in sorted(periods, key=lambda period: period.resolution_ms):
@@ -176,7 +179,7 @@ def _finest(periods: list[Period]) -> list[Slot]:
     return chosen
 
 
-def _currency(periods: list[Period]) -> str:
+def _currency(periods: list[SeriesPeriod]) -> str:
     currencies = sorted({period.currency for period in periods})
     if len(currencies) > 1:
         raise InvalidInput(

@@ -16,10 +16,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -27,7 +27,7 @@ from voltbench.adapters import json_text, strict
 from voltbench.adapters.prices.units import KWH_PER_MWH
 from voltbench.adapters.prices.wanted import wanted
 from voltbench.adapters.prices.zones import instant_from, zone_named
-from voltbench.adapters.scenario_files.rows import Row, csv_rows, json_rows, read_bytes, refuse_unknown_columns
+from voltbench.adapters.rows import Row, csv_rows, json_rows, read_bytes, refuse_unknown_columns
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR, Instant
 from voltbench.site.prices import Prices
@@ -53,7 +53,7 @@ class PriceFile:
     path: Path
     currency: str = "EUR"
     vat_included: bool = False
-    zone: ZoneInfo | None = None
+    zone: tzinfo | None = None
 
     async def prices(self, starts_at: Instant, ends_at: Instant) -> Prices:
         """What the file has of the prices between two instants: see `PriceSource.prices`."""
@@ -77,7 +77,7 @@ class PriceFile:
         return Prices(_slots(json_rows(table.prices, "prices"), zone), table.currency or self.currency, included)
 
 
-def _slots(rows: Sequence[Row], zone: ZoneInfo | None) -> Slots:
+def _slots(rows: Sequence[Row], zone: tzinfo | None) -> Slots:
     if not rows:
         raise InvalidInput("prices", "are none", allowed="at least one row")
     refuse_unknown_columns(rows, COLUMNS)
@@ -100,7 +100,7 @@ def _followers(starts: Sequence[Instant]) -> list[Instant]:
     return [later for _, later in pairwise(starts)] + [starts[-1] + last_ms]
 
 
-def _end(row: Row, start: Instant, follower: Instant, zone: ZoneInfo | None) -> Instant:
+def _end(row: Row, start: Instant, follower: Instant, zone: tzinfo | None) -> Instant:
     if row.cells.get("until") is None:
         return follower
     end = instant_from(row.cells["until"], row.field("until"), zone, after=start)

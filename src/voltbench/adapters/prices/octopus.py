@@ -15,9 +15,9 @@ import msgspec
 
 from voltbench.adapters import strict
 from voltbench.adapters.prices.wanted import check_span, wanted
-from voltbench.adapters.prices.web import Service
+from voltbench.adapters.prices.web import Service, sense_of
 from voltbench.adapters.prices.zones import instant_from
-from voltbench.errors import InvalidInput
+from voltbench.errors import InvalidInput, RemoteProtocolError
 from voltbench.quantities import Instant, rfc3339
 from voltbench.site.prices import Prices
 from voltbench.site.slots import Slot
@@ -65,9 +65,9 @@ class Octopus:
         rates = [
             rate for rate in await self._rates(starts_at, ends_at) if rate.payment_method in (None, "DIRECT_DEBIT")
         ]
-        with strict.within(self.service.name):
+        with sense_of(self.service.name):
             told = [_slot(rate, i, starts_at, ends_at) for i, rate in enumerate(rates)]
-        return Prices(wanted(told, starts_at, ends_at, self.service.name), "GBP", vat_included=True)
+            return Prices(wanted(told, starts_at, ends_at, self.service.name), "GBP", vat_included=True)
 
     async def _rates(self, starts_at: Instant, ends_at: Instant) -> list[UnitRate]:
         """The rates of all pages. Their number is counted here: where `next` leads to is the service's business."""
@@ -80,7 +80,7 @@ class Octopus:
             rates += page.results
             if page.next is None:
                 return rates
-        raise InvalidInput("answer", "has no end", allowed=f"{MOST_PAGES} pages", source=self.service.name)
+        raise RemoteProtocolError(f"{self.service.name} answers with more than {MOST_PAGES} pages")
 
 
 def _slot(rate: UnitRate, i: int, starts_at: Instant, ends_at: Instant) -> Slot:

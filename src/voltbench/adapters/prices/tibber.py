@@ -14,9 +14,9 @@ import msgspec
 
 from voltbench.adapters import strict
 from voltbench.adapters.prices.wanted import check_span, wanted
-from voltbench.adapters.prices.web import BAD_REQUEST, Answer, Service
+from voltbench.adapters.prices.web import BAD_REQUEST, Answer, Service, sense_of
 from voltbench.adapters.prices.zones import instant_from
-from voltbench.errors import InvalidInput, Unavailable
+from voltbench.errors import InvalidInput, RemoteProtocolError, Unavailable
 from voltbench.quantities import MS_PER_HOUR, Instant
 from voltbench.site.prices import Prices
 from voltbench.site.slots import Slot
@@ -30,7 +30,7 @@ _QUERY = """{{ viewer {{ homes {{ id currentSubscription {{ priceInfo(resolution
 today {{ total startsAt currency }} tomorrow {{ total startsAt currency }} }} }} }} }} }}"""
 
 
-class Price(msgspec.Struct, rename="camel"):
+class TibberPrice(msgspec.Struct, rename="camel"):
     """A price as the service has it."""
 
     total: float
@@ -41,27 +41,27 @@ class Price(msgspec.Struct, rename="camel"):
 class PriceInfo(msgspec.Struct):
     """The prices of a subscription."""
 
-    today: list[Price] = []
-    tomorrow: list[Price] = []
+    today: list[TibberPrice] = []
+    tomorrow: list[TibberPrice] = []
 
 
-class Subscription(msgspec.Struct, rename="camel"):
+class TibberContract(msgspec.Struct, rename="camel"):
     """A contract of a home."""
 
     price_info: PriceInfo | None = None
 
 
-class Home(msgspec.Struct, rename="camel"):
+class TibberHome(msgspec.Struct, rename="camel"):
     """A home of whoever owns the token."""
 
     id: str
-    current_subscription: Subscription | None = None
+    current_subscription: TibberContract | None = None
 
 
 class Viewer(msgspec.Struct):
     """Whoever owns the token."""
 
-    homes: list[Home | None]
+    homes: list[TibberHome | None]
 
 
 class Found(msgspec.Struct):
@@ -77,7 +77,7 @@ class GraphError(msgspec.Struct):
     extensions: dict[str, object] = {}
 
 
-class Reply(msgspec.Struct):
+class GraphReply(msgspec.Struct):
     """The answer: what was found, or why nothing was."""
 
     data: Found | None = None
@@ -102,10 +102,10 @@ class Tibber:
         answer = await self.service.post(PATH, query, BAD_REQUEST)
         with strict.within(answer.source):
             info = self._price_info(_found(answer))
+        with sense_of(answer.source):
             listed = [*info.today, *info.tomorrow]
-            told = _slots(listed, _SLOT_MS[self.resolution])
-            currency = _currency(listed)
-        return Prices(wanted(told, starts_at, ends_at, answer.source), currency, vat_included=True)
+            told = wanted(_slots(listed, _SLOT_MS[self.resolution]), starts_at, ends_at, answer.source)
+            return Prices(told, _currency(listed), vat_included=True)
 
     def _price_info(self, found: Found) -> PriceInfo:
         contracts = {home.id: home.current_subscription for home in found.viewer.homes if home is not None}
@@ -119,7 +119,7 @@ class Tibber:
 
 
 def _found(answer: Answer) -> Found:
-    reply = answer.read(Reply)
+    reply = answer.read(GraphReply)
     codes = [str(error.extensions.get("code", "")) for error in reply.errors]
     if "UNAUTHENTICATED" in codes:
         raise InvalidInput("token", "was refused", allowed="one that is valid")
@@ -127,11 +127,11 @@ def _found(answer: Answer) -> Found:
         raise Unavailable(f"{answer.source} answers {', '.join(codes)}")
     if reply.errors or reply.data is None:
         said = "; ".join(error.message for error in reply.errors)
-        raise InvalidInput("answer", "has no data", found=strict.shown(said or answer.start()))
+        raise RemoteProtocolError(f"{answer.source} answers without data: {strict.shown(said or answer.start())}")
     return reply.data
 
 
-def _slots(listed: list[Price], slot_ms: int) -> list[Slot]:
+def _slots(listed: list[TibberPrice], slot_ms: int) -> list[Slot]:
     starts = [instant_from(price.starts_at, f"prices[{i}].startsAt") for i, price in enumerate(listed)]
     for earlier, later in pairwise(starts):
         if not earlier < later:
@@ -139,7 +139,7 @@ def _slots(listed: list[Price], slot_ms: int) -> list[Slot]:
     return [Slot(start, start + slot_ms, price.total) for start, price in zip(starts, listed, strict=True)]
 
 
-def _currency(listed: list[Price]) -> str:
+def _currency(listed: list[TibberPrice]) -> str:
     currencies = sorted({price.currency for price in listed})
     if len(currencies) > 1:
         raise InvalidInput("currency", "is not the same everywhere", found=", ".join(currencies), allowed="one")

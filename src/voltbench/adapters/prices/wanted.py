@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from voltbench.adapters import strict
 from voltbench.errors import InvalidInput, NotFound
 from voltbench.quantities import MS_PER_DAY, Instant, rfc3339
 from voltbench.site.slots import Slot, Slots
@@ -21,9 +20,11 @@ def check_span(starts_at: Instant, ends_at: Instant) -> None:
 
 
 def wanted(told: Iterable[Slot], starts_at: Instant, ends_at: Instant, source: str) -> Slots:
-    """The slots that touch a stretch of time. NotFound where there are none: nothing is published of it yet."""
+    """The slots that touch a stretch of time. NotFound where there are none: nothing is published of it yet.
+
+    Raises InvalidInput for slots that contradict each other.
+    """
     slots = [slot for slot in told if slot.starts_at < ends_at and starts_at < slot.ends_at]
     if not slots:
         raise NotFound(f"value of {source} from", rfc3339(starts_at))
-    with strict.within(source):
-        return Slots(slots)
+    return Slots(slots)

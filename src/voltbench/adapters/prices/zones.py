@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -23,7 +23,7 @@ def zone_named(name: str, field: str = "zone") -> ZoneInfo:
 
 
 def instant_from(
-    text: Any, field: str, zone: ZoneInfo | None = None, after: Instant | None = None, allowed: str = _ALLOWED
+    text: Any, field: str, zone: tzinfo | None = None, after: Instant | None = None, allowed: str = _ALLOWED
 ) -> Instant:
     """The instant of an ISO 8601 time. Without an offset it is local to the zone, if there is one.
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from voltbench.adapters import json_text, strict
 from voltbench.adapters.catalog import SUFFIX, Catalog
+from voltbench.adapters.rows import csv_rows, read_bytes
 from voltbench.adapters.scenario_files import toml_file
 from voltbench.adapters.scenario_files.changes import Changes
 from voltbench.adapters.scenario_files.plain_files import of_sessions, of_station
-from voltbench.adapters.scenario_files.rows import csv_rows, read_bytes
 from voltbench.adapters.scenario_files.sessions import begins_like_json, rows_of_json
 from voltbench.adapters.toml_text import parse_toml
 from voltbench.errors import InvalidInput

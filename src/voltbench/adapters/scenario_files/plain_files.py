@@ -9,10 +9,10 @@ from typing import Any
 
 from voltbench.adapters import station_json, strict
 from voltbench.adapters.catalog import Catalog
+from voltbench.adapters.rows import Row
 from voltbench.adapters.scenario_files.changes import Changes
 from voltbench.adapters.scenario_files.default_site import default_site, on_default_site
 from voltbench.adapters.scenario_files.moments import LocalTime, local_time
-from voltbench.adapters.scenario_files.rows import Row
 from voltbench.adapters.scenario_files.sessions import Recording, clock_of, read_rows, recording
 from voltbench.adapters.scenario_files.tables import ArrivalsTable
 from voltbench.adapters.scenario_files.visitors import days_of, made_up_visits, recorded_visits

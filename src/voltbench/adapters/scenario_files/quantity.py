@@ -24,8 +24,8 @@ import msgspec
 from msgspec import Meta
 
 from voltbench.adapters import strict
+from voltbench.adapters.rows import Row, csv_rows, read_bytes
 from voltbench.adapters.scenario_files.moments import LocalTime, time_of_day_ms
-from voltbench.adapters.scenario_files.rows import Row, csv_rows, read_bytes
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_MINUTE, Instant
 from voltbench.site.generation import changes

@@ -30,8 +30,8 @@ from typing import Any
 
 from voltbench.adapters import json_text, strict
 from voltbench.adapters.catalog import Catalog
+from voltbench.adapters.rows import Row, csv_rows, json_rows, read_bytes, refuse_unknown_columns
 from voltbench.adapters.scenario_files.moments import LocalTime, local_time, midnight_of
-from voltbench.adapters.scenario_files.rows import Row, csv_rows, json_rows, read_bytes, refuse_unknown_columns
 from voltbench.adapters.scenario_files.stations import looked_up
 from voltbench.charging.vehicle import CONNECTOR_TYPES, Acceptance, OnboardCharger, Vehicle, VehicleModel
 from voltbench.errors import InvalidInput

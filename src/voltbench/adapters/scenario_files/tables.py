@@ -13,7 +13,7 @@
     [[stations]]        model = "..."       id, count, node, rotation
     [control]           strategy = "..."    interval_s, rotation_min, ...
     [arrivals]          pattern = "..."     per_day, mix, patience_min; or sessions = "file.csv"
-    [tariff]            import_price_per_kwh = 0.3
+    [tariff]            source = "..."      or time_of_use, import_price_per_kwh; vat, feed_in, peak, ...
 
 Powers are in W, energies in Wh, currents in A per phase, and so on: the unit is in the name. Whatever may change over
 time (`Quantity`) is a number or a table, see `quantity.py`. Paths are relative to the scenario file.
@@ -25,6 +25,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
+
+from voltbench.adapters.prices.tariff_tables import TariffTable
 
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0)]
@@ -172,10 +174,17 @@ class ArrivalsTable(Table, frozen=True):
     overlaps: Literal["refuse", "wait"] = "refuse"
 
 
-class TariffTable(Table, frozen=True):
-    """What energy costs and emits. Prices may be negative."""
+class ScenarioTariff(TariffTable, frozen=True, kw_only=True):
+    """What energy costs and emits. Prices may be negative, and may be unknown.
 
-    currency: Annotated[str, Meta(min_length=1, max_length=10)] = "EUR"
+    A kWh costs ((price x (1 + `markup`)) + fees) x (1 + `vat`), where the price is `import_price_per_kwh`, that of a
+    `source` as `elprisetjustnu:SE3` or `file:prices.csv` ([which there are](../how-to/prices-and-tariffs.md); it has to
+    know all of the horizon), or that by `time_of_use`. Fees are `fees_per_kwh` and the `grid_fee`, without VAT. To
+    prices that include VAT (a source says so itself) it is not added again. Windows and months go by the clocks of
+    `zone`, without it by those of the start. `holidays` are dates that count as Sundays. `demand_price_per_kw` is
+    charged once, on the largest quarter hour.
+    """
+
     import_price_per_kwh: Quantity | None = None
     export_price_per_kwh: Quantity | None = None
     demand_price_per_kw: Amount = 0.0
@@ -192,4 +201,4 @@ class ScenarioTable(Table, frozen=True):
     site: SiteTable = SiteTable()
     control: ControlTable = ControlTable()
     arrivals: ArrivalsTable | None = None
-    tariff: TariffTable = TariffTable()
+    tariff: ScenarioTariff = ScenarioTariff()

@@ -9,16 +9,15 @@ from voltbench.adapters import strict
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.scenario_files.changes import Changes
 from voltbench.adapters.scenario_files.moments import LocalTime, local_time, refuse_naive
-from voltbench.adapters.scenario_files.quantity import Setting, quantity
+from voltbench.adapters.scenario_files.quantity import Setting
 from voltbench.adapters.scenario_files.sessions import Recording, read_rows, recording
 from voltbench.adapters.scenario_files.site import STORAGE_PROSE, site_plan
 from voltbench.adapters.scenario_files.tables import (
     ArrivalsTable,
     ControlTable,
-    Quantity,
     ScenarioTable,
-    TariffTable,
 )
+from voltbench.adapters.scenario_files.tariff import tariff_of
 from voltbench.adapters.scenario_files.visitors import days_of, made_up_visits, recorded_visits
 from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.control import ControlOptions
@@ -26,8 +25,6 @@ from voltbench.energy.gate import Turns
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_MINUTE, MS_PER_SECOND
 from voltbench.running.scenario import Scenario
-from voltbench.site.series import StepSeries
-from voltbench.site.tariff import Tariff
 
 
 def scenario_of(written: Any, name: str, folder: Traversable, changes: Changes, catalog: Catalog) -> Scenario:
@@ -52,7 +49,7 @@ def scenario_of(written: Any, name: str, folder: Traversable, changes: Changes, 
         starts_at=clock.start,
         ends_at=setting.ends_at,
         options=changes.of_options(_options(table.control)),
-        tariff=_tariff(table.tariff, setting),
+        tariff=tariff_of(table.tariff, setting),
         seed=seed,
     )
 
@@ -98,16 +95,3 @@ def _turns(control: ControlTable) -> Turns:
         return Turns(*(round(length * MS_PER_MINUTE) for length in minutes))
     except InvalidInput as error:
         raise strict.under("control", error) from error
-
-
-def _tariff(table: TariffTable, setting: Setting) -> Tariff:
-    def price(found: Quantity | None, name: str, least: float) -> StepSeries | None:
-        return quantity(found, f"tariff.{name}", setting, least) if found is not None else None
-
-    return Tariff(
-        currency=table.currency,
-        import_price_per_kwh=price(table.import_price_per_kwh, "import_price_per_kwh", -strict.LARGEST_NUMBER),
-        export_price_per_kwh=price(table.export_price_per_kwh, "export_price_per_kwh", -strict.LARGEST_NUMBER),
-        demand_price_per_kw=table.demand_price_per_kw,
-        co2_g_per_kwh=price(table.co2_g_per_kwh, "co2_g_per_kwh", 0.0),
-    )

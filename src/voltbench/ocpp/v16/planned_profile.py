@@ -10,7 +10,10 @@ from msgspec import UNSET
 from voltbench.errors import InvalidInput
 from voltbench.ocpp.v16.csms_profiles import HIGHEST_LEVEL, USUAL, Terms, limit_of
 from voltbench.ocpp.v16.messages import ChargingProfile, ChargingSchedule, ChargingSchedulePeriod
-from voltbench.quantities import MS_PER_SECOND, Instant, rfc3339
+from voltbench.quantities import MS_PER_SECOND, Instant, energy_wh, rfc3339
+
+LARGEST_INTEGER = 2**31 - 1
+"""What an integer of OCPP 1.6 may be: it has 32 bits (xs:int in the messages of OCPP 1.6-S)."""
 
 PLAN_PROFILE = 1_900_000_001
 """The id of a plan's profile: a new plan takes the place of the one before."""
@@ -50,6 +53,12 @@ def planned_profile(
             charging_schedule_period=tuple(periods),
         ),
     )
+
+
+def given_back_wh(steps: Sequence[tuple[Instant, float]], ends_at: Instant) -> float:
+    """The energy that a plan takes out of a car until it ends. A profile of 1.6 leaves it out: no limit is below 0."""
+    to_the_end = pairwise([*steps, (ends_at, 0.0)])
+    return sum(energy_wh(max(0.0, -power_w), (end - at) / MS_PER_SECOND) for (at, power_w), (end, _) in to_the_end)
 
 
 def _periods(

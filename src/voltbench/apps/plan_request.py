@@ -1,0 +1,208 @@
+"""What `POST /plans` is asked: a plan with prices slot by slot, or with a tariff in words, which is made into those."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Annotated, TypeAlias
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from voltbench.adapters import json_text, strict
+from voltbench.adapters.prices.tariff_tables import TariffTable
+from voltbench.adapters.prices.tariffs import Surroundings, market_tariff_of
+from voltbench.errors import InvalidInput, NotFound, Unavailable
+from voltbench.quantities import MS_PER_DAY, MS_PER_MINUTE, DurationMs, Instant
+from voltbench.running.planning import PlanAsked
+from voltbench.site.peaks import Mean, PeakTariff
+from voltbench.site.prices import Prices
+from voltbench.site.sampling import sampled_mean
+from voltbench.site.slots import Slot, Slots
+from voltbench.site.tariff import MarketTariff
+
+Moment: TypeAlias = Annotated[Instant, Meta(ge=0, le=7_258_118_400_000)]
+"""From 1970 to the year 2200: what comes later is no time of day of anybody's."""
+
+FURTHEST_MS = 9 * MS_PER_DAY
+"""Nobody is asked for prices further ahead; a plan ends before."""
+
+WITHOUT_CARS_MS = 2 * MS_PER_DAY
+"""So far prices of the day ahead are known at best."""
+
+PATIENCE_S = 30.0
+"""How long sources may take to tell all that is wanted of them."""
+
+
+MOST_VALUES = 80_000
+"""Values in a body: those of 5,000 cars. With more, only reading it would keep everybody else waiting."""
+
+
+class PeakHour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The mean power that was imported in an hour (or a quarter) that began then."""
+
+    starts_at_ms: Moment
+    power_w: Annotated[float, Meta(ge=0.0, le=1e9)]
+
+
+class PlanRequest(PlanAsked, frozen=True, kw_only=True):
+    """What is to be planned. Prices are slot by slot from `starts_at_ms` on, or come from a `source` or the `tariff`.
+
+    A `tariff` says what is added to prices and what else is to be paid; `source`, `fees_per_kwh` and `vat` beside it
+    are the short form of one that says no more. Beyond what is known of prices, up to the last departure, their mean
+    stands in. `load_w` is foreseen at the site, and counts against `site_limit_w`, the most that the site may import.
+    `peak_hours_so_far` are the highest hours of the month, for a tariff that bills them.
+    """
+
+    starts_at_ms: Moment
+    tariff: TariffTable | None = None
+    peak_hours_so_far: Annotated[list[PeakHour], Meta(max_length=1_000)] = msgspec.field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PricedPlan:
+    """What is to be planned, with prices known slot by slot from its start, and how peaks are billed, if they are."""
+
+    asked: PlanAsked
+    prices_per_kwh: Sequence[float]
+    peak: PeakTariff | None = None
+    peaks_so_far: Sequence[Mean] = ()
+
+
+def request_in(body: bytes) -> PlanRequest:
+    """What a JSON text asks for. Raises UnreadableJson, or InvalidInput that names the field."""
+    values = body.count(b",")
+    if values > MOST_VALUES:
+        raise InvalidInput("body", "holds too many values", found=values, allowed=f"<= {MOST_VALUES}")
+    try:
+        found = json_text.parse_plain(body)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise json_text.UnreadableJson(place, f"is not JSON: {error.msg}", allowed="JSON") from error
+    if not isinstance(found, dict):
+        raise InvalidInput("body", "is not allowed", found=strict.shown(found), allowed="a JSON object")
+    request = strict.convert(found, PlanRequest)
+    _check_said_once(request)
+    return request
+
+
+def _check_said_once(request: PlanRequest) -> None:
+    if (request.prices_per_kwh is not None) + (request.source is not None) + _prices_itself(request.tariff) != 1:
+        allowed = "one of the two, or a tariff with source or time_of_use"
+        raise InvalidInput("prices_per_kwh", "or a source has to be given, and not both", allowed=allowed)
+    tariff = request.tariff
+    if request.peak_hours_so_far and (tariff is None or tariff.peak is None):
+        raise InvalidInput("peak_hours_so_far", "are for a tariff that bills peaks", allowed="tariff.peak beside it")
+    if tariff is None:
+        return
+    twice = {
+        "source": request.source,
+        "fees_per_kwh": request.fees_per_kwh,
+        "vat": request.vat,
+        "demand_price_per_kw": tariff.peak and request.demand_price_per_kw,
+        "peak_so_far_w": tariff.peak and request.peak_so_far_w,
+        "export_prices_per_kwh": tariff.feed_in and request.export_prices_per_kwh,
+        "co2_g_per_kwh": tariff.co2_source and request.co2_g_per_kwh,
+    }
+    for name, said in twice.items():
+        if said:
+            raise InvalidInput(name, "is said beside a tariff that says it too", allowed="the tariff's alone")
+    if tariff.co2_source and not request.co2_price_per_kg:
+        raise InvalidInput("co2_price_per_kg", "is missing beside tariff.co2_source", allowed="what a kg is to weigh")
+
+
+def _prices_itself(tariff: TariffTable | None) -> bool:
+    return tariff is not None and (tariff.source is not None or tariff.time_of_use is not None)
+
+
+# --- prices ----------------------------------------------------------------------------------------------------------
+
+
+def priced(request: PlanRequest, environment: Mapping[str, str]) -> PricedPlan:
+    """What is asked, with what energy costs, as far as that is known. It waits for services.
+
+    Raises what `PriceSource.prices` does.
+    """
+    table = request.tariff or TariffTable(source=request.source, fees_per_kwh=request.fees_per_kwh, vat=request.vat)
+    given = request.prices_per_kwh
+    if given is not None and table == TariffTable():
+        return PricedPlan(request, given)
+    ends_at = _ends_at(request)
+    around = Surroundings(environment, trusted=False)
+    with strict.at("tariff" if request.tariff is not None else ""):
+        market = asyncio.run(_asked_sources(table, request, ends_at, around))
+    prices = slot_means(market.paid.slots, request, ends_at)
+    if not prices:
+        raise NotFound("price for the start of the plan from", table.source or "prices_per_kwh")
+    seen = [Mean(hour.starts_at_ms, hour.power_w) for hour in request.peak_hours_so_far]
+    return PricedPlan(_with_series(request, market, ends_at), prices, market.peak, seen)
+
+
+async def _asked_sources(
+    table: TariffTable, request: PlanRequest, ends_at: Instant, around: Surroundings
+) -> MarketTariff:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            given = _given(request, table)
+            return await market_tariff_of(table, given, request.starts_at_ms, ends_at, around)
+    except TimeoutError as error:
+        raise Unavailable(f"prices are not told within {PATIENCE_S:g} s") from error
+
+
+def _given(request: PlanRequest, table: TariffTable) -> Prices | None:
+    """The prices that are given slot by slot."""
+    if request.prices_per_kwh is None:
+        return None
+    starts_at, slot_ms = request.starts_at_ms, _slot_ms(request)
+    slots = (
+        Slot(starts_at + i * slot_ms, starts_at + (i + 1) * slot_ms, price)
+        for i, price in enumerate(request.prices_per_kwh)
+    )
+    return Prices(Slots(slots), table.currency or request.currency, table.prices_include_vat)
+
+
+def _with_series(request: PlanRequest, market: MarketTariff, ends_at: Instant) -> PlanAsked:
+    """What is asked, in the currency of its prices, with series for what the tariff says in words."""
+    currency = market.paid.currency or request.currency
+    if request.currency and currency != request.currency:
+        raise InvalidInput("currency", "is not that of the prices", found=request.currency, allowed=currency)
+    asked = msgspec.structs.replace(request, currency=currency)
+    if market.earned is not None:
+        earned = _to_the_end(slot_means(market.earned.slots, request, ends_at), request, ends_at)
+        asked = msgspec.structs.replace(asked, export_prices_per_kwh=earned)
+    if market.co2_g_per_kwh is not None:
+        grams = _to_the_end(slot_means(market.co2_g_per_kwh, request, ends_at), request, ends_at)
+        asked = msgspec.structs.replace(asked, co2_g_per_kwh=grams)
+    return asked
+
+
+def slot_means(told: Slots, asked: PlanAsked, ends_at: Instant) -> list[float]:
+    """The mean of each slot of a plan, for as long as it is known to the slot's end."""
+    starts_at, slot_ms = asked.starts_at_ms, _slot_ms(asked)
+    count = (min(told.known_until(starts_at), ends_at + slot_ms - 1) - starts_at) // slot_ms
+    edges = starts_at + slot_ms * np.arange(max(0, count) + 1, dtype=np.int64)
+    means: list[float] = sampled_mean(told.series(), edges).tolist()
+    return means
+
+
+def _to_the_end(known: list[float], asked: PlanAsked, ends_at: Instant) -> list[float]:
+    """As many values as there are slots, the mean of those known for the others. NotFound where none is known."""
+    if not known:
+        raise NotFound("figure for the start of the plan from", "tariff.co2_source")
+    count = ceil((ends_at - asked.starts_at_ms) / _slot_ms(asked))
+    return known + [sum(known) / len(known)] * (count - len(known))
+
+
+def _ends_at(asked: PlanAsked) -> Instant:
+    """Until when prices are wanted: the last departure, or where nobody departs as far as they are usually known."""
+    given_ms = len(asked.prices_per_kwh or [0.0]) * _slot_ms(asked)
+    last = max((car.departs_at_ms for car in asked.cars), default=asked.starts_at_ms + WITHOUT_CARS_MS)
+    return max(min(last, asked.starts_at_ms + FURTHEST_MS), asked.starts_at_ms + given_ms)
+
+
+def _slot_ms(asked: PlanAsked) -> DurationMs:
+    return asked.slot_minutes * MS_PER_MINUTE
