@@ -134,13 +134,14 @@ class Feed:
         """What the meter reads."""
         session = self._session
         power_w, counted_wh = (0.0, 0.0) if session is None else session.metered(now)
-        soc, volts, phases = None, self.model.voltage_v, self._path.phases
-        if self.model.is_dc:  # a plain AC plug does not tell the state of charge
+        path = self._path
+        soc, volts, phases = None, self.model.voltage_v, path.phases
+        if not self._lines:  # a plain AC plug does not tell the state of charge
             phases, volts = 0, 0.0
             if session is not None and self.vehicle is not None:
                 soc = session.soc(now)
                 volts = self.vehicle.model.pack_voltage_v(soc)
-        offered_w = min(self.allowed_w, self.rating_w) if self.closed else 0.0
+        offered_w = min(self.allowed_w, path.rating_w * path.supply_efficiency) if self.closed else 0.0
         degc = AMBIENT_DEGC + self._warmth_after(now, power_w)
         return Reading(now, self.register_wh + counted_wh, power_w, offered_w, volts, phases, soc, degc, self._lines)
 

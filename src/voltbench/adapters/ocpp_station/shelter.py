@@ -70,7 +70,11 @@ class Sheltered:
         """Let it do what is due."""
         self._rests_until = None
         try:
-            self._count(now)
+            if now != self._woken_at:
+                self._begin_instant(now)
+            self._wakeups += 1
+            if self._wakeups > MOST_WAKEUPS_AT_ONE_INSTANT:
+                raise LocalProtocolError(f"{self._name} keeps asking to be woken at {now}")
             self._act(now)
         except Exception:
             self._rest()
@@ -87,10 +91,6 @@ class Sheltered:
         self._tally.stumbled()
         _log.exception("%s stumbled", self._name)
 
-    def _count(self, now: Instant) -> None:
-        if now != self._woken_at:
-            self._rest_ms = self._rest_ms if self._has_stumbled else FIRST_REST_MS
-            self._woken_at, self._wakeups, self._has_stumbled = now, 0, False
-        self._wakeups += 1
-        if self._wakeups > MOST_WAKEUPS_AT_ONE_INSTANT:
-            raise LocalProtocolError(f"{self._name} keeps asking to be woken at {now}")
+    def _begin_instant(self, now: Instant) -> None:
+        self._rest_ms = self._rest_ms if self._has_stumbled else FIRST_REST_MS
+        self._woken_at, self._wakeups, self._has_stumbled = now, 0, False

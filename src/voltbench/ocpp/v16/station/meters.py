@@ -59,10 +59,13 @@ def _each(
     return sample
 
 
+def _register(told: list[SampledValue], reading: Reading, context: ReadingContext) -> None:
+    text = str(whole_wh(reading.register_wh))
+    told.append(SampledValue(value=text, context=context, measurand="Energy.Active.Import.Register", unit="Wh"))
+
+
 _SAMPLERS: dict[str, Sampler] = {
-    "Energy.Active.Import.Register": _one(
-        "Energy.Active.Import.Register", "Wh", lambda r: whole_wh(r.register_wh), "%.0f"
-    ),
+    "Energy.Active.Import.Register": _register,
     "Power.Active.Import": _one("Power.Active.Import", "W", attrgetter("power_w"), "%.1f"),
     "Power.Offered": _one("Power.Offered", "W", attrgetter("offered_w"), "%.1f"),
     "Power.Factor": _one("Power.Factor", "Percent", lambda r: 100.0 if r.phases else None, "%.0f"),

@@ -66,11 +66,6 @@ class Outbox:
         return len(self._waiting) + len(self._idle)
 
     @property
-    def waits(self) -> bool:
-        """Whether there is anything to be told."""
-        return bool(self._waiting or self._idle)
-
-    @property
     def about_transactions(self) -> int:
         """How many of them are about transactions."""
         return len(self._waiting)
@@ -115,6 +110,8 @@ class Outbox:
     def next(self, now: Instant) -> Entry | None:
         """The message whose turn it is, under the transaction id that it has by now; None where it has to wait."""
         waiting = self._waiting
+        if not waiting and not self._idle:
+            return None
         queue = waiting if waiting and waiting[0].not_before <= now else self._idle
         if not queue or queue[0].not_before > now:
             return None
@@ -130,6 +127,8 @@ class Outbox:
 
     def next_wakeup(self) -> Instant | None:
         """When a message may be tried again."""
+        if not self._waiting and not self._idle:
+            return None
         first = [queue[0] for queue in (self._waiting, self._idle) if queue]
         return min((entry.not_before for entry in first if entry.attempts), default=None)
 

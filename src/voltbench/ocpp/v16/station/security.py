@@ -53,13 +53,12 @@ class SecurityEvents:
         self._waiting.append(event)
         self._desk.keep_struct(_key(event), event)
 
-    def pump(self, now: Instant) -> None:
-        """Tell of the first that waits, when nothing else is being said."""
-        if not self._waiting or self._waiting[0].not_before > now:
-            return
+    def pump(self, now: Instant) -> bool:
+        """Tell of the first that waits, when nothing else is being said; return whether there was any to tell of."""
+        if not self._waiting or self._waiting[0].not_before > now or not self._desk.may_call_now:
+            return False
         event = self._waiting[0]
-        if self._desk.may_call_now:
-            self._desk.call(now, event.request, lambda at, found: self._answered(at, event, found), id=event.id)
+        return self._desk.call(now, event.request, lambda at, found: self._answered(at, event, found), id=event.id)
 
     def _answered(self, now: Instant, event: Event, response: Struct | None) -> None:
         if response is None:
@@ -71,9 +70,12 @@ class SecurityEvents:
                 wait_s = keys.whole("TransactionMessageRetryInterval") * event.attempts
                 event.not_before = now + self._desk.network_ms(wait_s * MS_PER_SECOND)
                 self._desk.keep_struct(_key(event), event)
-                self._errands.at(event.not_before, self.pump)
+                self._errands.at(event.not_before, self._again)
                 return
         self._forget(event)
+
+    def _again(self, now: Instant) -> None:
+        self.pump(now)
 
     def _forget(self, event: Event) -> None:
         if event in self._waiting:

@@ -241,7 +241,7 @@ class Station:
         peer = self._desk.peer
         line = None if peer is None else peer.due
         due = earliest(self.life.next_wakeup(), self.registration.next_wakeup(), self._errands.next_wakeup(), line)
-        if line is None and self._desk.may_call and self.transactions.outbox.waits:
+        if line is None and self._desk.may_call:
             return earliest(due, self.transactions.outbox.next_wakeup())
         return due
 
@@ -272,10 +272,8 @@ class Station:
                 self._spread(now, happened.pop(0))
         if self.registration.leaves_by is not None:
             self.registration.hang_up(now, all_told=not self.transactions.outbox)
-        if self._desk.may_call_now:
-            self._security.pump(now)
-            if self.transactions.outbox.waits:
-                self.transactions.pump(now)
+        if self._desk.may_call_now and not self._security.pump(now):
+            self.transactions.pump(now)
         self._desk.send()
 
     def _spread(self, now: Instant, fact: Happening) -> None:

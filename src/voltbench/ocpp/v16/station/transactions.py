@@ -241,9 +241,7 @@ class Transactions:
     # --- telling ----------------------------------------------------------------------------------------------------
 
     def pump(self, now: Instant) -> None:
-        """Tell what waits, one message at a time, when nothing else is being said."""
-        if not self._desk.may_call_now:
-            return
+        """Tell the first message that waits and may be told; nothing else is being said."""
         entry = self.outbox.next(now)
         if entry is not None:
             self._desk.call(now, entry.request, self._told(entry), id=entry.id)
