@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.ocpp_station.host import HostedStation
 from voltbench.apps.station_choices import StationChoices, Stations, keys_of
@@ -104,4 +106,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

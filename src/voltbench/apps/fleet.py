@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Annotated
 
 import typer
+import uvloop
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -88,7 +89,7 @@ def fleet(
     _require(arrivals in PROFILES, "arrivals", arrivals, ", ".join(PROFILES))
     if out is not None:
         require_writable(out)
-    report = asyncio.run(_run(choices, asked))
+    report = uvloop.run(_run(choices, asked))
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(_table(report.figures, None))
     if out is not None:
