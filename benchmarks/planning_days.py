@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from voltbench.energy.plan import Horizon, PlannedCar
+from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE
+
 Floats = NDArray[np.float64]
 SLOTS = 96
+SLOT_MS = 15 * MS_PER_MINUTE
 SHAPE = (85.28, 70.86, 68.01, 67.95, 68.01, 85.04, 87.86, 100.26, 118.45, 116.61, 105.93, 91.95,
          90.51, 90.34, 90.8, 88.85, 90.39, 99.03, 87.11, 82.9, 80.45, 76.48, 32.0, 34.29)  # fmt: skip
 """Of a real day's prices, from midnight on."""
@@ -22,6 +26,40 @@ class Day:
     room: Floats
     needed: Floats
     site: Floats
+
+
+Asked = tuple[Horizon, list[PlannedCar]]
+"""The same day as `plan` is asked for it."""
+
+
+def asked(day: Day) -> Asked:
+    """A horizon of quarter hours, and the cars."""
+    edges = tuple(slot * SLOT_MS for slot in range(SLOTS + 1))
+    horizon = Horizon(edges, tuple(day.price.tolist()), tuple((day.site * 4.0).tolist()))
+    cars = []
+    for number, (room, needed_wh) in enumerate(zip(day.room, day.needed.tolist(), strict=True)):
+        there = np.flatnonzero(room).tolist()
+        stay = there[0] * SLOT_MS, (there[-1] + 1) * SLOT_MS
+        cars.append(PlannedCar(f"car-{number}", *stay, needed_wh, float(room.max()) * 4.0))
+    return horizon, cars
+
+
+def at_any_minute(of: Day, seed: int) -> tuple[Day, Asked]:
+    """The same, with cars that come up to a quarter of an hour later, and leave earlier; and as slots that are cut."""
+    chance, (horizon, whole) = np.random.default_rng(seed), asked(of)
+    cars = []
+    for car in whole:
+        comes, goes = (int(chance.integers(0, 15)) * MS_PER_MINUTE for _ in range(2))
+        arrives_at, departs_at = car.arrives_at + comes, car.departs_at - goes
+        most_wh = 0.9 * car.most_w * (departs_at - arrives_at) / MS_PER_HOUR
+        cars.append(PlannedCar(car.id, arrives_at, departs_at, min(car.needed_wh, most_wh), car.most_w))
+    edges = np.unique([*horizon.edges, *(at for car in cars for at in (car.arrives_at, car.departs_at))])
+    hours, slot = np.diff(edges) / MS_PER_HOUR, edges[:-1] // SLOT_MS
+    room = np.array(
+        [car.most_w * hours * ((edges[:-1] >= car.arrives_at) & (edges[1:] <= car.departs_at)) for car in cars]
+    )
+    needed = np.array([car.needed_wh for car in cars])
+    return Day(of.price[slot], room, needed, of.site[slot] * 4.0 * hours), (horizon, cars)
 
 
 def day_ahead(cars: int, seed: int) -> Day:

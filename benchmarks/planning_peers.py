@@ -12,16 +12,14 @@ import json
 import os
 import statistics
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from benchmarks.figures import ROOT, Figure, median_cpu_s, ms
-from benchmarks.planning_days import Day, Floats, alone, any_day, day_ahead
-from voltbench.energy.plan_car import plan_car
-from voltbench.energy.plan_fleet import plan_fleet
+from benchmarks.planning_days import Day, Floats, alone, any_day, asked, day_ahead
+from voltbench.energy.plan import plan
 
 TOLERANCE = 1e-6
 """How far apart the costs may be, relative to ours."""
@@ -61,10 +59,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Row:
-    """One row: what is planned, how we do it on which days, and the tasks beside it, on all or the first of them."""
+    """One row: what is planned, on which days by us, and the tasks beside it, on all or the first of them."""
 
     what: str
-    ours: Callable[[Day], Floats]
     days: list[Day]
     tasks: list[Task]
 
@@ -75,13 +72,13 @@ def figures(quick: bool = False) -> list[Figure]:
     cars = [alone(seed) for seed in range(50 if quick else 500)]
     some = cars[: 2 if quick else 20]
     one = [Task("kept", "program kept", some, rounds), Task("built", "built anew", some, rounds)]
-    rows = [_beside(EMHASS, [Row("1 car x 96, exact", _by_car, cars, one)])]
+    rows = [_beside(EMHASS, [Row("1 car x 96, exact", cars, one)])]
     fewer = some[:10]
-    fleets = [Row("1 car x 96, exact", _by_car, cars, _both(fewer, fewer, rounds))]
+    fleets = [Row("1 car x 96, exact", cars, _both(fewer, fewer, rounds))]
     for make, kind in ((day_ahead, "a day-ahead day"), (any_day, "any day")):
         days = [make(100, seed) for seed in range(1 if quick else 4)]
         pyomos = [] if quick else days[:1]  # about ten seconds each
-        fleets.append(Row(f"100 cars x 96, {kind}, exact", _by_fleet, days, _both(days, pyomos, 1)))
+        fleets.append(Row(f"100 cars x 96, {kind}, exact", days, _both(days, pyomos, 1)))
     rows.append(_beside(FLEXMEASURES, fleets))
     return [row for some_rows in rows for row in some_rows]
 
@@ -90,14 +87,6 @@ def _both(days: list[Day], pyomos: list[Day], rounds: int) -> list[Task]:
     """FlexMeasures' own way to HiGHS, its default, and the one by Pyomo, which was it before."""
     own = Task("highspy", "own model", days, rounds)
     return [own, Task("appsi_highs", "Pyomo", pyomos, rounds)] if pyomos else [own]
-
-
-def _by_car(day: Day) -> Floats:
-    return plan_car(day.price, day.room[0], float(day.needed[0])).energy_wh[None, :]
-
-
-def _by_fleet(day: Day) -> Floats:
-    return plan_fleet(day.price, day.room, day.needed, day.site).energy_wh
 
 
 def _beside(peer: Peer, rows: list[Row]) -> list[Figure]:
@@ -129,14 +118,16 @@ def _ask(peer: Peer, tasks: list[Task]) -> dict[str, Any]:
 
 
 def _figure(row: Row, who: str, answers: list[list[list[dict[str, Any]]]]) -> Figure:
-    ours_s = median_cpu_s(row.days, row.ours, 15)
+    ours_s = median_cpu_s([asked(day) for day in row.days], lambda one: plan(*one).energy_wh, 15)
     peers_s, gaps = [], list[float]()
     for task, rounds in zip(row.tasks, answers, strict=True):
         peers_s.append(statistics.median(_mean_s(answered) for answered in rounds))
-        gaps += [_gap(day, row.ours(day), answer) for day, answer in zip(task.days, rounds[0], strict=True)]
+        gaps += [
+            _gap(day, plan(*asked(day)).energy_wh, answer) for day, answer in zip(task.days, rounds[0], strict=True)
+        ]
     peer = ", ".join(f"{task.name} {ms(taken_s)}" for task, taken_s in zip(row.tasks, peers_s, strict=True))
     return Figure(
-        f"{row.what}, beside {who}",
+        f"{row.what}, plan(), beside {who}",
         ms(ours_s),
         peer,
         f"{min(peers_s) / ours_s:,.0f}x; costs within {max(gaps):.0e}",

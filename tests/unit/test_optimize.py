@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 
 from tests.planning import Instance, instances
-from voltbench.energy.optimize import Place, Reservoir, optimize
+from voltbench.energy.optimize import Place, PlacePlan, Reservoir, optimize
 from voltbench.energy.plan import Horizon, PlannedCar, plan
+from voltbench.energy.search import method
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR
 
@@ -17,12 +18,18 @@ def hours(*prices: float, site_w: float = 1e6) -> Horizon:
     return Horizon(tuple(i * MS_PER_HOUR for i in range(len(prices) + 1)), prices, (site_w,) * len(prices))
 
 
-def a_car(needed_wh: float = 10_000.0, stays_h: int = 4, **more: float) -> PlannedCar:
-    return PlannedCar("ada", 0, stays_h * MS_PER_HOUR, needed_wh, 10_000.0, **more)  # type: ignore[arg-type]
+def a_car(needed_wh: float = 10_000.0, stays_h: int = 4, id: str = "ada", **more: float) -> PlannedCar:
+    return PlannedCar(id, 0, stays_h * MS_PER_HOUR, needed_wh, 10_000.0, **more)  # type: ignore[arg-type]
 
 
 def kw(series: np.ndarray) -> list[float]:
     return [round(float(w) / 1e3, 3) for w in series]
+
+
+def highest_w(found: PlacePlan) -> float:
+    """The highest power of all cars together, at any instant."""
+    instants = sorted({at for steps in found.steps for at, _ in steps})
+    return max(sum(([0.0] + [w for step, w in steps if step <= at])[-1] for steps in found.steps) for at in instants)
 
 
 @given(instances(most_circuits=1))
@@ -75,7 +82,12 @@ def test_a_car_gives_its_house_what_it_does_not_need_and_departs_with_what_it_do
 def test_a_power_is_none_or_at_least_the_least() -> None:
     horizon = Horizon((0, MS_PER_HOUR, 2 * MS_PER_HOUR), (0.1, 0.2), (10_000.0, 10_000.0))
     found = optimize(horizon, [a_car(11_000.0, 2, least_w=4_000.0)], Place((0.0, 0.0)))
-    assert kw(found.cars_w[0]) == [7.0, 4.0]
+    assert kw(found.cars_w[0]) == [10.0, 1.0]
+    at_h = [(at / MS_PER_HOUR, round(power_w)) for at, power_w in found.steps[0]]
+    assert at_h == [(0.0, 10_000), (1.0, 4_000), (1.25, 0)]
+    crowded = optimize(horizon, [a_car(11_000.0, 2, least_w=4_000.0), a_car(7_000.0, 2, id="bob")], Place((0.0, 0.0)))
+    assert crowded.cars_w.sum() == pytest.approx(18_000.0)
+    assert highest_w(crowded) <= 10_000.0 + 1e-3
 
 
 def test_negative_prices_burn_nothing() -> None:
@@ -130,7 +142,7 @@ def test_a_car_that_lacks_energy_hears_why() -> None:
     edges = tuple(i * MS_PER_HOUR for i in range(5))
     horizon = Horizon(edges, (0.1,) * 4, (1e6,) * 4, {"garage": (2_000.0, 1e6, 1e6, 1e6)})
     car = a_car(90_000.0, 3, circuit="garage")  # type: ignore[arg-type]
-    found = optimize(horizon, [car, a_car(1_000.0)], Place((0.0, 5_000.0, 0.0, 0.0), import_limit_w=12_000.0))
+    found = optimize(horizon, [car, a_car(1_000.0, id="bob")], Place((0.0, 5_000.0, 0.0, 0.0), import_limit_w=12_000.0))
     told = [(one.limit, one.begins_at // MS_PER_HOUR, one.ends_at // MS_PER_HOUR) for one in found.hindrances[0]]
     assert told == [("garage", 0, 1), ("site", 1, 2), ("car", 2, 3)]
     assert found.hindrances[1] == ()
@@ -184,8 +196,96 @@ def test_a_minimum_is_not_reached_by_giving_back_at_the_same_time() -> None:
     assert [one.limit for one in found.hindrances[0]] == ["site"]
 
 
+def test_no_more_is_sold_than_may_be() -> None:
+    place = Place((1_000.0,) * 2, (9_000.0, 3_000.0), (0.05,) * 2, export_limit_w=5_000.0)
+    found = optimize(hours(0.2, 0.3), [], place)
+    assert (kw(found.export_w), kw(found.curtailed_w)) == ([5.0, 2.0], [3.0, 0.0])
+    assert found.cost == pytest.approx(-0.35)
+
+
+def test_a_battery_that_cannot_be_as_full_as_it_should_is_as_full_as_it_can() -> None:
+    battery = Reservoir(10_000.0, 1_000.0, 2_000.0, 5_000.0, 1.0, 1.0, least_at_end_wh=9_000.0)
+    assert kw(optimize(hours(0.1, 0.3), [], Place((0.0, 0.0)), battery).storage_w) == [2.0, 2.0]
+
+
+def test_what_is_nothing_is_not_minus_nothing() -> None:
+    battery = Reservoir(10_000.0, 5_000.0, 5_000.0, 5_000.0)
+    place = Place((0.0, 1_000.0), (2_000.0, 0.0), (0.01, 0.01), import_limit_w=9_000.0)
+    cars = [a_car(2_000.0, 2, least_w=1_400.0), a_car(0.0, 2, id="bob")]
+    found = optimize(hours(-0.1, 0.2), cars, place, battery)
+    told = (found.cars_w, found.storage_w, found.import_w, found.export_w, found.curtailed_w, found.unserved_w)
+    assert not any(np.signbit(series[series == 0.0]).any() for series in told)
+    assert all(power_w == 0.0 or power_w > 1.0 for _, power_w in found.steps[0])
+
+
+def test_charging_at_once_is_what_the_plan_is_compared_with() -> None:
+    place = Place((1_000.0,) * 3, (0.0, 0.0, 9_000.0), (0.05,) * 3, import_limit_w=8_000.0, demand_price_per_kw=1.0)
+    battery = Reservoir(10_000.0, 5_000.0, 5_000.0, 5_000.0)
+    found = optimize(hours(0.5, 0.3, 0.1), [a_car(9_000.0, 3)], place, battery)
+    assert found.cost_at_once == pytest.approx(8.0 * 0.5 + 3.0 * 0.3 - 8.0 * 0.05 + 8.0)
+    assert found.cost < 12.0
+    helped = optimize(hours(0.5), [a_car(9_000.0, 1)], Place((1_000.0,), import_limit_w=6_000.0),
+                      Reservoir(10_000.0, 9_000.0, 5_000.0, 5_000.0, least_at_end_wh=0.0))  # fmt: skip
+    assert (helped.shortfall_wh.sum(), helped.cost_at_once) == (0.0, None)
+
+
+def a_street(cars: int = 24) -> tuple[Horizon, list[PlannedCar]]:
+    """Cars with minimum powers under a limit that leaves room for a few of them at a time."""
+    chance = np.random.default_rng(7)
+    prices = np.round(0.1 + 0.2 * chance.random(24), 3)
+    leaves = chance.integers(8, 24, cars)
+    street = [
+        PlannedCar(f"car-{i}", 0, int(leaves[i]) * MS_PER_HOUR, float(chance.uniform(3e3, 2e4)), 11_040.0, 4_140.0)
+        for i in range(cars)
+    ]
+    return hours(*prices.tolist(), site_w=1_300.0 * cars / 1.5), street
+
+
+def test_a_plan_found_in_no_time_is_no_worse_than_the_fleets_and_tells_how_much_better_one_could_be() -> None:
+    horizon, cars = a_street()
+    place = Place((0.0,) * 24)
+    fleet, hurried = plan(horizon, cars), optimize(horizon, cars, place, longest_s=0.0)
+    assert hurried.shortfall_wh.sum() <= fleet.shortfall_wh + 0.1
+    assert hurried.cost <= fleet.cost + 1e-6
+    searched = optimize(horizon, cars, place, longest_s=2.0)
+    assert hurried.shortfall_wh.sum() - hurried.shortfall_gap_wh <= searched.shortfall_wh.sum() + 0.1
+    assert hurried.cost * (1.0 - hurried.gap) <= searched.cost + 1e-6
+    for found in (hurried, searched):
+        assert all(power_w == 0.0 or power_w >= 4_140.0 for steps in found.steps for _, power_w in steps)
+        assert highest_w(found) <= horizon.site_w[0] + 1.0
+
+
+def test_a_plan_says_whether_another_one_could_lack_less() -> None:
+    cars = [a_car(2_500.0, 2, id=f"car-{i}", least_w=2_000.0 + 300.0 * i) for i in range(7)]
+    horizon, place = hours(0.1, 0.2, site_w=9_700.0), Place((0.0, 0.0))
+    hurried, searched = (optimize(horizon, cars, place, longest_s=longest_s) for longest_s in (0.0, 20.0))
+    assert searched.is_proven
+    least_wh = searched.shortfall_wh.sum()
+    assert hurried.shortfall_wh.sum() - hurried.shortfall_gap_wh <= least_wh + 0.1 <= hurried.shortfall_wh.sum() + 0.2
+    assert not hurried.is_proven
+
+
+@pytest.mark.parametrize(
+    ("columns", "has_choices", "expected"),
+    [(19_999, False, "choose"), (20_000, False, "ipm"), (20_000, True, "choose")],
+)
+def test_large_programs_are_solved_from_the_inside(columns: int, has_choices: bool, expected: str) -> None:
+    assert method(columns, has_choices) == expected
+
+
 def test_what_does_not_fit_is_refused() -> None:
     for make, field in (
+        (lambda: optimize(hours(0.1), [a_car(), a_car()], Place((0.0,))), "cars"),
+        (lambda: optimize(hours(0.1), [a_car(in_one_go=True)], Place((0.0,))), "cars.ada.in_one_go"),
+        (lambda: optimize(hours(0.1), [a_car()], Place((0.0,)), batteries=[None, None]), "batteries"),
+        (lambda: Place((0.0,), import_limit_w=-1.0), "import_limit_w"),
+        (lambda: Place((0.0,), export_limit_w=float("nan")), "export_limit_w"),
+        (lambda: Place((0.0,), demand_price_per_kw=-1.0), "demand_price_per_kw"),
+        (lambda: Reservoir(1_000.0, 0.0, -1.0, 1.0), "reservoir.charge_w"),
+        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, least_at_end_wh=2_000.0), "reservoir.least_at_end_wh"),
+        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 0.0), "reservoir.charge_efficiency"),
+        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 1e-9), "reservoir.charge_efficiency"),
+        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 0.9, -0.5), "reservoir.discharge_efficiency"),
         (lambda: optimize(hours(0.1), [], Place((0.0, 0.0))), "load_w"),
         (lambda: optimize(hours(0.1), [a_car(circuit="cellar")], Place((0.0,))), "cars.ada.circuit"),  # type: ignore[arg-type]
         (lambda: Reservoir(1_000.0, 2_000.0, 1.0, 1.0), "reservoir.stored_wh"),

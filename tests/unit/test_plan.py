@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from voltbench.energy import fleet
+from voltbench.energy.at_once import cost_at_once
 from voltbench.energy.plan import Hindrance, Horizon, PlannedCar, plan
 from voltbench.energy.plan_car import Losses
 from voltbench.errors import InvalidInput
@@ -80,6 +82,13 @@ def test_what_is_drawn_keeps_the_limit_and_not_what_is_given() -> None:
     assert schedule.cost > 8.0 * 0.1
 
 
+def test_a_charger_that_wastes_at_high_power_gives_the_rest_at_a_low_one() -> None:
+    car = a_car(needed_wh=7_000.0, most_w=13_000.0, losses=Losses((5_000.0, 10_000.0), (5_500.0, 13_000.0)))
+    assert sum(steps(hours(0.2), car), ()) == pytest.approx((0.0, 13.0, 0.4, 5.5, 1.0, 0.0))
+    (schedule,) = plan(hours(0.2), [car]).schedules
+    assert (schedule.shortfall_wh, schedule.cost) == pytest.approx((0.0, 0.2 * (0.4 * 13.0 + 0.6 * 5.5)))
+
+
 def test_an_hour_with_less_than_the_least_power_is_left_out() -> None:
     horizon = Horizon(hours(0.1, 0.5).edges, (0.1, 0.5), (1_000.0, 9_000.0))
     assert steps(horizon, a_car(needed_wh=1_000.0, least_w=1_400.0)) == [(1.0, 9.0), (1.0 + 1 / 9, 0.0)]
@@ -115,6 +124,17 @@ def test_what_is_missing_is_told_with_the_limit_and_its_hours() -> None:
     assert alone.hindrances == (Hindrance("car", EVENING, EVENING + 2 * MS_PER_HOUR),)
 
 
+def test_of_a_circuit_and_the_site_the_one_that_is_full_is_told_hour_by_hour() -> None:
+    edges = tuple(EVENING + i * MS_PER_HOUR for i in range(4))
+    horizon = Horizon(edges, (0.1, 0.2, 0.3), (9_000.0, 2_000.0, 99_000.0), {"garage": (3_000.0, 5_000.0, 99_000.0)})
+    cars = [a_car("in", 90_000.0, circuit="garage", stays_h=3), a_car("out", 1_000.0, stays_h=3)]
+    lacking, _ = plan(horizon, cars).schedules
+    told = [(one.limit, (one.ends_at - EVENING) // MS_PER_HOUR) for one in lacking.hindrances]
+    assert told == [("garage", 1), ("site", 2), ("car", 3)]
+    (alone,) = plan(horizon, cars[:1]).schedules
+    assert [one.limit for one in alone.hindrances] == ["garage", "site", "car"]
+
+
 def test_a_higher_priority_has_what_it_needs_and_nobody_has_extras_before_all_have_that() -> None:
     cars = [a_car("ada", stays_h=1, extra_wh=5_000.0), a_car("bob", stays_h=1, priority=1)]
     ada, bob = plan(hours(0.1, site_w=15_000.0), cars).schedules
@@ -129,13 +149,30 @@ def test_in_a_fleet_a_car_that_gets_too_little_for_its_minimum_gets_it_elsewhere
     ada, bob = plan(hours(0.3, 0.1, 0.1, 0.2, site_w=10_000.0), cars).schedules
     assert bob.energy_wh.sum() == pytest.approx(8_000.0)
     assert ada.energy_wh.sum() == pytest.approx(15_000.0)
-    assert all(wh == 0.0 or wh >= 4_000.0 for wh in ada.energy_wh)
+    assert all(power_w == 0.0 or power_w >= 4_000.0 for _, power_w in ada.steps)
     assert (ada.energy_wh + bob.energy_wh <= 10_000.0 + 1e-6).all()
 
 
-def highest_w(horizon: Horizon, cars: list[PlannedCar]) -> float:
+def test_in_a_fleet_two_cars_swap_hours_so_that_each_has_its_minimum() -> None:
+    cars = [a_car(id, 12_000.0, 8_000.0, 2, least_w=5_000.0) for id in ("ada", "bob")]
+    found = plan(hours(0.1, 0.2, 0.9, site_w=12_000.0), cars)
+    assert (found.shortfall_wh, found.cost) == pytest.approx((0.0, 3.6))
+    assert all(power_w == 0.0 or power_w >= 5_000.0 for one in found.schedules for _, power_w in one.steps)
+
+
+def test_powers_that_differ_by_rounding_alone_are_no_steps_and_nothing_is_minus_nothing() -> None:
+    cars = [PlannedCar(id, EVENING + 840_000 * (i + 1), EVENING + 8_700_000 + 420_000 * i, 99_000.0, 3_680.0)
+            for i, id in enumerate(("ada", "bob", "cyd"))]  # fmt: skip
+    found = plan(hours(-0.1, -0.1, -0.1), [*cars, a_car("dee", 0.0)])
+    assert [len(one.steps) for one in found.schedules] == [2, 2, 2, 0]
+    assert all("-0.0" not in f"{one.cost} {one.steps} " for one in [*found.schedules, *plan(hours(-0.1), []).schedules])
+    (idle,) = plan(hours(-0.1), [a_car("eve", 0.0)]).schedules
+    assert str(idle.cost) == "0.0"
+
+
+def highest_w(horizon: Horizon, cars: list[PlannedCar], exact: bool = True) -> float:
     """The highest power of all cars together, at any instant."""
-    schedules = plan(horizon, cars).schedules
+    schedules = plan(horizon, cars, exact=exact).schedules
     instants = sorted({at for schedule in schedules for at, _ in schedule.steps})
     return max(
         sum(([0.0] + [w for step, w in schedule.steps if step <= at])[-1] for schedule in schedules) for at in instants
@@ -148,13 +185,39 @@ def highest_w(horizon: Horizon, cars: list[PlannedCar]) -> float:
         [PlannedCar(id, EVENING + 3_000_000, EVENING + 3_600_000, 1_800.0, 11_000.0) for id in ("ada", "bob")],
         [a_car(id, 2_500.0, stays_h=1, least_w=4_140.0) for id in ("ada", "bob")],
         [a_car("ada", 2_500.0, least_w=4_140.0), a_car("bob", 9_000.0)],
+        [a_car(id, 900.0, stays_h=1, least_w=3_000.0) for id in ("ada", "bob", "cyd")],
         [a_car("ada", 5_500.0, stays_h=1, in_one_go=True), a_car("bob", 5_500.0, stays_h=1)],
         [a_car(id, 5_500.0, stays_h=2, in_one_go=True) for id in ("ada", "bob")],
     ],
-    ids=["for ten minutes", "minimums", "a minimum and one more", "one in one go", "two in one go"],
+    ids=["for ten minutes", "minimums", "a minimum and one more", "for a while", "one in one go", "two in one go"],
 )
-def test_no_limit_is_exceeded_at_any_instant(cars: list[PlannedCar]) -> None:
-    assert highest_w(hours(0.1, 0.2, 0.3, 0.4, site_w=5_000.0), cars) <= 5_000.0 + 1e-6
+@pytest.mark.parametrize("exact", [True, False])
+def test_no_limit_is_exceeded_at_any_instant(cars: list[PlannedCar], exact: bool) -> None:
+    assert highest_w(hours(0.1, 0.2, 0.3, 0.4, site_w=5_000.0), cars, exact) <= 5_000.0 + 1e-6
+
+
+def test_in_a_large_fleet_who_needs_it_counts_from_the_moment_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried = PlannedCar("hurried", EVENING + 600_000, EVENING + 2_400_000, 4_000.0, 8_000.0)
+    patient = [
+        PlannedCar(f"car-{i}", EVENING + 1_000 * i, EVENING + 4 * MS_PER_HOUR + i, 5_000.0, 8_000.0) for i in range(5)
+    ]
+    late = PlannedCar("late", EVENING + 99 * MS_PER_HOUR, EVENING + 100 * MS_PER_HOUR, 100.0, 8_000.0)
+    cars = [*patient, hurried, late]
+    monkeypatch.setattr(fleet, "MOST_CELLS", 8 * len(cars))
+    horizon = hours(0.1, 0.2, 0.3, 0.4, 0.5, site_w=13_000.0)
+    found = plan(horizon, cars)
+    assert [one.shortfall_wh for one in found.schedules] == pytest.approx([0.0] * 6 + [100.0])
+    assert [why.limit for why in found.schedules[-1].hindrances] == ["car"]
+    assert highest_w(horizon, cars) <= 13_000.0 + 1e-6
+
+
+def test_what_it_costs_not_to_wait_is_told_with_what_is_drawn() -> None:
+    assert cost_at_once(hours(0.5, 0.1), [a_car()]) == pytest.approx(5.0)
+    lossy = a_car(needed_wh=8_000.0, most_w=10_000.0, losses=Losses((1_000.0, 8_000.0), (1_500.0, 10_000.0)))
+    assert cost_at_once(hours(0.5, 0.1), [lossy]) == pytest.approx(5.0)
+    assert cost_at_once(hours(0.5, 0.1, site_w=5_750.0), [lossy]) == pytest.approx(5.75 * (0.5 + 0.1 * 3.5 / 4.5))
+    pair = [a_car("ada"), a_car("bob")]
+    assert cost_at_once(hours(0.5, 0.1, site_w=15_000.0), pair) == pytest.approx(8.0)
 
 
 def test_who_charges_in_one_go_takes_nothing_from_a_higher_priority_nor_what_another_cannot_do_without() -> None:

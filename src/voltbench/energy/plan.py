@@ -6,26 +6,21 @@ limits that stand in its way and when they do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
-from numpy.typing import NDArray
 
-from voltbench.energy.minimums import Spare, with_minimums
+from voltbench.energy.demand import Demand
+from voltbench.energy.fleet import Fleet, Floats, Integers, Slots, Stretches
+from voltbench.energy.minimums import with_minimums
 from voltbench.energy.plan_car import LEAST_WH, CarPlan, Losses, Stretch, plan_block, plan_car, plan_with_losses
-from voltbench.energy.plan_fleet import plan_fleet, served_wh
-from voltbench.energy.schedule import steps_of
+from voltbench.energy.schedule import CAR, SITE, CarCourse, CarSchedule, FleetCourse, Hindrance, Plan
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR, Instant
 
-Floats = NDArray[np.float64]
-
-LEAST_H = 1e-9
-
-SITE, CAR = "site", "car"
-"""What can stand in the way, beside the circuits: the site's limit, and the car's own power in the time it has."""
+__all__ = ["CAR", "SITE", "CarSchedule", "Hindrance", "Horizon", "Plan", "PlannedCar", "hours_present", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +34,33 @@ class Horizon:
     price_per_kwh: tuple[float, ...]
     site_w: tuple[float, ...]
     circuits_w: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    slots: Slots = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        slots = len(self.edges) - 1
-        if slots < 1 or any(b <= a for a, b in zip(self.edges, self.edges[1:], strict=False)):
+        edges = np.array(self.edges, dtype=np.float64)
+        if len(edges) < 2 or not (edges[1:] > edges[:-1]).all():
             raise InvalidInput("edges", "do not rise", found=str(self.edges[:9]), allowed="at least two, rising")
-        for name, series in {"price_per_kwh": self.price_per_kwh, "site_w": self.site_w, **self.circuits_w}.items():
-            if len(series) != slots:
-                raise InvalidInput(name, "does not fit the slots", found=len(series), allowed=f"{slots} values")
-            if not all(map(isfinite, series)):
-                raise InvalidInput(name, "holds a value that is not finite", allowed="numbers")
+        count = len(edges) - 1
+        price_per_kwh = _finite("price_per_kwh", self.price_per_kwh, count)
+        rows = {"site_w": self.site_w, **self.circuits_w}
+        limits_w = np.array([_finite(name, series, count) for name, series in rows.items()])
+        np.maximum(limits_w, 0.0, out=limits_w)  # nothing is left where loads take all and more
+        object.__setattr__(self, "slots", Slots(edges, price_per_kwh, limits_w, tuple(self.circuits_w)))
 
     @property
     def hours(self) -> Floats:
         """How long each slot is."""
-        edges = np.array(self.edges, dtype=np.float64)
-        return (edges[1:] - edges[:-1]) / MS_PER_HOUR
+        return self.slots.hours
+
+
+def _finite(name: str, series: Sequence[float], count: int) -> Floats:
+    """A series as an array, if it has a number for each slot."""
+    if len(series) != count:
+        raise InvalidInput(name, "does not fit the slots", found=len(series), allowed=f"{count} values")
+    numbers = np.array(series, dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise InvalidInput(name, "holds a value that is not finite", allowed="numbers")
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,47 +99,6 @@ class PlannedCar:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Hindrance:
-    """What stands in a car's way, from an instant until another: `site`, a circuit, or `car`."""
-
-    limit: str
-    begins_at: Instant
-    ends_at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class CarSchedule:
-    """A car's part of a plan: energy per slot, its power from each instant on, what it costs, and what it lacks.
-
-    `shortfall_wh` counts what it needs, not what it would like beyond.
-    """
-
-    car: str
-    energy_wh: Floats
-    steps: tuple[tuple[Instant, float], ...]
-    cost: float
-    shortfall_wh: float
-    hindrances: tuple[Hindrance, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The schedules of all cars, in their order, and what they cost together."""
-
-    schedules: tuple[CarSchedule, ...]
-
-    @property
-    def cost(self) -> float:
-        """What all of it costs."""
-        return sum(schedule.cost for schedule in self.schedules)
-
-    @property
-    def shortfall_wh(self) -> float:
-        """What all cars lack together."""
-        return sum(schedule.shortfall_wh for schedule in self.schedules)
-
-
 def plan(horizon: Horizon, cars: Sequence[PlannedCar], *, exact: bool = True) -> Plan:
     """The cheapest plan for these cars: departures first, then cost. No limit is exceeded at any instant of it.
 
@@ -141,258 +106,197 @@ def plan(horizon: Horizon, cars: Sequence[PlannedCar], *, exact: bool = True) ->
     seen to afterwards, and cars that charge in one go are planned one by one, before or after the others of their
     priority, whichever lacks less and then costs less. Losses are for one car alone. Raises InvalidInput.
     """
-    _check(horizon, cars)
-    if not cars:
-        return Plan(())
-    if len(cars) == 1:
-        return Plan((_alone(horizon, cars[0], _limits(horizon)),))
-    if not any(car.in_one_go for car in cars):
-        return _in_turn(horizon, cars, [cars], exact)
-    orders = [_groups(cars, blocks_first) for blocks_first in (True, False)]
-    return min((_in_turn(horizon, cars, groups, exact) for groups in orders), key=lambda one: _badness(one, cars))
-
-
-def _groups(cars: Sequence[PlannedCar], blocks_first: bool) -> list[list[PlannedCar]]:
-    """Who is planned before whom: those of higher priority, and of each those in one go one by one."""
-    groups: list[list[PlannedCar]] = []
-    for priority in sorted({car.priority for car in cars}, reverse=True):
-        blocks = sorted((car for car in cars if car.priority == priority and car.in_one_go), key=_urgency)
-        others = [[car for car in cars if car.priority == priority and not car.in_one_go]]
-        alone = [[car] for car in blocks]
-        groups += alone + others if blocks_first else others + alone
-    return [group for group in groups if group]
-
-
-def _badness(plan: Plan, cars: Sequence[PlannedCar]) -> tuple[list[float], float]:
-    """What those of each priority lack, the highest first, and then the cost."""
-    lacking: dict[int, float] = {}
-    for car, schedule in zip(cars, plan.schedules, strict=True):
-        lacking[-car.priority] = lacking.get(-car.priority, 0.0) + schedule.shortfall_wh
-    return [round(wh, 3) for _, wh in sorted(lacking.items())], plan.cost
-
-
-def _in_turn(horizon: Horizon, cars: Sequence[PlannedCar], groups: Sequence[Sequence[PlannedCar]], exact: bool) -> Plan:
-    """Group after group, each under what those before have left."""
-    fine, slot_of = _cut(horizon, cars)
-    limits, schedules = _limits(fine), dict[str, CarSchedule]()
-    for group in groups:
-        is_block = group[0].in_one_go
-        planned = [_alone(fine, group[0], limits)] if is_block else _together(fine, group, limits, exact)
-        for car, schedule in zip(group, planned, strict=True):
-            limits = limits.less(car, _highest_w(fine, schedule.steps))
-            energy_wh = np.zeros(len(horizon.price_per_kwh))
-            np.add.at(energy_wh, slot_of, schedule.energy_wh)
-            schedules[car.id] = replace(schedule, energy_wh=energy_wh)
-    return Plan(tuple(schedules[car.id] for car in cars))
-
-
-MOST_CELLS = 2_000_000
-"""Cars times slots. Beyond that a fleet's slots are not cut; a car then counts in whole slots only."""
-
-
-def _cut(horizon: Horizon, cars: Sequence[PlannedCar]) -> tuple[Horizon, NDArray[np.intp]]:
-    """The same slots, cut where cars come and go, so that a mean power is a power; and which slot each was part of."""
-    begins_at, ends_at = horizon.edges[0], horizon.edges[-1]
-    comings = {at for car in cars for at in (car.arrives_at, car.departs_at) if begins_at < at < ends_at}
-    edges = np.array(sorted({*horizon.edges, *comings}), dtype=np.int64)
-    if len(edges) * len(cars) > MOST_CELLS or len(edges) == len(horizon.edges):
-        return horizon, np.arange(len(horizon.price_per_kwh))
-    slot_of = np.searchsorted(np.array(horizon.edges), edges[:-1], side="right") - 1
-
-    def cut(series: Sequence[float]) -> tuple[float, ...]:
-        return tuple(np.array(series)[slot_of].tolist())
-
-    circuits = {name: cut(series) for name, series in horizon.circuits_w.items()}
-    return Horizon(tuple(edges.tolist()), cut(horizon.price_per_kwh), cut(horizon.site_w), circuits), slot_of
-
-
-def _highest_w(horizon: Horizon, steps: Sequence[tuple[Instant, float]]) -> Floats:
-    """The highest power of a schedule in each slot."""
-    edges, highest = np.array(horizon.edges), np.zeros(len(horizon.price_per_kwh))
-    ends = (*(at for at, _ in steps[1:]), horizon.edges[-1])
-    for (at, power_w), until in zip(steps, ends, strict=False):
-        first, last = np.searchsorted(edges, at, side="right") - 1, np.searchsorted(edges, until, side="left")
-        highest[first:last] = np.maximum(highest[first:last], power_w)
-    return highest
-
-
-def _check(horizon: Horizon, cars: Sequence[PlannedCar]) -> None:
-    seen = set()
+    check(horizon, cars)
     for car in cars:
         if car.losses is not None and (len(cars) > 1 or car.in_one_go or car.least_w > car.losses.drawn_w[0]):
             allowed = "a car alone, not in one go, whose losses begin at its least power"
             raise InvalidInput(f"cars.{car.id}.losses", "cannot be planned with", allowed=allowed)
-        if car.id in seen:
-            raise InvalidInput("cars", "have an id twice", found=car.id)
-        seen.add(car.id)
+    slots = horizon.slots
+    if len(cars) == 1:
+        return _alone(slots, cars[0])
+    fleet = Fleet.of(cars, slots.circuits)
+    slots = slots.cut(fleet)
+    if any(car.in_one_go for car in cars):
+        drafts = [_in_turn(slots, fleet, cars, exact, blocks_first) for blocks_first in (True, False)]
+        draft = min(drafts, key=lambda draft: _badness(draft, fleet))
+    else:
+        draft = _together(slots, fleet, exact)
+    return Plan(cars, slots.joined(draft.energy_wh), draft.costs, draft.short_wh, draft.course)
+
+
+def check(horizon: Horizon, cars: Sequence[PlannedCar]) -> None:
+    """Require that ids are distinct and circuits known."""
+    if len({car.id for car in cars}) < len(cars):
+        ids = [car.id for car in cars]
+        raise InvalidInput("cars", "have an id twice", found=next(id for id in ids if ids.count(id) > 1))
+    for car in cars:
         if car.circuit is not None and car.circuit not in horizon.circuits_w:
             allowed = ", ".join(horizon.circuits_w) or "none"
             raise InvalidInput(f"cars.{car.id}.circuit", "is unknown", found=car.circuit, allowed=allowed)
 
 
-def _urgency(car: PlannedCar) -> tuple[int, float]:
-    present_h = (car.departs_at - car.arrives_at) / MS_PER_HOUR
-    return -car.priority, -car.needed_wh / (car.most_w * present_h)
-
-
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """Power that is left for cars in each slot, at the site and in its circuits."""
-
-    site_w: Floats
-    circuits_w: Mapping[str, Floats]
-
-    def of(self, car: PlannedCar) -> Floats:
-        """What is left for a car."""
-        if car.circuit is None:
-            return self.site_w
-        left_w: Floats = np.minimum(self.site_w, self.circuits_w[car.circuit])
-        return left_w
-
-    def less(self, car: PlannedCar, power_w: Floats) -> _Limits:
-        """What a car leaves that draws so much."""
-        circuits_w = dict(self.circuits_w)
-        if car.circuit is not None:
-            circuits_w[car.circuit] = np.maximum(0.0, circuits_w[car.circuit] - power_w)
-        return _Limits(np.maximum(0.0, self.site_w - power_w), circuits_w)
-
-
-def _limits(horizon: Horizon) -> _Limits:
-    """What site and circuits can give to cars in each slot; none where loads take all and more."""
-    circuits = {name: np.maximum(0.0, np.array(series)) for name, series in horizon.circuits_w.items()}
-    return _Limits(np.maximum(0.0, np.array(horizon.site_w)), circuits)
-
-
 def hours_present(horizon: Horizon, car: PlannedCar) -> Floats:
     """How many hours of each slot a car is there."""
-    edges = np.array(horizon.edges, dtype=np.float64)
-    overlap_ms: Floats = np.minimum(edges[1:], car.departs_at) - np.maximum(edges[:-1], car.arrives_at)
-    return np.maximum(0.0, overlap_ms) / MS_PER_HOUR
+    return _present_h(horizon.slots.edges, car)
+
+
+def _present_h(edges: Floats, car: PlannedCar) -> Floats:
+    hours: Floats = np.minimum(edges[1:], car.departs_at)
+    hours -= np.maximum(edges[:-1], car.arrives_at)
+    return np.maximum(hours, 0.0) / MS_PER_HOUR
 
 
 # --- one car ----------------------------------------------------------------------------------------------------------
 
 
-def _alone(horizon: Horizon, car: PlannedCar, limits: _Limits) -> CarSchedule:
-    free_w = limits.of(car)
-    most_w = np.where(free_w >= car.least_w, np.clip(free_w, 0.0, car.most_w), 0.0)
-    present_h, prices = hours_present(horizon, car), np.array(horizon.price_per_kwh)
-    needed_wh = car.needed_wh + car.extra_wh
-    stretches: list[Stretch] | None = None
-    if car.losses is not None:
-        given_w = np.array([car.losses.given_for(power_w) for power_w in most_w.tolist()]) * (present_h > 0.0)
-        found, given = plan_with_losses(prices, given_w, present_h, needed_wh, car.losses)
-        stretches = [replace(one, power_w=car.losses.drawn_for(one.power_w)) for one in given]
+def _alone(slots: Slots, car: PlannedCar) -> Plan:
+    most_w, present_h = most_drawn_w(slots, car, slots.limits_w), _present_h(slots.edges, car)
+    given: list[Stretch] | None = None
+    if car.losses is None:
+        found = _planned(slots, car, most_w * present_h)
     else:
-        found = (plan_block if car.in_one_go else plan_car)(prices, most_w * present_h, needed_wh)
-    if stretches is None:
-        stretches = _stretches(found, most_w)
-    steps = steps_of(horizon, car, stretches)
-    short_wh = max(0.0, found.shortfall_wh - car.extra_wh)
-    hindrances = _hindrances(horizon, car, found.energy_wh, limits) if short_wh > LEAST_WH else ()
-    return CarSchedule(car.id, found.energy_wh, steps, found.cost, short_wh, hindrances)
+        given_w = np.array([car.losses.given_for(power_w) for power_w in most_w.tolist()]) * (present_h > 0.0)
+        needed_wh = car.needed_wh + car.extra_wh
+        found, given = plan_with_losses(slots.price_per_kwh, given_w, present_h, needed_wh, car.losses)
+
+    def course() -> CarCourse:
+        stretches = _stretches(found, most_w) if given is None else _drawn(given, car)
+        return CarCourse(slots, car, stretches, found.energy_wh)
+
+    lacks_wh = found.shortfall_wh - car.extra_wh
+    short_wh = np.array([lacks_wh if lacks_wh > LEAST_WH else 0.0])
+    return Plan([car], found.energy_wh[:, None], np.array([found.cost]), short_wh, course)
+
+
+def _drawn(given: Sequence[Stretch], car: PlannedCar) -> list[Stretch]:
+    """What is drawn to give that, where the charger has losses."""
+    if car.losses is None:
+        return list(given)
+    return [one._replace(power_w=car.losses.drawn_for(one.power_w)) for one in given]
+
+
+def most_drawn_w(slots: Slots, car: PlannedCar, left_w: Floats) -> Floats:
+    """The most that a car can draw in each slot of what limits leave, row by row: nothing, or at least its least."""
+    free_w = left_w[0]
+    if car.circuit is not None:
+        free_w = np.minimum(free_w, left_w[1 + slots.circuits.index(car.circuit)])
+    most_w: Floats = np.minimum(free_w, car.most_w)
+    if car.least_w:
+        most_w[free_w < car.least_w] = 0.0
+    return most_w
+
+
+def _planned(slots: Slots, car: PlannedCar, room_wh: Floats) -> CarPlan:
+    return (plan_block if car.in_one_go else plan_car)(slots.price_per_kwh, room_wh, car.needed_wh + car.extra_wh)
 
 
 def _stretches(found: CarPlan, most_w: Floats) -> list[Stretch]:
     """Each slot's energy at the most power there is."""
-    used = np.flatnonzero(found.energy_wh > LEAST_WH).tolist()
-    return [Stretch(slot, float(found.energy_wh[slot] / most_w[slot]), float(most_w[slot])) for slot in used]
+    used = np.flatnonzero(found.energy_wh > LEAST_WH)
+    energies_wh, powers_w = found.energy_wh[used].tolist(), most_w[used].tolist()
+    return [
+        Stretch(slot, energy_wh / power_w, power_w)
+        for slot, energy_wh, power_w in zip(used.tolist(), energies_wh, powers_w, strict=True)
+    ]
 
 
 # --- a fleet ----------------------------------------------------------------------------------------------------------
 
 
-def _together(horizon: Horizon, cars: Sequence[PlannedCar], limits: _Limits, exact: bool) -> list[CarSchedule]:
-    prices = np.array(horizon.price_per_kwh)
-    present_h = np.array([hours_present(horizon, car) for car in cars])
-    if len(horizon.price_per_kwh) * len(cars) > MOST_CELLS:
-        present_h[present_h < horizon.hours - LEAST_H] = 0.0
-    energies_wh = _energies(horizon, cars, present_h, limits, exact)
-    powers_w = np.zeros_like(energies_wh)
-    np.divide(energies_wh, present_h, out=powers_w, where=present_h > 0.0)
-    left = _left(limits, cars, powers_w)
-    schedules = []
-    for car, energy_wh, hours in zip(cars, energies_wh, present_h, strict=True):
-        short_wh = car.needed_wh - float(energy_wh.sum())
-        hindrances = _hindrances(horizon, car, energy_wh, left) if short_wh > LEAST_WH else ()
-        steps = steps_of(horizon, car, _even(energy_wh, hours, car.least_w))
-        short_wh = short_wh if short_wh > LEAST_WH else 0.0
-        schedules.append(CarSchedule(car.id, energy_wh, steps, float(energy_wh @ prices) / 1e3, short_wh, hindrances))
-    return schedules
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A fleet's plan: energies by slot and car (T x C), costs and shortfalls by car."""
+
+    energy_wh: Floats
+    costs: Floats
+    short_wh: Floats
+    course: Callable[[], FleetCourse]
 
 
-def _energies(horizon: Horizon, cars: Sequence[PlannedCar], present_h: Floats, limits: _Limits, exact: bool) -> Floats:
-    """The energy of each car in each slot."""
-    prices, hours = np.array(horizon.price_per_kwh), horizon.hours
-    can = np.array([limits.of(car) >= car.least_w for car in cars])
-    room_wh = np.where(can, present_h * np.array([car.most_w for car in cars])[:, None], 0.0)
-    names = [None, *limits.circuits_w]
-    circuit = np.array([names.index(car.circuit) for car in cars])
-    site_wh = limits.site_w * hours
-    circuit_wh = np.array([site_wh, *(power_w * hours for power_w in limits.circuits_w.values())])
-    needed_wh = np.array([car.needed_wh for car in cars])
-    asked_wh = needed_wh + np.array([car.extra_wh for car in cars])
-    found = plan_fleet(prices, room_wh, asked_wh, site_wh, circuit=circuit, circuit_wh=circuit_wh, exact=exact)
-    if found.shortfall_wh.any():
-        asked_wh = served_wh(room_wh, _levels(cars, needed_wh, asked_wh), site_wh, circuit, circuit_wh)
-        found = plan_fleet(prices, room_wh, asked_wh, site_wh, circuit=circuit, circuit_wh=circuit_wh, exact=exact)
-    least_wh = present_h * np.array([car.least_w for car in cars])[:, None]
-    if not least_wh.any():
-        return found.energy_wh
-    used_wh = np.array([found.energy_wh[circuit == g].sum(axis=0) for g in range(len(names))])
-    spare = Spare(site_wh - found.energy_wh.sum(axis=0), circuit, circuit_wh - used_wh)
-    return with_minimums(found.energy_wh, room_wh, least_wh, prices, spare)
+def _draft(slots: Slots, fleet: Fleet, energy_wh: Floats, course: Callable[[], FleetCourse]) -> _Draft:
+    short_wh = fleet.needed_wh - energy_wh.sum(axis=0)
+    short_wh[short_wh <= LEAST_WH] = 0.0
+    return _Draft(energy_wh, slots.price_per_kwh @ energy_wh / 1e3, short_wh, course)
 
 
-def _levels(cars: Sequence[PlannedCar], needed_wh: Floats, asked_wh: Floats) -> list[Floats]:
+def _together(slots: Slots, fleet: Fleet, exact: bool) -> _Draft:
+    """All cars at once."""
+    energy_wh = _energies(slots, fleet, slots.limits_w, exact)
+
+    def course() -> FleetCourse:
+        stretches = Stretches.even(slots, fleet, energy_wh)
+        left_w = slots.limits_w - stretches.on_limits(slots, fleet)
+        return FleetCourse(slots, fleet, energy_wh, stretches, [left_w], np.zeros_like(fleet.limit))
+
+    return _draft(slots, fleet, energy_wh, course)
+
+
+def _in_turn(slots: Slots, fleet: Fleet, cars: Sequence[PlannedCar], exact: bool, blocks_first: bool) -> _Draft:
+    """Group after group, each under what those before have left."""
+    energy_wh, group_of = np.zeros((len(slots.price_per_kwh), len(cars))), np.zeros_like(fleet.limit)
+    left_w, parts = [slots.limits_w], list[tuple[Integers, Stretches]]()
+    for number, group in enumerate(_groups(fleet, cars, blocks_first), 1):
+        some, first = fleet.some(group), cars[group[0]]
+        if first.in_one_go:
+            energy_wh[:, group], stretches = _block(slots, some, first, left_w[-1])
+        else:
+            energy_wh[:, group] = _energies(slots, some, left_w[-1], exact)
+            stretches = Stretches.even(slots, some, energy_wh[:, group])
+        left_w.append(np.maximum(0.0, left_w[-1] - stretches.on_limits(slots, some)))
+        parts.append((group, stretches))
+        group_of[group] = number
+
+    def course() -> FleetCourse:
+        return FleetCourse(slots, fleet, energy_wh, Stretches.joined(parts), left_w, group_of)
+
+    return _draft(slots, fleet, energy_wh, course)
+
+
+def _block(slots: Slots, alone: Fleet, car: PlannedCar, left_w: Floats) -> tuple[Floats, Stretches]:
+    """A car that charges in one go, beside those before it: its energies (T x 1), at the most power there is."""
+    most_w = most_drawn_w(slots, car, left_w)
+    found = _planned(slots, car, most_w * alone.is_there(slots)[:, 0] * slots.hours)
+    used = np.flatnonzero(found.energy_wh > LEAST_WH)
+    hours = found.energy_wh[used] / most_w[used]
+    return found.energy_wh[:, None], Stretches(np.zeros_like(used), used, hours, most_w[used])
+
+
+def _groups(fleet: Fleet, cars: Sequence[PlannedCar], blocks_first: bool) -> list[Integers]:
+    """Who is planned before whom: those of higher priority, and of each those in one go one by one."""
+    is_block = np.array([car.in_one_go for car in cars])
+    urgency = fleet.needed_wh / (fleet.most_w * (fleet.departs_at - fleet.arrives_at))
+    groups: list[Integers] = []
+    for priority in np.unique(fleet.priority)[::-1]:
+        blocks = np.flatnonzero(is_block & (fleet.priority == priority))
+        alone = list(blocks[np.argsort(-urgency[blocks], kind="stable")][:, None])
+        others = [np.flatnonzero(~is_block & (fleet.priority == priority))]
+        groups += alone + others if blocks_first else others + alone
+    return [group for group in groups if len(group)]
+
+
+def _badness(draft: _Draft, fleet: Fleet) -> tuple[list[float], float]:
+    """What those of each priority lack, the highest first, and then the cost."""
+    lacking = [float(draft.short_wh[fleet.priority == one].sum()) for one in np.unique(fleet.priority)[::-1]]
+    return [round(wh, 3) for wh in lacking], float(draft.costs.sum())
+
+
+def _energies(slots: Slots, fleet: Fleet, left_w: Floats, exact: bool) -> Floats:
+    """The energy of each car in each slot (T x C), under what is left of the limits."""
+    there, hours = fleet.is_there(slots), slots.hours[:, None]
+    has_least = bool(fleet.least_w.any())
+    if has_least:
+        free_w = np.minimum(left_w[0], left_w[fleet.limit]).T
+        there &= free_w >= fleet.least_w
+    room_wh = np.where(there, fleet.most_w, 0.0)
+    room_wh *= hours
+    limits_wh = left_w * slots.hours
+    demand = Demand(slots.price_per_kwh, room_wh, limits_wh, fleet.limit, _levels(fleet))
+    return with_minimums(demand, np.where(there, fleet.least_w, 0.0) * hours, exact) if has_least else demand.met(exact)
+
+
+def _levels(fleet: Fleet) -> list[Floats]:
     """What is asked for, level by level: what those of the highest priority need, then the others, then extras."""
-    priorities = np.array([car.priority for car in cars])
-    steps = sorted(set(priorities.tolist()), reverse=True)
-    needs = [np.where(priorities >= priority, needed_wh, 0.0) for priority in steps]
-    return [*needs, *(np.where(priorities >= priority, asked_wh, needed_wh) for priority in steps)]
-
-
-def _left(limits: _Limits, cars: Sequence[PlannedCar], powers_w: Floats) -> _Limits:
-    """What a plan leaves of the limits."""
-    circuits_w = {
-        name: series - powers_w[[car.circuit == name for car in cars]].sum(axis=0)
-        for name, series in limits.circuits_w.items()
-    }
-    return _Limits(limits.site_w - powers_w.sum(axis=0), circuits_w)
-
-
-def _even(energy_wh: Floats, present_h: Floats, least_w: float) -> list[Stretch]:
-    """The same power as long as the car is there in a slot, so that all together keep the limits at every instant.
-
-    What `with_minimums` has left below a car's minimum is a shorter time at its minimum, for which it has seen room.
-    """
-    stretches = []
-    for slot in np.flatnonzero(energy_wh > LEAST_WH).tolist():
-        power_w = max(least_w, float(energy_wh[slot] / present_h[slot]))
-        stretches.append(Stretch(slot, float(energy_wh[slot]) / power_w, power_w))
-    return stretches
-
-
-# --- what is told of it -----------------------------------------------------------------------------------------------
-
-
-def _hindrances(horizon: Horizon, car: PlannedCar, energy_wh: Floats, left: _Limits) -> tuple[Hindrance, ...]:
-    """Which limit keeps a car from more, slot by slot of the time it has; equal neighbours are one."""
-    present_h = hours_present(horizon, car)
-    found: list[Hindrance] = []
-    for slot in np.flatnonzero(present_h > 0.0).tolist():
-        limit = _limit_in(slot, car, float(energy_wh[slot] / present_h[slot]), left)
-        begins_at = max(horizon.edges[slot], car.arrives_at)
-        ends_at = min(horizon.edges[slot + 1], car.departs_at)
-        if found and found[-1].limit == limit:
-            begins_at = found.pop().begins_at
-        found.append(Hindrance(limit, begins_at, ends_at))
-    return tuple(found) or (Hindrance(CAR, car.arrives_at, car.departs_at),)
-
-
-def _limit_in(slot: int, car: PlannedCar, power_w: float, left: _Limits) -> str:
-    if power_w >= car.most_w - 1e-3:
-        return CAR
-    if car.circuit is not None and left.circuits_w[car.circuit][slot] <= max(left.site_w[slot], 1e-3):
-        return car.circuit
-    return SITE
+    asked_wh, priorities = fleet.needed_wh + fleet.extra_wh, np.unique(fleet.priority)[::-1]
+    needs = [np.where(fleet.priority >= priority, fleet.needed_wh, 0.0) for priority in priorities]
+    extras = [np.where(fleet.priority >= priority, asked_wh, fleet.needed_wh) for priority in priorities[:-1]]
+    return [*needs, *extras, asked_wh]

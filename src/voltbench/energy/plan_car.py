@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,10 +78,11 @@ def plan_car(price_per_kwh: Floats, room_wh: Floats, needed_wh: float) -> CarPla
     """The cheapest slots, of which one may be used in part."""
     order = np.argsort(price_per_kwh, kind="stable")
     room = room_wh[order]
-    before = np.cumsum(room) - room
+    through = room.cumsum()
+    left = needed_wh - through + room  # before each slot; np.clip would take as long as all the rest
     energy_wh = np.empty_like(room_wh)
-    energy_wh[order] = np.clip(needed_wh - before, 0.0, room)
-    lacking_wh = max(0.0, needed_wh - float(room.sum()))
+    energy_wh[order] = np.minimum(np.maximum(left, 0.0), room)
+    lacking_wh = max(0.0, needed_wh - float(through[-1]))
     return CarPlan(energy_wh, float(energy_wh @ price_per_kwh) / 1e3, lacking_wh)
 
 
@@ -121,8 +123,7 @@ def _stretches(room_wh: Floats) -> list[tuple[int, int]]:
 # --- where losses depend on power -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """A part of a slot (its number) at one power, in hours."""
 
     slot: int

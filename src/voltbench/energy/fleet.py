@@ -1,0 +1,157 @@
+"""What is to be planned, as arrays: the slots with their limits, and the cars. What is by slot and car is (T x C)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voltbench.energy.plan_car import LEAST_WH
+from voltbench.quantities import MS_PER_HOUR
+
+if TYPE_CHECKING:
+    from voltbench.energy.plan import PlannedCar
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+MOST_CELLS = 200_000
+"""Cars times slots. Up to so many, slots are cut where cars come and go; beyond, for those alone who most need it."""
+
+_FIGURES = attrgetter("arrives_at", "departs_at", "needed_wh", "extra_wh", "most_w", "least_w", "priority")
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots of a plan: edges (ms), prices, and the power that each limit leaves to cars, row by row.
+
+    The first row is the site's, the others are those of the circuits by name. Where slots were cut, `first` are those
+    with which the ones before began.
+    """
+
+    edges: Floats
+    price_per_kwh: Floats
+    limits_w: Floats
+    circuits: tuple[str, ...]
+    first: Integers | None = None
+
+    @property
+    def hours(self) -> Floats:
+        """How long each slot is."""
+        hours: Floats = (self.edges[1:] - self.edges[:-1]) / MS_PER_HOUR
+        return hours
+
+    def cut(self, fleet: Fleet) -> Slots:
+        """The same slots, cut where cars come and go. A car counts in whole slots only: so a mean power is a power."""
+        comings = np.stack((fleet.arrives_at, fleet.departs_at))
+        edges = self._cut_at(comings)
+        most = MOST_CELLS // max(1, len(fleet.limit))
+        if len(edges) > most:
+            begins_at, ends_at = (self.edges[np.clip(one, 0, len(self.edges) - 1)] for one in fleet.whole_slots(self))
+            whole_h = np.maximum(0.0, ends_at - begins_at) / MS_PER_HOUR
+            lacking_wh = fleet.needed_wh + fleet.extra_wh - fleet.most_w * whole_h
+            first_of_all = np.argsort(-lacking_wh, kind="stable")[: max(0, most - len(self.edges)) // 2]
+            edges = self._cut_at(comings[:, first_of_all])
+        if len(edges) == len(self.edges):
+            return self
+        first = np.searchsorted(edges, self.edges[:-1])
+        whole = np.searchsorted(self.edges, edges[:-1], side="right") - 1
+        return Slots(edges, self.price_per_kwh[whole], self.limits_w[:, whole], self.circuits, first)
+
+    def _cut_at(self, instants: Floats) -> Floats:
+        inside = (self.edges[0] < instants) & (instants < self.edges[-1])
+        return np.union1d(self.edges, instants[inside])
+
+    def joined(self, energy_wh: Floats) -> Floats:
+        """Energies (T x C) by the slots there were before any was cut."""
+        return energy_wh if self.first is None else np.add.reduceat(energy_wh, self.first, axis=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Cars, figure by figure. `limit` is each one's row among the limits: that of its circuit, else the site's."""
+
+    arrives_at: Floats
+    departs_at: Floats
+    needed_wh: Floats
+    extra_wh: Floats
+    most_w: Floats
+    least_w: Floats
+    priority: Floats
+    limit: Integers
+
+    @classmethod
+    def of(cls, cars: Sequence[PlannedCar], circuits: Sequence[str]) -> Fleet:
+        """These cars, whose circuits are among those named."""
+        count = len(cars)
+        figures = np.fromiter(chain.from_iterable(map(_FIGURES, cars)), np.float64, 7 * count).reshape(count, 7)
+        limit = np.zeros(count, dtype=np.intp)
+        if circuits:
+            rows = {None: 0} | {name: row for row, name in enumerate(circuits, 1)}
+            limit[:] = [rows[car.circuit] for car in cars]
+        arrives_at, departs_at, needed_wh, extra_wh, most_w, least_w, priority = figures.T.copy()
+        return cls(arrives_at, departs_at, needed_wh, extra_wh, most_w, least_w, priority, limit)
+
+    def some(self, chosen: Integers) -> Fleet:
+        """Some of the cars, by their numbers."""
+        return Fleet(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+    def is_there(self, slots: Slots) -> NDArray[np.bool_]:
+        """Whether each car is there all through each slot (T x C)."""
+        slot = np.arange(len(slots.price_per_kwh), dtype=np.int32)[:, None]
+        first, last = (one.astype(np.int32) for one in self.whole_slots(slots))
+        there: NDArray[np.bool_] = (slot >= first) & (slot < last)
+        return there
+
+    def whole_slots(self, slots: Slots) -> tuple[Integers, Integers]:
+        """The first slot at whose beginning each car is there, and the one after the last at whose end it is."""
+        first = np.searchsorted(slots.edges, self.arrives_at)
+        return first, np.searchsorted(slots.edges, self.departs_at, side="right") - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """Parts of slots in which cars charge with one power each; car by car, and of each slot by slot."""
+
+    car: Integers
+    slot: Integers
+    hours: Floats
+    power_w: Floats
+
+    @classmethod
+    def even(cls, slots: Slots, fleet: Fleet, energy_wh: Floats) -> Stretches:
+        """The same power all through each slot, so that all together keep the limits at every instant.
+
+        What `with_minimums` has left below a car's minimum is a shorter time at it, for which it has seen room.
+        """
+        used = np.ascontiguousarray((energy_wh > LEAST_WH).T)
+        car, slot = np.divmod(np.flatnonzero(used), len(energy_wh))
+        energy = energy_wh[slot, car]
+        power_w = energy / slots.hours[slot]
+        if fleet.least_w.any():
+            np.maximum(power_w, fleet.least_w[car], out=power_w)
+        return cls(car, slot, energy / power_w, power_w)
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[Integers, Stretches]]) -> Stretches:
+        """Those of several fleets, whose cars have these numbers, as those of one."""
+        car = np.concatenate([numbers[one.car] for numbers, one in parts])
+        slot, hours, power_w = (
+            np.concatenate([getattr(one, name) for _, one in parts]) for name in ("slot", "hours", "power_w")
+        )
+        order = np.lexsort((slot, car))
+        return cls(car[order], slot[order], hours[order], power_w[order])
+
+    def on_limits(self, slots: Slots, fleet: Fleet) -> Floats:
+        """The power that each limit carries in each slot, row by row: the site's all, a circuit's that of its cars."""
+        shape: tuple[int, ...] = slots.limits_w.shape
+        place = fleet.limit[self.car] * shape[1] + self.slot
+        carried = np.zeros(shape)
+        carried += np.bincount(place, weights=self.power_w, minlength=carried.size).reshape(shape)
+        carried[0] = carried.sum(axis=0)
+        return carried
