@@ -14,7 +14,8 @@ from voltbench.apps.api.home_app import make_home_app
 from voltbench.apps.api.trust import trust_for
 from voltbench.apps.homes import Homes
 from voltbench.apps.serving import listening, serve
-from voltbench.running.home.plan import COURSE, HomePlan
+from voltbench.clock import seconds_since_boot
+from voltbench.running.home.model import COURSE, HomeModel
 
 JSON = "application/json"
 
@@ -60,10 +61,16 @@ class Station:
 
 
 @asynccontextmanager
-async def a_home_station(plan: HomePlan = COURSE, token: str | None = None) -> AsyncIterator[Station]:
-    """`voltbench home`, in this process."""
+async def a_home_station(
+    model: HomeModel = COURSE, token: str | None = None, runs: bool = False
+) -> AsyncIterator[Station]:
+    """`voltbench home`, in this process; where it `runs`, nobody has to turn its clock."""
     trust = trust_for("127.0.0.1", token)
-    async with a_station(lambda station: make_home_app(Homes(plan, monotonic=lambda: station.seconds), trust)) as one:
+
+    def make(station: Station) -> FastAPI:
+        return make_home_app(Homes(model, monotonic=seconds_since_boot if runs else lambda: station.seconds), trust)
+
+    async with a_station(make) as one:
         yield one
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.homes import JSON, Station, a_home_station
-from voltbench.running.home.plan import HomePlan
+from voltbench.running.home.model import HomeModel
 
 ON, OFF, RESET = '{"charging": "on"}', '{"charging": "off"}', '{"discharging": "on"}'
 
@@ -90,7 +90,7 @@ async def test_a_reset_is_a_new_start_in_a_running_hour(station: Station):
 
 
 async def test_another_speed_changes_nothing_else():
-    async with a_home_station(HomePlan(speed=9_000.0)) as station:
+    async with a_home_station(HomeModel(speed=9_000.0)) as station:
         await station.post("/charge", ON)
         station.seconds = 1.5
         assert await station.get("/charge") == "79.94"

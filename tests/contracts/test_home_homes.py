@@ -15,7 +15,7 @@ from voltbench.adapters.store import Store
 from voltbench.apps import homes
 from voltbench.apps.homes import Homes
 from voltbench.errors import Conflict, NotFound
-from voltbench.running.home.plan import COURSE, HomePlan
+from voltbench.running.home.model import COURSE, HomeModel
 
 ON = '{"charging": "on"}'
 
@@ -26,8 +26,8 @@ async def station() -> AsyncIterator[Station]:
         yield station
 
 
-async def put(station: Station, home: str, **plan: Any) -> tuple[int, dict[str, Any]]:
-    said = await station.ask("PUT", f"/homes/{home}", json.dumps(plan).encode(), content_type=JSON)
+async def put(station: Station, home: str, **model: Any) -> tuple[int, dict[str, Any]]:
+    said = await station.ask("PUT", f"/homes/{home}", json.dumps(model).encode(), content_type=JSON)
     return said.status, json.loads(said.body)
 
 
@@ -35,7 +35,7 @@ async def test_there_is_a_default_home(station: Station):
     listed = json.loads(await station.get("/homes"))
     assert listed == {"homes": [{"id": "default", "moves": "in_ticks", "speed": 900}]}
     home = json.loads(await station.get("/homes/default"))
-    assert (home["plan"]["capacity_wh"], home["state"]["energy_wh"]) == (46_300, 9_260)
+    assert (home["model"]["capacity_wh"], home["state"]["energy_wh"]) == (46_300, 9_260)
 
 
 async def test_homes_live_side_by_side_each_by_its_own_clock(station: Station):
@@ -122,7 +122,7 @@ async def test_there_is_an_end_to_homes(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(homes, "MOST_HOMES", 2)
     some = Homes()
     await some.put("one", COURSE)
-    await some.put("one", HomePlan(cap_soc=0.8))
+    await some.put("one", HomeModel(cap_soc=0.8))
     with pytest.raises(Conflict):
         await some.put("two", COURSE)
 
@@ -131,20 +131,20 @@ async def test_there_is_an_end_to_homes(monkeypatch: pytest.MonkeyPatch):
 
 
 async def test_homes_are_there_after_a_restart_as_at_their_start(url: str):
-    plan = HomePlan(cap_soc=0.8, price_per_kwh=(0.5,) * 100)
+    model = HomeModel(cap_soc=0.8, price_per_kwh=(0.5,) * 100)
     store = await Store.open(url)
     made = await Homes.open(store)
-    await made.put("mine", HomePlan())
-    await made.put("mine", plan)
-    await made.put("gone", plan)
-    await made.put("default", HomePlan(speed=60.0))
+    await made.put("mine", HomeModel())
+    await made.put("mine", model)
+    await made.put("gone", model)
+    await made.put("default", HomeModel(speed=60.0))
     await made.delete("gone")
     made.home("mine").switch(True)
     await store.close()
     store = await Store.open(url)
     found = await Homes.open(store)
     await store.close()
-    assert {home.id: home.plan for home in found.all()} == {"default": HomePlan(speed=60.0), "mine": plan}
+    assert {home.id: home.model for home in found.all()} == {"default": HomeModel(speed=60.0), "mine": model}
     assert found.home("mine").look().is_switched_on is False
     with pytest.raises(NotFound):
         found.home("gone")

@@ -17,13 +17,10 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from tests.apis import DEADLINE_S, eventually
+from tests.programs import Program, voltbench
+from tests.waiting import DEADLINE_S, eventually
 
 VOLTBENCH = str(Path(sys.executable).with_name("voltbench"))
-AT_A_TERMINAL = (
-    "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-)
-"""Whoever runs these tests may have none, as under `nohup`: a client inherits that and takes no notice of SIGHUP."""
 AT_ONCE = ("--mode", "now", "--fuse-w", "30000", "--json")
 """In every hour, so that no test waits for one that fits."""
 
@@ -37,7 +34,7 @@ IN_A_TERMINAL = (
 
 
 class Server(NamedTuple):
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Program
     url: str
 
     def info(self) -> dict[str, Any]:
@@ -62,6 +59,22 @@ def serving(directory: Path, *command: str) -> Iterator[Server]:
     log = directory / "server.log"
     with log.open("wb") as said:
         process = subprocess.Popen(command, cwd=directory, stdout=said, stderr=said)
+    with gone_afterwards(process, log) as server:
+        yield server
+
+
+@contextmanager
+def at_home(directory: Path, speed: float, *arguments: str, port: int = 0) -> Iterator[Server]:
+    """A home of ours that is gone afterwards."""
+    log = directory / "home.log"
+    log.write_bytes(b"")
+    options = ("--port", str(port), "--speed", str(speed), *arguments)
+    with gone_afterwards(voltbench("home", *options, directory=directory, log=log), log) as server:
+        yield server
+
+
+@contextmanager
+def gone_afterwards(process: subprocess.Popen[bytes] | Program, log: Path) -> Iterator[Server]:
     try:
         yield Server(process, eventually(lambda: listening(process, log)))
     finally:
@@ -69,35 +82,34 @@ def serving(directory: Path, *command: str) -> Iterator[Server]:
         process.wait()
 
 
-def listening(process: subprocess.Popen[bytes], log: Path) -> str | None:
+def listening(process: subprocess.Popen[bytes] | Program, log: Path) -> str | None:
     assert process.poll() is None, log.read_text()
     found = re.search(r"listening on (http://\S+)", log.read_text())
     return found.group(1) if found else None
 
 
-def a_home(speed: float, port: int = 0) -> tuple[str, ...]:
-    return VOLTBENCH, "home", "--port", str(port), "--speed", str(speed)
-
-
 @contextmanager
-def charging(directory: Path, url: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def charging(directory: Path, url: str, *arguments: str) -> Iterator[Client]:
     """The client at work; its progress goes to a file."""
-    with (directory / "client.log").open("w") as log:
-        command = [sys.executable, "-c", AT_A_TERMINAL, VOLTBENCH, "charge", "--url", url, *arguments]
-        client = subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, stderr=log, text=True)
+    told, log = directory / "told", directory / "client.log"
+    log.touch()
+    program = voltbench("charge", "--url", url, *arguments, directory=directory, log=told, errors=log)
     try:
-        yield client
+        yield Client(program, told)
     finally:
-        client.kill()
-        client.communicate()
+        program.kill()
+        program.wait()
 
 
-def ended(client: subprocess.Popen[str], code: int) -> dict[str, Any]:
-    """Wait for its end, and read its report."""
-    told, _ = client.communicate(timeout=DEADLINE_S)
-    assert client.returncode == code, told
-    report: dict[str, Any] = json.loads(told)
-    return report
+class Client(NamedTuple):
+    process: Program
+    told: Path
+
+    def ended(self, code: int) -> dict[str, Any]:
+        """Wait for its end, and read its report."""
+        assert self.process.wait(DEADLINE_S) == code, self.told.read_text()
+        report: dict[str, Any] = json.loads(self.told.read_text())
+        return report
 
 
 def client_said(directory: Path, words: str) -> bool | None:
@@ -106,10 +118,10 @@ def client_said(directory: Path, words: str) -> bool | None:
 
 def test_the_course_day_at_a_server_written_from_its_sheet(tmp_path: Path):
     with (
-        serving(tmp_path, *SHEET, "0.8") as server,
+        serving(tmp_path, *SHEET, "0.5") as server,
         charging(tmp_path, f"{server.url}/", "--reset", "--json", "--out", "report") as client,
     ):
-        report = ended(client, 0)
+        report = client.ended(0)
         books = server.books()
         assert not server.charges
     assert (report["ended"], report["left_off"], report["soc_end"]) == ("target reached", True, 0.7994)
@@ -131,7 +143,7 @@ def test_a_server_that_stumbles_is_asked_again(tmp_path: Path, kind: str):
         with charging(tmp_path, server.url, *AT_ONCE, "--reset") as client:
             eventually(lambda: server.books()["charging"] or None)
             server.trouble(2, kind)
-            report = ended(client, 0)
+            report = client.ended(0)
         assert not server.books()["charging"]
     assert (report["ended"], report["left_off"]) == ("target reached", True)
 
@@ -139,15 +151,25 @@ def test_a_server_that_stumbles_is_asked_again(tmp_path: Path, kind: str):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_interrupted_it_leaves_the_charger_off(tmp_path: Path, number: signal.Signals):
     with (
-        serving(tmp_path, *a_home(900.0)) as server,
+        at_home(tmp_path, 900.0) as server,
         charging(tmp_path, server.url, *AT_ONCE) as client,
     ):
         eventually(lambda: server.charges or None)
-        client.send_signal(number)
-        report = ended(client, 128 + number)
+        client.process.send_signal(number)
+        report = client.ended(128 + number)
         assert not server.charges
     assert (report["ended"], report["left_off"]) == ("interrupted", True)
     assert "Traceback" not in (tmp_path / "client.log").read_text()
+
+
+def test_it_is_not_suspended_for_nobody_would_switch_off(tmp_path: Path):
+    with serving(tmp_path, *SHEET, "0.4") as server, charging(tmp_path, server.url, *AT_ONCE) as client:
+        eventually(lambda: server.books()["charging"] or None)
+        client.process.send_signal(signal.SIGTSTP)
+        report = client.ended(0)
+        assert not server.books()["charging"]
+    assert report["ended"] == "target reached"
+    assert client_said(tmp_path, "not suspended")
 
 
 def test_a_terminal_that_is_closed_leaves_the_charger_off(tmp_path: Path):
@@ -188,8 +210,8 @@ def test_interrupted_while_the_server_stumbles_it_goes_on_until_the_charger_is_o
     with serving(tmp_path, *SHEET, "4") as server, charging(tmp_path, server.url, *AT_ONCE) as client:
         eventually(lambda: server.books()["charging"] or None)
         server.trouble(5, "500")
-        client.send_signal(signal.SIGTERM)
-        report = ended(client, 128 + signal.SIGTERM)
+        client.process.send_signal(signal.SIGTERM)
+        report = client.ended(128 + signal.SIGTERM)
         assert not server.books()["charging"]
     assert report["left_off"]
     assert client_said(tmp_path, "switching off")
@@ -197,15 +219,15 @@ def test_interrupted_while_the_server_stumbles_it_goes_on_until_the_charger_is_o
 
 def test_a_server_that_is_killed_and_comes_again_is_charged_at_again(tmp_path: Path):
     with (
-        serving(tmp_path, *a_home(3_600.0)) as server,
+        at_home(tmp_path, 3_600.0) as server,
         charging(tmp_path, server.url, *AT_ONCE) as client,
     ):
         eventually(lambda: server.info()["battery_capacity_kWh"] > 12 or None)
         server.process.kill()
         server.process.wait()
         eventually(lambda: client_said(tmp_path, "trying again"))
-        with serving(tmp_path, *a_home(9_000.0, int(server.url.rpartition(":")[2]))) as again:
-            report = ended(client, 0)
+        with at_home(tmp_path, 9_000.0, port=int(server.url.rpartition(":")[2])) as again:
+            report = client.ended(0)
             assert not again.charges
             assert again.info()["battery_capacity_kWh"] >= 37.01
     assert report["ended"] == "target reached"
@@ -213,25 +235,25 @@ def test_a_server_that_is_killed_and_comes_again_is_charged_at_again(tmp_path: P
 
 
 def test_a_server_that_is_lost_for_good_is_told(tmp_path: Path):
-    with serving(tmp_path, *a_home(900.0)) as server:
+    with at_home(tmp_path, 900.0) as server:
         arguments = (*AT_ONCE, "--patience-s", "0.4")
         with charging(tmp_path, server.url, *arguments) as client:
             eventually(lambda: server.charges or None)
             server.process.kill()
             server.process.wait()
-            report = ended(client, 3)
+            report = client.ended(3)
     assert not report["left_off"]
     assert report["ended"].startswith("failed: ")
     assert client_said(tmp_path, "nobody knows whether the charger is off")
 
 
 def test_a_home_of_many_behind_a_token(tmp_path: Path):
-    with serving(tmp_path, *a_home(9_000.0), "--token", "secret") as server:
+    with at_home(tmp_path, 9_000.0, "--token", "secret") as server:
         as_owner = {"authorization": "Bearer secret"}
         villa = f"{server.url}/homes/villa"
         httpx.put(villa, json={"speed": 9_000, "cap_soc": 0.8, "start_soc": 0.7}, headers=as_owner)
         with charging(tmp_path, villa, *AT_ONCE, "--token", "secret") as client:
-            report = ended(client, 0)
+            report = client.ended(0)
         assert not httpx.get(f"{villa}/info", headers=as_owner).json()["ev_battery_charge_start_stopp"]
     assert report["soc_end"] == pytest.approx(0.8, abs=0.005)
 
@@ -247,8 +269,7 @@ def test_a_home_of_many_behind_a_token(tmp_path: Path):
     ],
 )
 def test_what_cannot_be_is_one_line_and_code_2(tmp_path: Path, arguments: tuple[str, ...], words: str):
-    command = [VOLTBENCH, "charge", *arguments]
-    found = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_S)
-    assert found.returncode == 2
-    assert words in found.stderr.splitlines()[-1]
-    assert "Traceback" not in found.stderr
+    log = tmp_path / "client.log"
+    assert voltbench("charge", *arguments, directory=tmp_path, log=log).wait(DEADLINE_S) == 2
+    assert words in log.read_text().splitlines()[-1]
+    assert "Traceback" not in log.read_text()

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.apis import DEADLINE_S, eventually
+from tests.programs import voltbench
+from tests.waiting import DEADLINE_S, eventually
 
 COMMAND = [str(Path(sys.executable).with_name("voltbench")), "home", "--port", "0"]
 
@@ -66,8 +67,7 @@ def test_it_serves_a_home_until_told_to_stop(
     ],
 )
 def test_what_cannot_be_is_one_line_and_code_2(tmp_path: Path, arguments: tuple[str, ...], words: str):
-    command = [*COMMAND, *arguments]
-    ended = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_S)
-    assert ended.returncode == 2
-    assert ended.stderr.count("\n") == 1
-    assert words in ended.stderr
+    log = tmp_path / "home.log"
+    assert voltbench("home", "--port", "0", *arguments, directory=tmp_path, log=log).wait(DEADLINE_S) == 2
+    (said,) = log.read_text().splitlines()
+    assert words in said

@@ -1,4 +1,4 @@
-"""The client at the course's home and at houses on the engine, on virtual time; the test keeps its own books."""
+"""The client at the course's home, on virtual time; the test keeps its own books."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.home_clients import Day, hours
+from tests.home_clients import Day, charged, hours, soc
 from voltbench.errors import InvalidInput, RemoteProtocolError
-from voltbench.running.home.plan import COURSE_LOAD_W, COURSE_PRICES, HomePlan
+from voltbench.running.home.model import COURSE_LOAD_W, COURSE_PRICES, HomeModel
 from voltbench.running.home_client.client import Ending
 from voltbench.running.home_client.household import Household
 from voltbench.running.home_client.pulse import Pulse
@@ -18,20 +18,6 @@ from voltbench.running.home_client.wishes import Mode, Wishes
 PLAN, THRESHOLD, NOW = Wishes(), Wishes(mode=Mode.THRESHOLD), Wishes(mode=Mode.NOW)
 FUSE_W = 11_000
 PORTION_KWH = 1.85
-STEADY = HomePlan(cap_soc=0.95)
-"""A home whose energy comes as time goes by, with the course's loads and prices."""
-
-
-def charged(wishes: Wishes, **day: object) -> Day:
-    """A home after a client has done its work."""
-    found = Day(wishes, **day)  # type: ignore[arg-type]
-    found.go()
-    assert not found.info().is_on
-    return found
-
-
-def soc(day: Day) -> float:
-    return round(day.info().energy_wh / 463, 2)
 
 
 # --- the course's day -------------------------------------------------------------------------------------------------
@@ -59,6 +45,17 @@ def test_below_50_ore_takes_two_days():
     assert after_first == [pytest.approx(0.5197, abs=1e-4)]
 
 
+def test_below_a_price_is_less_than_it():
+    day = charged(Wishes(mode=Mode.THRESHOLD, below_ore=34.29))
+    assert {price for price, energy_wh, _ in day.ticks if energy_wh} == {32.0}
+
+
+@pytest.mark.parametrize(("until_soc", "portions"), [(0.57, 9), (0.59, 10)])
+def test_half_a_portion_less_is_enough_and_no_less_than_that(until_soc: float, portions: int):
+    """They lack 9.26 and 9.76 portions."""
+    assert charged(Wishes(until_soc=until_soc)).portions == portions
+
+
 def test_at_once_is_the_first_hours_that_keep_the_fuse():
     day = charged(NOW)
     assert (day.portions, round(day.cost_sek, 2)) == (15, 20.04)
@@ -69,6 +66,7 @@ def test_the_courses_own_rule_breaks_the_fuse_and_ours_does_not():
     own = charged(Wishes(mode=Mode.THRESHOLD, below_ore=95.0, household_only=True), begins_at=hours(5))
     ours = charged(Wishes(mode=Mode.THRESHOLD, below_ore=95.0), begins_at=hours(5))
     assert own.highest_w > FUSE_W >= ours.highest_w
+    assert not any("more than the fuse" in note for note in own.client.notes)
     assert own.portions == ours.portions == 15
 
 
@@ -120,6 +118,7 @@ def test_what_a_departure_leaves_no_time_for_is_told_with_its_cause():
     day = charged(Wishes(departure_ms=hours(21)), begins_at=hours(15))
     assert (day.client.ended, day.portions) == (Ending.DEPARTED, 0)
     assert any("27.75 kWh will be lacking at departure: the fuse from 15:15 to 21:00" in note for note in day.said)
+    assert sum("plan: charge never" in note for note in day.said) == 1
 
 
 def test_nothing_to_do_is_done_at_once():
@@ -192,6 +191,33 @@ def test_a_server_that_began_anew_is_planned_anew():
     assert not day.info().is_on
 
 
+def test_a_clock_that_goes_back_before_its_speed_is_known_was_set():
+    day = Day(PLAN, begins_at=hours(8))
+    day.look()
+    day.reset()
+    day.look()
+    assert any("clock was set" in note for note in day.client.notes)
+
+
+def test_a_reset_that_somebody_switches_on_again_is_no_car_that_takes_no_more():
+    day = Day(Wishes(mode=Mode.NOW, fuse_w=30_000.0))
+    day.go(day.shows(3))
+    day.reset()
+    day.switch(True)
+    day.go()
+    assert (day.client.ended, soc(day)) == (Ending.REACHED, 79.94)
+
+
+def test_a_clock_that_runs_faster_all_at_once_loses_no_energy():
+    day = Day(Wishes(mode=Mode.NOW, fuse_w=30_000.0), speed=3_600.0)
+    day.go(day.shows(0, 45))
+    day.speed = 9_000.0
+    day.go()
+    assert any("clock was set" in note for note in day.client.notes)
+    assert day.client.watch is not None
+    assert day.client.watch.ledger.drawn_wh == pytest.approx(1_000 * PORTION_KWH * day.portions)
+
+
 def test_somebody_switches_it_off_and_it_is_switched_on_again():
     day = Day(PLAN)
     day.go(day.shows(22, 30))
@@ -213,6 +239,29 @@ def test_somebody_switches_it_on_when_it_is_dear():
     assert any("somebody switched the charger on" in note for note in day.client.notes)
 
 
+def test_who_switches_again_and_again_is_told_of_a_few_times():
+    day = Day(PLAN)
+    for quarter in range(4, 30):
+        day.go(day.shows(quarter // 4, quarter % 4 * 15))
+        day.switch(not day.info().is_on)
+    day.go()
+    assert soc(day) == 79.94
+    notes = [note for note in day.client.notes if "somebody switched" in note]
+    assert len(notes) == 4
+    assert notes[-1].endswith("is another client at work?")
+
+
+def test_every_day_is_asked_for_its_prices():
+    day = Day(THRESHOLD)
+    day.go(day.shows(23, 45))
+    day.model = HomeModel(price_per_kwh=(40.0,) * 6 + COURSE_PRICES[6:])
+    day.go()
+    assert any("other prices or loads" in note for note in day.client.notes)
+    assert day.client.clock().endswith("(day 2)")
+    assert soc(day) == 79.94
+    assert day.info().hour < 6
+
+
 def test_another_client_goes_on_from_what_it_finds():
     day = Day(PLAN)
     day.go(day.shows(2, 45))
@@ -227,50 +276,6 @@ def test_a_charger_found_on_in_a_dear_hour_is_switched_off():
     day.switch(True)
     day.look()
     assert not day.info().is_on
-
-
-# --- houses on the engine ---------------------------------------------------------------------------------------------
-
-
-def test_where_energy_comes_steadily_it_is_switched_when_the_time_has_come():
-    day = charged(PLAN, plan=STEADY)
-    assert day.info().energy_wh == pytest.approx(0.8 * 46_300, abs=30)
-    assert day.cost_sek == pytest.approx(13.73, rel=0.01)
-
-
-@pytest.mark.parametrize("plan", [HomePlan(price_per_kwh=(50.0,) * 60 + (20.0,) * n) for n in (32, 36, 40)])
-def test_days_on_which_clocks_are_changed(plan: HomePlan):
-    day = charged(Wishes(departure_ms=hours(23.75)), plan=plan)
-    assert day.client.ended is Ending.REACHED
-
-
-def test_a_battery_that_gets_less_than_is_drawn():
-    plan = HomePlan(efficiency=0.9)
-    day = charged(Wishes(efficiency=0.9), plan=plan)
-    assert soc(day) == pytest.approx(80, abs=0.1)
-    assert day.client.watch is not None
-    assert day.client.watch.ledger.drawn_wh == pytest.approx(0.6 * 46_300 / 0.9, abs=60)
-
-
-def test_another_battery_is_learned_from_what_the_home_says():
-    day = charged(NOW, plan=HomePlan(capacity_wh=77_000, start_soc=0.6))
-    assert day.client.capacity_wh == 77_000
-    assert day.info().energy_wh == pytest.approx(0.8 * 77_000, abs=60)
-
-
-def test_a_household_that_draws_more_than_it_told_keeps_the_fuse_all_the_same():
-    day = Day(PLAN, plan=HomePlan(load_w=(9_000.0,) * 3 + (500.0,) * 21))
-    day.told_load_w = (500.0,) * 24
-    day.go()
-    assert day.client.ended is Ending.REACHED
-    assert any("more than the fuse" in note for note in day.client.notes)
-    over_wh = sum(wh for _, wh, load_w in day.ticks if load_w > FUSE_W)
-    assert over_wh <= 3 * PORTION_KWH * 1_000 / 2  # half a quarter hour in each of these hours
-
-
-def test_a_car_that_takes_no_more_ends_it():
-    day = charged(NOW, plan=HomePlan(cap_soc=0.5))
-    assert day.client.ended is Ending.IDLE
 
 
 # --- what cannot be ---------------------------------------------------------------------------------------------------

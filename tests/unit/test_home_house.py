@@ -11,76 +11,76 @@ from voltbench.engine import World
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from voltbench.running.home.house import House
-from voltbench.running.home.plan import COURSE, COURSE_LOAD_W, COURSE_PRICES, HomePlan, HomeState
+from voltbench.running.home.model import COURSE, COURSE_LOAD_W, COURSE_PRICES, HomeModel, HomeState
 
 QUARTER = 15 * MS_PER_MINUTE
 
 
-def lived(plan: HomePlan, until: int, on: bool = True) -> tuple[House, HomeState]:
+def lived(model: HomeModel, until: int, on: bool = True) -> tuple[House, HomeState]:
     """A house after a while, charging from midnight on."""
-    house = House(plan, 0)
+    house = House(model, 0)
     house.switch(0, on)
     house.wake(until)
     return house, house.look(until)
 
 
 def test_nothing_chosen_but_the_speed_is_the_courses_home():
-    assert HomePlan(speed=60.0).is_of_course
-    assert not HomePlan(cap_soc=0.8).is_of_course
-    assert not HomePlan(fuse_w=11_000).is_of_course
-    assert HomePlan(load_w=COURSE_LOAD_W, price_per_kwh=COURSE_PRICES).is_of_course
+    assert HomeModel(speed=60.0).is_of_course
+    assert not HomeModel(cap_soc=0.8).is_of_course
+    assert not HomeModel(fuse_w=11_000).is_of_course
+    assert HomeModel(load_w=COURSE_LOAD_W, price_per_kwh=COURSE_PRICES).is_of_course
 
 
 def test_an_hour_of_charging_is_its_energy_to_the_millisecond():
-    _, state = lived(HomePlan(fuse_w=20_000), MS_PER_HOUR + 1)
+    _, state = lived(HomeModel(fuse_w=20_000), MS_PER_HOUR + 1)
     assert state.energy_wh == pytest.approx(9_260 + 7_400 * (1 + 1 / MS_PER_HOUR), abs=1e-6)
     assert (state.household_w, state.car_w, state.load_w) == (770, 7_400, 8_170)
     assert not state.is_untouched
 
 
 def test_the_car_stops_at_its_cap_exactly():
-    _, state = lived(HomePlan(cap_soc=0.8), 6 * MS_PER_HOUR)
+    _, state = lived(HomeModel(cap_soc=0.8), 6 * MS_PER_HOUR)
     assert state.soc == pytest.approx(0.8, abs=1e-12)
     assert (state.car_w, state.load_w, state.is_switched_on) == (0, COURSE_LOAD_W[6], True)
 
 
 def test_a_full_car_is_full_and_no_more():
-    _, state = lived(HomePlan(efficiency=0.9), 2 * MS_PER_DAY)
+    _, state = lived(HomeModel(efficiency=0.9), 2 * MS_PER_DAY)
     assert state.soc == pytest.approx(1.0, abs=1e-12)
 
 
 def test_a_charger_loses_what_its_efficiency_says():
-    _, state = lived(HomePlan(efficiency=0.9), MS_PER_HOUR)
+    _, state = lived(HomeModel(efficiency=0.9), MS_PER_HOUR)
     assert state.energy_wh == pytest.approx(9_260 + 0.9 * 7_400, abs=1e-6)
     assert state.car_w == 7_400
 
 
 def test_the_charger_keeps_the_fuse_and_pauses_below_six_amperes():
     """At 5 kW the household leaves 4.12 kW at midnight, 1.15 kW from 05:00 (too little), and so on."""
-    plan = HomePlan(fuse_w=5_000)
-    drawn = [lived(plan, hour * MS_PER_HOUR)[1].car_w for hour in (0, 1, 4, 5, 17, 23)]
+    model = HomeModel(fuse_w=5_000)
+    drawn = [lived(model, hour * MS_PER_HOUR)[1].car_w for hour in (0, 1, 4, 5, 17, 23)]
     assert drawn == [4_120, 4_230, 2_250, 0, 0, 4_010]
-    _, state = lived(plan, 5 * MS_PER_HOUR)
+    _, state = lived(model, 5 * MS_PER_HOUR)
     assert state.energy_wh == pytest.approx(9_260 + 4_120 + 4_230 + 2_800 + 3_020 + 2_250, abs=1e-6)
 
 
 def test_under_a_fuse_that_leaves_nothing_the_house_waits_for_nothing():
-    house, state = lived(HomePlan(fuse_w=1_000), 50_000 * MS_PER_DAY)
+    house, state = lived(HomeModel(fuse_w=1_000), 50_000 * MS_PER_DAY)
     assert (state.soc, state.is_untouched, house.next_wakeup()) == (0.2, True, None)
 
 
 def test_on_the_engine_or_asked_once_it_is_the_same():
-    plan = HomePlan(fuse_w=6_000, cap_soc=0.95)
-    house, world = House(plan, 0), World(0)
+    model = HomeModel(fuse_w=6_000, cap_soc=0.95)
+    house, world = House(model, 0), World(0)
     house.switch(0, True)
     world.add(house)
     for hour in range(30):
         world.advance(hour * MS_PER_HOUR + 7)
-    assert house.look(world.now) == lived(plan, world.now)[1]
+    assert house.look(world.now) == lived(model, world.now)[1]
 
 
 def test_a_reset_begins_the_day_and_the_car_anew():
-    house, _ = lived(HomePlan(start_soc=0.5), 5 * MS_PER_HOUR + QUARTER)
+    house, _ = lived(HomeModel(start_soc=0.5), 5 * MS_PER_HOUR + QUARTER)
     house.reset(5 * MS_PER_HOUR + QUARTER)
     state = house.look(5 * MS_PER_HOUR + QUARTER)
     assert (state.hour, state.minute, state.soc, state.is_switched_on, state.is_untouched) == (0, 0, 0.5, False, True)
@@ -89,8 +89,8 @@ def test_a_reset_begins_the_day_and_the_car_anew():
 
 
 def test_a_strong_charger_has_three_phases():
-    assert lived(HomePlan(power_w=11_000), 0)[1].car_w == 11_000
-    assert lived(HomePlan(power_w=11_000, fuse_w=5_000), 0)[1].car_w == 0  # 4.12 kW is less than 3 x 6 A
+    assert lived(HomeModel(power_w=11_000), 0)[1].car_w == 11_000
+    assert lived(HomeModel(power_w=11_000, fuse_w=5_000), 0)[1].car_w == 0  # 4.12 kW is less than 3 x 6 A
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_a_strong_charger_has_three_phases():
     [(92, [0, 1, *range(3, 24)]), (96, list(range(24))), (100, [0, 1, 2, 2, *range(3, 24)])],
 )
 def test_days_on_which_clocks_are_changed(quarters: int, hours: list[int]):
-    plan = HomePlan(price_per_kwh=tuple(float(i) for i in range(quarters)))
-    house = House(plan, 0)
+    model = HomeModel(price_per_kwh=tuple(float(i) for i in range(quarters)))
+    house = House(model, 0)
     for day_starts in (0, len(hours) * MS_PER_HOUR):
         seen = [house.look(day_starts + i * MS_PER_HOUR) for i in range(len(hours))]
         assert [state.hour for state in seen] == hours
@@ -107,13 +107,13 @@ def test_days_on_which_clocks_are_changed(quarters: int, hours: list[int]):
 
 
 def test_loads_may_come_by_the_quarter_hour():
-    house = House(HomePlan(load_w=tuple(float(i) for i in range(96))), 0)
+    house = House(HomeModel(load_w=tuple(float(i) for i in range(96))), 0)
     assert [house.look(i * QUARTER).household_w for i in (0, 1, 95, 96)] == [0, 1, 95, 0]
 
 
 def test_hourly_prices_may_be_told_by_the_quarter_hour():
-    assert HomePlan(quarter_hours=True).told_prices[:5] == (85.28, 85.28, 85.28, 85.28, 70.86)
-    assert len(HomePlan(quarter_hours=True, price_per_kwh=(1.0,) * 92).told_prices) == 92
+    assert HomeModel(quarter_hours=True).told_prices[:5] == (85.28, 85.28, 85.28, 85.28, 70.86)
+    assert len(HomeModel(quarter_hours=True, price_per_kwh=(1.0,) * 92).told_prices) == 92
     assert COURSE.told_prices == COURSE_PRICES
 
 
@@ -137,10 +137,10 @@ def test_hourly_prices_may_be_told_by_the_quarter_hour():
 )
 def test_a_plan_that_cannot_be_is_refused_by_its_field(table: Any, field: str):
     with pytest.raises(InvalidInput) as refusal:
-        home_json.plan_of(table)
+        home_json.model_of(table)
     assert refusal.value.field == field
 
 
 def test_a_plan_is_the_same_after_json():
-    plan = HomePlan(fuse_w=16_000, cap_soc=0.8, price_per_kwh=(0.5,) * 100)
-    assert home_json.parse(home_json.text_of(plan)) == plan
+    model = HomeModel(fuse_w=16_000, cap_soc=0.8, price_per_kwh=(0.5,) * 100)
+    assert home_json.parse(home_json.text_of(model)) == model

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from voltbench.adapters.home_station import HomeStation
 from voltbench.chance import stream
@@ -13,18 +14,21 @@ from voltbench.errors import RemoteProtocolError, Unavailable, VoltbenchError
 from voltbench.quantities import MS_PER_SECOND, Instant
 from voltbench.running.home_client.client import ChargingClient
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-"""Between two attempts to reach a station that does not answer: doubled each time, and a part of it left to chance."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_OFF_S = 0.1, 5.0, 1.0
+"""Between two attempts to reach a station that does not answer: doubled each time, and half of it left to chance;
+shorter while a charger may be on."""
 
 ECHO_S = 0.5
-"""How late a switch may have its effect that was never answered."""
+"""How late an "on" may have its effect that was not answered, and twice as long as it was waited for."""
 
+Answer = TypeVar("Answer")
 _GONE = (Unavailable, RemoteProtocolError)
 
 
 class HomeCharging:
     """Lets a client charge until it is done, its station is lost, or `stop` is set; then the charger is off.
 
+    Meanwhile no question is waited for beyond the moment by which the client wants the charger off: then it is told so.
     `patience_s` is how long a station may not answer, once while charging and once at the end; `tell` hears what there
     is to say, line by line. Raises what went wrong, once the charger is off (`left_off` says whether it is).
     """
@@ -47,7 +51,7 @@ class HomeCharging:
         self._chance = stream(_now(), "home-charging", "back-off")
         self._lost_s: float | None = None
         self._attempt = 0
-        self._is_unsure = False
+        self._unsure_until_s = 0.0
 
     async def live(self, reset: bool = False) -> None:
         """Charge."""
@@ -61,30 +65,69 @@ class HomeCharging:
         while not self._stop.is_set() and self._client.ended is None:
             try:
                 if reset:
-                    await self._station.reset()
+                    await self._in_time(self._station.reset())
                     reset = False
-                await self._look()
+                await self._go_on()
+            except TimeoutError:  # somebody says stop, or the charger is to be off
+                continue
             except _GONE as error:
                 await self._miss(error)
-            else:
-                self._found()
-                await self._pause((self._client.next_look() - _now()) / MS_PER_SECOND)
+                continue
+            self._found()
+            if (words := self._client.standstill(round(self._patience_s * MS_PER_SECOND))) is not None:
+                raise RemoteProtocolError(words)
+            await self._pause(self._client.next_look())
 
-    async def _look(self) -> None:
-        """Ask, decide, and switch where that is due."""
+    async def _go_on(self) -> None:
+        """Switch off where that is due, asked or not; ask, decide, and switch where that is due."""
+        client = self._client
+        if client.off_due is not None and _now() >= client.off_due:
+            client.off_unseen(_now())
+            await self._switch(False)
+        on = await self._in_time(self._look())
+        if on is not None:
+            await self._switch(on)
+        self._tell_news()
+
+    async def _look(self) -> bool | None:
+        """Ask and decide; return what to switch the charger to, if anything."""
         client, station = self._client, self._station
         if client.wants_day:
             household = await station.household()
             client.meet(household, *await station.battery())
         asked_at = _now()
         info = await station.info()
-        on = client.told(asked_at, _now(), info)
-        if on is not None:
-            self._is_unsure = True
-            await station.switch(on)
-            self._is_unsure = False
-            client.switched(on)
-        self._tell_news()
+        return client.told(asked_at, _now(), info)
+
+    async def _switch(self, on: bool) -> None:
+        await (self._switch_on() if on else self._station.switch(False))
+        self._client.switched(on)
+
+    async def _switch_on(self) -> None:
+        """Switch on. Where that is not answered, it may have its effect later."""
+        asked_s, is_answered = seconds_since_boot(), False
+        try:
+            await self._in_time(self._station.switch(True))
+            is_answered = True
+        finally:
+            if not is_answered:
+                waited_s = seconds_since_boot() - asked_s
+                self._unsure_until_s = seconds_since_boot() + ECHO_S + 2.0 * waited_s
+
+    async def _in_time(self, asking: Coroutine[Any, Any, Answer]) -> Answer:
+        """What the station answers. TimeoutError where somebody says stop, or an "off" is due, before that."""
+        answering, stopping = asyncio.ensure_future(asking), asyncio.ensure_future(self._stop.wait())
+        due = self._client.off_due
+        try:
+            left_s = None if due is None else max(0.0, (due - _now()) / MS_PER_SECOND)
+            await asyncio.wait((answering, stopping), timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                raise TimeoutError
+            return answering.result()
+        finally:
+            answering.cancel()
+            stopping.cancel()
+            await asyncio.gather(answering, stopping, return_exceptions=True)
 
     def _tell_news(self) -> None:
         for line in self._client.take_news():
@@ -101,22 +144,27 @@ class HomeCharging:
             self._client.lost()
         if seconds_since_boot() - self._lost_s >= self._patience_s:
             raise error
-        await self._back_off()
+        await self._pause(self._next_attempt(LONGEST_PAUSE_S if self._client.off_due is None else LONGEST_PAUSE_OFF_S))
 
     def _found(self) -> None:
         if self._lost_s is not None:
             self._tell(f"the station answers again after {seconds_since_boot() - self._lost_s:.1f} s")
         self._lost_s, self._attempt = None, 0
 
-    async def _back_off(self) -> None:
-        longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**self._attempt)
-        self._attempt = min(self._attempt + 1, 16)
-        await self._pause(longest_s * (0.5 + 0.5 * float(self._chance.random())))
+    def _next_attempt(self, longest_s: float) -> Instant:
+        seconds = back_off_s(self._attempt, longest_s, float(self._chance.random()))
+        self._attempt += 1
+        return _now() + round(seconds * MS_PER_SECOND)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, until: Instant) -> None:
+        """A pause, which is over when somebody says stop, or an "off" is due."""
+        due = self._client.off_due
+        await self._sleep(until if due is None else min(until, due))
+
+    async def _sleep(self, until: Instant) -> None:
         """A pause, which is over when somebody says stop."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, seconds)):
+            async with asyncio.timeout(max(0.0, (until - _now()) / MS_PER_SECOND)):
                 await self._stop.wait()
 
     # --- the end ------------------------------------------------------------------------------------------------------
@@ -138,19 +186,23 @@ class HomeCharging:
                     self._tell(f"switching off: {error}; trying again for {self._patience_s:g} s")
             if self._stop.is_set() or not self._station.has_answered or seconds_since_boot() >= ends_s:
                 return False
-            await self._back_off()
+            await self._sleep(self._next_attempt(LONGEST_PAUSE_OFF_S))
 
     async def _is_off(self) -> bool:
         """Switch off; return whether the station shows it, also after a switch that it may still be busy with."""
         await self._station.switch(False)
-        if self._is_unsure:
-            await self._pause(ECHO_S)
-            self._is_unsure = False
+        await self._sleep(round(self._unsure_until_s * MS_PER_SECOND))
+        self._unsure_until_s = 0.0
         asked_at = _now()
         info = await self._station.info()
         with suppress(VoltbenchError):  # its clock may show what is no time; it is off nevertheless
             self._client.parted(asked_at, _now(), info)
         return not info.is_on
+
+
+def back_off_s(attempt: int, longest_s: float, chance: float) -> float:
+    """How long to pause after an attempt in vain, the first of which is number 0; `chance` is 0 to 1."""
+    return min(longest_s, FIRST_PAUSE_S * 2.0 ** min(attempt, 16)) * (0.5 + 0.5 * chance)
 
 
 def _now() -> Instant:

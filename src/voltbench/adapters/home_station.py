@@ -6,6 +6,7 @@ is wrong with a request, so an `error` in an answer is an error.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from math import isfinite
@@ -17,11 +18,12 @@ import httpx
 import msgspec
 
 from voltbench.adapters import strict
+from voltbench.clock import seconds_since_boot
 from voltbench.errors import InvalidInput, NotFound, RemoteProtocolError, Unavailable
 from voltbench.running.home_client.household import Household, Info
 
-PATIENCE_S = 5.0
-"""How long one answer may take."""
+ANSWER_S, LONGEST_ANSWER_S = 5.0, 20.0
+"""How long one answer may take at first, and at most: twice as long as the slowest one so far."""
 
 LARGEST_ANSWER = 1 << 20
 RETRIED = (408, 425, 429)
@@ -43,7 +45,8 @@ class HomeStation:
     """A station below a URL, such as `http://127.0.0.1:5000` or `http://127.0.0.1:8000/homes/villa`.
 
     What it does not answer now, or not as agreed, is Unavailable or a RemoteProtocolError: ask again later. NotFound
-    and InvalidInput will not go away. `has_answered` once it has ever answered as agreed.
+    and InvalidInput will not go away. `has_answered` once it has ever answered as agreed; `slowest_s` is how long the
+    slowest answer took, or was waited for.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -52,8 +55,9 @@ class HomeStation:
             raise InvalidInput("url", "is no address of a station", found=url, allowed="such as http://127.0.0.1:5000")
         self.url = url.rstrip("/")
         self.has_answered = False
+        self.slowest_s = 0.0
         headers = {"user-agent": "voltbench"} | ({} if token is None else {"authorization": f"Bearer {token}"})
-        self._client = httpx.AsyncClient(headers=headers, timeout=PATIENCE_S)
+        self._client = httpx.AsyncClient(headers=headers, timeout=None)
 
     async def __aenter__(self) -> HomeStation:
         return self
@@ -100,13 +104,7 @@ class HomeStation:
         await self._ask("POST", "/discharge", {"discharging": "on"})
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        try:
-            response = await self._client.request(method, self.url + path, json=body)
-        except httpx.HTTPError as error:
-            words = str(error) or type(error).__name__
-            raise Unavailable(f"{self.url} cannot be asked: {words}") from error
-        except httpx.InvalidURL as error:
-            raise InvalidInput("url", "is no address of a station", found=self.url) from error
+        response = await self._answer(method, path, body)
         self._check(response, path)
         try:
             told = json.loads(response.content[:LARGEST_ANSWER])
@@ -116,6 +114,22 @@ class HomeStation:
             raise RemoteProtocolError(f"{self.url}{path} says: {strict.shown(str(told['error']))}")
         self.has_answered = True
         return told
+
+    async def _answer(self, method: str, path: str, body: Any) -> httpx.Response:
+        may_take_s = max(ANSWER_S, min(LONGEST_ANSWER_S, 2.0 * self.slowest_s))
+        asked_s = seconds_since_boot()
+        try:
+            async with asyncio.timeout(may_take_s):
+                return await self._client.request(method, self.url + path, json=body)
+        except TimeoutError as error:
+            raise Unavailable(f"{self.url} did not answer within {may_take_s:.0f} s") from error
+        except httpx.HTTPError as error:
+            words = str(error) or type(error).__name__
+            raise Unavailable(f"{self.url} cannot be asked: {words}") from error
+        except httpx.InvalidURL as error:
+            raise InvalidInput("url", "is no address of a station", found=self.url) from error
+        finally:
+            self.slowest_s = max(self.slowest_s, seconds_since_boot() - asked_s)
 
     def _check(self, response: httpx.Response, path: str) -> None:
         status = response.status_code

@@ -131,11 +131,12 @@ class _Run:
 
     async def go(self, reset: bool, out: Path | None, as_json: bool) -> int:
         """Charge, and report; return the exit code. Raises what went wrong, after the report."""
-        stop = asyncio.Event()
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in INTERRUPTING:
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # nohup
-            asyncio.get_running_loop().add_signal_handler(number, self._interrupted, stop, number)
+            loop.add_signal_handler(number, self._interrupted, stop, number)
+        loop.add_signal_handler(signal.SIGTSTP, self._not_suspended)
         failure: VoltbenchError | None = None
         async with HomeStation(self._url, self._token) as station:
             with self._shown() as tell:
@@ -156,6 +157,10 @@ class _Run:
             return  # a terminal and its shell may both say it: that is nobody who cannot wait
         self._signal = self._signal or number
         stop.set()
+
+    def _not_suspended(self) -> None:
+        """Go on: who is suspended (Ctrl-Z) switches nothing off."""
+        self._console.print("not suspended, for nobody would switch the charger off; Ctrl-C does", highlight=False)
 
     def _ending(self, charging: HomeCharging, failure: VoltbenchError | None) -> str:
         if failure is not None:

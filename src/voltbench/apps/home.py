@@ -17,7 +17,7 @@ from voltbench.apps.api.trust import Trust, trust_for
 from voltbench.apps.homes import Homes
 from voltbench.apps.serving import listening, log_to, serve, told_to_stop
 from voltbench.errors import InvalidInput
-from voltbench.running.home.plan import COURSE, COURSE_SPEED, HomePlan
+from voltbench.running.home.model import COURSE, COURSE_SPEED, HomeModel
 
 _log = logging.getLogger("voltbench")
 
@@ -59,9 +59,9 @@ def home(
     told: dict[str, Any] = {**numbers, "cap_soc": cap_soc, "fuse_w": fuse_w, "speed": speed}
     lists = {"load_w": _list_in("load", load), "price_per_kwh": _list_in("prices", prices)}
     told |= {name: found for name, found in lists.items() if found is not None}
-    plan = home_json.plan_of(told | {"quarter_hours": quarter_hours})
+    model = home_json.model_of(told | {"quarter_hours": quarter_hours})
     with listening(host, port) as door:
-        asyncio.run(_serve(plan, trust, door))
+        asyncio.run(_serve(model, trust, door))
 
 
 def _list_in(option: str, file: Path | None) -> Any:
@@ -76,11 +76,11 @@ def _list_in(option: str, file: Path | None) -> Any:
         raise error.within(str(file)) from error
 
 
-async def _serve(plan: HomePlan, trust: Trust, door: socket.socket) -> None:
+async def _serve(model: HomeModel, trust: Trust, door: socket.socket) -> None:
     log_to(Console())
     stop = told_to_stop()
     host, port = door.getsockname()[:2]
-    kind = "the course's home" if plan.is_of_course else "a house on the engine"
+    kind = "the course's home" if model.is_of_course else "a house on the engine"
     _log.info("listening on http://%s:%d (docs at /docs): %s", f"[{host}]" if ":" in host else host, port, kind)
-    await serve(make_home_app(Homes(plan), trust), door, stop)
+    await serve(make_home_app(Homes(model), trust), door, stop)
     _log.info("stopped")

@@ -13,7 +13,7 @@ from voltbench.errors import Conflict, NotFound, VoltbenchError
 from voltbench.quantities import Instant
 from voltbench.running.home.course import CourseHome
 from voltbench.running.home.house import House
-from voltbench.running.home.plan import COURSE, HomePlan, HomeState
+from voltbench.running.home.model import COURSE, HomeModel, HomeState
 
 DEFAULT = "default"
 MOST_HOMES = 1_000
@@ -42,13 +42,13 @@ class Home(Protocol):
 
 
 class HomeStore(Protocol):
-    """Keeps the plans of homes over restarts, as JSON text."""
+    """Keeps the models of homes over restarts, as JSON text."""
 
     async def homes(self) -> dict[str, str]:
-        """The plan of each home."""
+        """The model of each home."""
 
     async def save_home(self, home_id: str, plan: str) -> None:
-        """A home has this plan; on return that is durable."""
+        """A home has this model; on return that is durable."""
 
     async def delete_home(self, home_id: str) -> None:
         """A home is no more; on return that is durable."""
@@ -57,11 +57,11 @@ class HomeStore(Protocol):
 class LiveHome:
     """A home with its clock. Nobody has to wake it in between: what was due meanwhile happens when it is next asked."""
 
-    def __init__(self, id: str, plan: HomePlan, monotonic: Callable[[], float]) -> None:
+    def __init__(self, id: str, model: HomeModel, monotonic: Callable[[], float]) -> None:
         self.id = id
-        self.plan = plan
-        self._clock = ScaledClock(0, plan.speed, monotonic)
-        self._home: Home = CourseHome(0) if plan.is_of_course else House(plan, 0)
+        self.model = model
+        self._clock = ScaledClock(0, model.speed, monotonic)
+        self._home: Home = CourseHome(0) if model.is_of_course else House(model, 0)
 
     def look(self) -> HomeState:
         """What there is to see now."""
@@ -86,7 +86,7 @@ class Homes:
 
     def __init__(
         self,
-        default: HomePlan = COURSE,
+        default: HomeModel = COURSE,
         store: HomeStore | None = None,
         monotonic: Callable[[], float] = seconds_since_boot,
     ) -> None:
@@ -103,7 +103,7 @@ class Homes:
             try:
                 homes._build(home_id, home_json.parse(text))
             except VoltbenchError as error:
-                _log.error("home %r is left out, because its plan cannot be used: %s", home_id, error)
+                _log.error("home %r is left out, because its model cannot be used: %s", home_id, error)
         return homes
 
     def all(self) -> list[LiveHome]:
@@ -116,15 +116,15 @@ class Homes:
             raise NotFound("home", home_id)
         return self._homes[home_id]
 
-    async def put(self, home_id: str, plan: HomePlan) -> bool:
+    async def put(self, home_id: str, model: HomeModel) -> bool:
         """Build a home, or build one anew; return whether it is new. Conflict where there are too many."""
         async with self._changing:
             is_new = home_id not in self._homes
             if is_new and len(self._homes) >= MOST_HOMES:
                 raise Conflict("home", home_id, f"is one too many: there are {MOST_HOMES}")
             if self._store is not None:
-                await self._store.save_home(home_id, home_json.text_of(plan))
-            self._build(home_id, plan)
+                await self._store.save_home(home_id, home_json.text_of(model))
+            self._build(home_id, model)
             return is_new
 
     async def delete(self, home_id: str) -> None:
@@ -137,5 +137,5 @@ class Homes:
                 await self._store.delete_home(home_id)
             del self._homes[home_id]
 
-    def _build(self, home_id: str, plan: HomePlan) -> None:
-        self._homes[home_id] = LiveHome(home_id, plan, self._monotonic)
+    def _build(self, home_id: str, model: HomeModel) -> None:
+        self._homes[home_id] = LiveHome(home_id, model, self._monotonic)

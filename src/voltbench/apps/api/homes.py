@@ -15,7 +15,7 @@ from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.names import SITE_ID
 from voltbench.apps.api.problems import problems
 from voltbench.apps.homes import Homes, LiveHome
-from voltbench.running.home.plan import HomePlan, HomeState
+from voltbench.running.home.model import HomeModel, HomeState
 
 router = APIRouter(prefix="/homes", tags=["homes"])
 
@@ -29,7 +29,7 @@ class HomeView(msgspec.Struct, frozen=True):
     id: str
     moves: Literal["in_ticks", "exactly"]
     state: HomeState
-    plan: HomePlan
+    model: HomeModel
 
 
 class HomeSummary(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ async def named_home(home_id: Named) -> None:
 @router.get("", responses=says(HomeList))
 async def list_homes(homes: Service) -> Response:
     """Every home of this process."""
-    return struct_answer(HomeList([HomeSummary(one.id, _moves(one), one.plan.speed) for one in homes.all()]))
+    return struct_answer(HomeList([HomeSummary(one.id, _moves(one), one.model.speed) for one in homes.all()]))
 
 
 @router.get("/{home_id}", responses=says(HomeView) | problems(404))
@@ -71,7 +71,7 @@ async def read_home(home_id: Named, homes: Service) -> Response:
 
 
 @router.put(
-    "/{home_id}", responses=says(HomeView) | says(HomeView, 201) | problems(409, 503), openapi_extra=body_of(HomePlan)
+    "/{home_id}", responses=says(HomeView) | says(HomeView, 201) | problems(409, 503), openapi_extra=body_of(HomeModel)
 )
 async def put_home(home_id: NewName, request: Request, homes: Service) -> Response:
     """Build a home (201), or build one anew (200). What the body leaves out is as in the course."""
@@ -86,8 +86,8 @@ async def delete_home(home_id: Named, homes: Service) -> None:
 
 
 def _view(home: LiveHome) -> HomeView:
-    return HomeView(home.id, _moves(home), home.look(), home.plan)
+    return HomeView(home.id, _moves(home), home.look(), home.model)
 
 
 def _moves(home: LiveHome) -> Literal["in_ticks", "exactly"]:
-    return "in_ticks" if home.plan.is_of_course else "exactly"
+    return "in_ticks" if home.model.is_of_course else "exactly"

@@ -7,10 +7,11 @@ but does not begin an hour: the one that is under way ends when it would have.
 
 from __future__ import annotations
 
-from voltbench.quantities import MS_PER_MINUTE, Instant
-from voltbench.running.home.plan import COURSE_LOAD_W, HomeState
+from voltbench.quantities import Instant
+from voltbench.running.home.model import COURSE_LOAD_W, HomeState
+from voltbench.site.calendar import QUARTER_MS
 
-TICK_MS = 15 * MS_PER_MINUTE
+TICK_MS = QUARTER_MS
 CAPACITY_WH, START_WH, PORTION_WH, POWER_W = 46_300, 9_260, 1_850, 7_400
 TICKS_PER_HOUR, HOURS = 4, 24
 SATURATED_SOC = 1.1

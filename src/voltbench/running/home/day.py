@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, DurationMs
+from voltbench.quantities import MS_PER_HOUR, DurationMs
+from voltbench.site.calendar import QUARTER_MS
 
 Slot = TypeVar("Slot")
 
-QUARTER_MS = 15 * MS_PER_MINUTE
+HOURLY = 24
 QUARTERS_FORWARD, QUARTERS_BACK = 92, 100
+QUARTERS = (QUARTERS_FORWARD, 96, QUARTERS_BACK)
+"""Quarter hours of a day: of one on which the clocks go forward, of any other, and of one on which they go back."""
+
 CHANGED_HOUR = 2
 """The hour that is left out, or comes twice, where clocks are changed (in central European time)."""
 

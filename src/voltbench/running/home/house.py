@@ -8,7 +8,7 @@ from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Acceptance, OnboardCharger, Vehicle, VehicleModel
 from voltbench.quantities import NOMINAL_VOLTAGE_V, DurationMs, Instant, current_a, earliest
 from voltbench.running.home.day import Day
-from voltbench.running.home.plan import HomePlan, HomeState
+from voltbench.running.home.model import HomeModel, HomeState
 
 MOST_ON_ONE_PHASE_W = 7_400.0
 """A stronger charger has three phases, and a minimum three times as high."""
@@ -23,24 +23,24 @@ DECIMALS = 6
 
 
 class House:
-    """The home of a plan, as at the start, with the charger switched off; its day begins now."""
+    """The home of a model, as at the start, with the charger switched off; its day begins now."""
 
-    def __init__(self, plan: HomePlan, now: Instant) -> None:
-        self._plan = plan
-        self._day = Day(plan.quarters)
-        self._vehicle = _vehicle(plan)
-        self._path = _path(plan, self._vehicle)
-        self._allowed_w = [_left_for_car_w(plan, self._path, load_w) for load_w in plan.load_w]
+    def __init__(self, model: HomeModel, now: Instant) -> None:
+        self._model = model
+        self._day = Day(model.quarters)
+        self._vehicle = _vehicle(model)
+        self._path = _path(model, self._vehicle)
+        self._allowed_w = [_left_for_car_w(model, self._path, load_w) for load_w in model.load_w]
         self.reset(now)
 
     def reset(self, now: Instant) -> None:
         """The car is as at the start, the charger is off, and a day begins."""
-        plan, model = self._plan, self._vehicle.model
-        cap_soc = 1.0 if plan.cap_soc is None else plan.cap_soc
-        stored_wh = plan.start_soc * plan.capacity_wh
-        wanted_wh = (cap_soc - plan.start_soc) * plan.capacity_wh / plan.efficiency
+        model, curve = self._model, self._vehicle.model.curve
+        cap_soc = 1.0 if model.cap_soc is None else model.cap_soc
+        stored_wh = model.start_soc * model.capacity_wh
+        wanted_wh = (cap_soc - model.start_soc) * model.capacity_wh / model.efficiency
         self._midnight = now
-        self._session = ChargingSession("home", self._path, model.curve, stored_wh, wanted_wh, now)
+        self._session = ChargingSession("home", self._path, curve, stored_wh, wanted_wh, now)
         self._is_on = False
         self._changes_at: Instant | None = None
 
@@ -53,7 +53,7 @@ class House:
     def look(self, now: Instant) -> HomeState:
         """What there is to see at this instant."""
         elapsed_ms, session = now - self._midnight, self._session
-        household_w = self._day.at(self._plan.load_w, elapsed_ms)
+        household_w = self._day.at(self._model.load_w, elapsed_ms)
         car_w, soc = round(session.power_w(now), DECIMALS), session.soc(now)
         return HomeState(
             hour=self._day.hour(elapsed_ms),
@@ -61,7 +61,7 @@ class House:
             household_w=household_w,
             car_w=car_w,
             load_w=household_w + car_w,
-            energy_wh=round(soc * self._plan.capacity_wh, DECIMALS),
+            energy_wh=round(soc * self._model.capacity_wh, DECIMALS),
             soc=soc,
             is_switched_on=self._is_on,
             is_untouched=session.drawn_wh(now) <= 0.0,
@@ -86,25 +86,27 @@ class House:
         self._changes_at = None if change is None else self._midnight + change
 
 
-def _left_for_car_w(plan: HomePlan, path: ChargingPath, load_w: float) -> float:
+def _left_for_car_w(model: HomeModel, path: ChargingPath, load_w: float) -> float:
     """What the car may draw beside the household: nothing where that is less than a charger can give."""
-    left_w = plan.power_w if plan.fuse_w is None else min(plan.power_w, plan.fuse_w - load_w)
+    left_w = model.power_w if model.fuse_w is None else min(model.power_w, model.fuse_w - load_w)
     return left_w if left_w >= path.minimum_w else 0.0
 
 
-def _vehicle(plan: HomePlan) -> Vehicle:
-    phases = _phases(plan)
-    onboard = OnboardCharger(phases, current_a(plan.power_w, phases), efficiency=plan.efficiency)
-    accepted_w = tuple(plan.capacity_wh * rate for rate in ACCEPTANCE_PER_H)
+def _vehicle(model: HomeModel) -> Vehicle:
+    phases = _phases(model)
+    onboard = OnboardCharger(phases, current_a(model.power_w, phases), efficiency=model.efficiency)
+    accepted_w = tuple(model.capacity_wh * rate for rate in ACCEPTANCE_PER_H)
     curve = Acceptance(ACCEPTANCE_SOC, accepted_w)
-    model = VehicleModel("car", "A car at home", plan.capacity_wh, curve, ("cType2",), "the home's plan", onboard)
-    return Vehicle("car", model, plan.start_soc)
+    car = VehicleModel("car", "A car at home", model.capacity_wh, curve, ("cType2",), "the home's model", onboard)
+    return Vehicle("car", car, model.start_soc)
 
 
-def _path(plan: HomePlan, vehicle: Vehicle) -> ChargingPath:
-    connector = ConnectorModel("cType2", plan.power_w, _phases(plan), NOMINAL_VOLTAGE_V)
-    return path_to_pack(StationModel("home", "Home", plan.power_w, (connector,), "the home's plan"), connector, vehicle)
+def _path(model: HomeModel, vehicle: Vehicle) -> ChargingPath:
+    connector = ConnectorModel("cType2", model.power_w, _phases(model), NOMINAL_VOLTAGE_V)
+    return path_to_pack(
+        StationModel("home", "Home", model.power_w, (connector,), "the home's model"), connector, vehicle
+    )
 
 
-def _phases(plan: HomePlan) -> int:
-    return 1 if plan.power_w <= MOST_ON_ONE_PHASE_W else 3
+def _phases(model: HomeModel) -> int:
+    return 1 if model.power_w <= MOST_ON_ONE_PHASE_W else 3

@@ -2,7 +2,10 @@
 
 It looks twice a quarter hour of the station's clock, early in it and in the middle. A quarter's energy may come all at
 once when the quarter begins (so it is in the course), so the charger is set for the next quarter in the middle of the
-present one, far from either edge; where energy is seen to come steadily, it is set when the time has come.
+present one, far from either edge; sooner once that is known; where energy is seen to come steadily, it is set when the
+time has come.
+
+Whatever the station says, or whether it says anything: by `off_due` the charger is to be switched off.
 """
 
 from __future__ import annotations
@@ -11,26 +14,37 @@ from enum import StrEnum
 from math import ceil
 
 from voltbench.errors import InvalidInput
-from voltbench.quantities import DurationMs, Instant
-from voltbench.running.home.day import QUARTER_MS
+from voltbench.quantities import MS_PER_HOUR, DurationMs, Instant
 from voltbench.running.home_client.household import Household, Info
 from voltbench.running.home_client.planning import Planned, WheneverItFits
+from voltbench.running.home_client.reckoning import Reckoning
 from voltbench.running.home_client.watch import ROUNDING_WH, Change, Crediting, Watch
 from voltbench.running.home_client.wishes import Mode, Wishes
+from voltbench.site.calendar import QUARTER_MS
 
 EARLY, MIDDLE = 0.2, 0.6
 """When to look, in parts of a quarter hour."""
 
 EDGE = 0.02
-"""Where energy comes steadily one looks at the edge too, so much before it and so much after."""
+"""Where energy comes steadily one looks at the edge too, so much before it, to switch off, and so much after."""
 
 MARGIN = 0.1
 """Of a portion: what is planned beyond where energy comes steadily, because every switch is a little late."""
 
 LONGEST_PAUSE_MS = 10_000
 SHORTEST_PAUSE_MS = 5
+AGAIN_MS = 1_000
+"""How long after an "off" that was sent unseen the next one is due, at least."""
+
+LATE_QUARTERS, DOUBTFUL_QUARTERS, STANDING_QUARTERS = 1.5, 5, 8
+"""How long a clock shows the same until what it shows puts no "off" off any more, until nothing is switched on by it,
+and until it stands still, at least: some show hours only."""
+
 IDLE_QUARTERS = 16
 """So long the charger is on without any energy until we take it that the car takes no more."""
+
+MEDDLED_TOLD = 4
+"""So often it is told that somebody else switched the charger."""
 
 DEFAULT_CAPACITY_WH = 46_300.0
 
@@ -54,15 +68,18 @@ class ChargingClient:
         self.watch: Watch | None = None
         self.chooser: Planned | WheneverItFits | None = None
         self.departs_at: DurationMs | None = None
+        self.off_due: Instant | None = None
         self.looks = self.switches = self.plans = 0
         self.notes: list[str] = []
         self._news: list[str] = []
         self._told_hour = -1
+        self._meddled = 0
         self._ordered: bool | None = None
         self._upset = True
         self._blocked = range(0)
         self._looked_at: Instant = 0
         self._took_ms: DurationMs = 0
+        self._reckoning: Reckoning | None = None
 
     # --- what it is told ----------------------------------------------------------------------------------------------
 
@@ -85,7 +102,9 @@ class ChargingClient:
     def told(self, asked_at: Instant, answered_at: Instant, info: Info) -> bool | None:
         """The station told of the moment between these instants; return what to switch the charger to, if anything."""
         assert self.watch is not None
+        was_steady = self.watch.crediting is Crediting.STEADY
         change = self.watch.look(asked_at, answered_at, info, self.capacity_wh)
+        self._upset |= was_steady != (self.watch.crediting is Crediting.STEADY)
         self.looks += 1
         self._looked_at, self._took_ms = answered_at, answered_at - asked_at
         self._begin(change)
@@ -94,6 +113,8 @@ class ChargingClient:
         self._end_if_over(info)
         wanted = self._decide(info)
         self._tell_hour(info, wanted)
+        self._reckoning = Reckoning(self.watch, self.wishes, asked_at, answered_at)
+        self.off_due = self._off_due(self._reckoning, wanted, info.is_on)
         if wanted == info.is_on:
             self._ordered = info.is_on
             return None
@@ -104,6 +125,23 @@ class ChargingClient:
         """The station confirmed a switch."""
         self._ordered = on
         self.switches += 1
+        if not on:
+            self.off_due = None
+
+    def off_unseen(self, now: Instant) -> None:
+        """The charger is switched off although the station has not said anything new, because that is due."""
+        if self._reckoning is not None and self._is_silent(now):
+            by_now_wh = self._reckoning.stored_wh(now)
+            by_now = f"{by_now_wh / self.capacity_wh * 100:.2f} % may be in the battery by now"
+            self._note(f"no answer in time: the charger is switched off unseen, {by_now}")
+            self._reckoning = None
+        self._ordered = None
+        self.off_due = now + max(AGAIN_MS, 2 * self._took_ms)
+
+    def _is_silent(self, now: Instant) -> bool:
+        """Whether nothing was heard for a quarter hour: a little less is not worth a word."""
+        tick_ms = None if self.watch is None else self.watch.clock.pulse.tick_ms
+        return tick_ms is None or now - self._looked_at > tick_ms
 
     def parted(self, asked_at: Instant, answered_at: Instant, info: Info) -> None:
         """The charger was switched off for good, and the station told of the moment after that."""
@@ -116,6 +154,8 @@ class ChargingClient:
         """The station did not answer; what it says next may be of another one."""
         self.wants_day = True
         self._ordered = None
+        if self.watch is not None and self.watch.clock.pulse.tick_ms is None:
+            self.watch.clock.pulse.forget()  # nobody knows how many days went by meanwhile
 
     def take_news(self) -> list[str]:
         """What there is to say since it was asked last."""
@@ -134,20 +174,37 @@ class ChargingClient:
         if tick_ms is None:
             return now + pulse.learning_ms(now)
         steady = self.watch.crediting is Crediting.STEADY
-        moments: list[float | None] = [
+        middle = max(EARLY, MIDDLE - 1.5 * self._took_ms / tick_ms)  # so that a switch is heard in the middle
+        moments = [
             due + part * tick_ms
             for number in (clock.quarter, clock.quarter + 1)
-            for part in ((-EDGE, EDGE, EARLY, MIDDLE) if steady else (EARLY, MIDDLE))
+            for part in ((-EDGE, EDGE, EARLY, middle) if steady else (EARLY, middle))
             if (due := pulse.due_at(number)) is not None
         ]
-        if steady:
-            at = clock.now(now)
-            change = None if self.chooser is None else self.chooser.next_change(at)
-            moments.append(None if change is None else clock.wall_at(change + EDGE * QUARTER_MS))
-            moments.append(clock.wall_at(at + self._missing_wh() / self.wishes.power_w * 3_600_000))
         soonest = now + max(SHORTEST_PAUSE_MS, min(100.0, tick_ms * EDGE / 2))
-        found = min((m for m in moments if m is not None and m >= soonest), default=soonest + EARLY * tick_ms)
+        found = min((moment for moment in moments if moment >= soonest), default=soonest + EARLY * tick_ms)
+        if steady:
+            found = max(soonest, min([found, *self._switches_due(clock.now(now))]))
         return round(min(found, now + LONGEST_PAUSE_MS))
+
+    def _switches_due(self, at: DurationMs) -> list[float]:
+        """When, by our clock, the plan changes next and a charger that is on has charged enough, by the home's."""
+        assert self.watch is not None
+        change = None if self.chooser is None else self.chooser.next_change(at)
+        due = [None if change is None else change + EDGE * QUARTER_MS]
+        if self.off_due is not None:
+            due.append(at + self._missing_wh() / self.wishes.power_w * MS_PER_HOUR)
+        return [wall for when in due if when is not None and (wall := self.watch.clock.wall_at(when)) is not None]
+
+    def standstill(self, patience_ms: DurationMs) -> str | None:
+        """That the station's clock stands still, in words, once it has for so long beyond a quarter hour."""
+        if self.watch is None:
+            return None
+        pulse = self.watch.clock.pulse
+        tick_ms, stood_ms = pulse.tick_ms, pulse.stood_ms()
+        if stood_ms < (patience_ms + QUARTER_MS if tick_ms is None else max(patience_ms, STANDING_QUARTERS * tick_ms)):
+            return None
+        return f"the station's clock has stood still at {self.clock()} for {stood_ms / 1e3:.0f} s"
 
     @property
     def target_wh(self) -> float:
@@ -174,6 +231,8 @@ class ChargingClient:
             self.wants_day, self.chooser, self._ordered, self.departs_at = True, None, None, None
             self._blocked = range(0)
         household, at = self.watch.household, self.watch.quarter_at
+        if self.watch.clock.quarter % household.day.quarters < change.quarters:
+            self.wants_day = True  # every day may have prices of its own
         if self.departs_at is None and (self.wishes.mode is Mode.PLAN or self.wishes.departure_ms is not None):
             self.departs_at = household.departure_after(at, self.wishes.departure_ms)
         if self.chooser is None:
@@ -187,8 +246,10 @@ class ChargingClient:
     def _notice(self, change: Change, info: Info) -> None:
         """See what somebody else did."""
         if self._ordered is not None and info.is_on != self._ordered:
-            self._note(f"somebody switched the charger {'on' if info.is_on else 'off'}")
-            self._upset = True
+            self._meddled += 1
+            again = "" if self._meddled < MEDDLED_TOLD else ", and so on: is another client at work?"
+            if self._meddled <= MEDDLED_TOLD:
+                self._note(f"somebody switched the charger {'on' if info.is_on else 'off'}{again}")
         if change.gained_wh < -ROUNDING_WH:
             self._note(f"the battery has lost {-change.gained_wh / 1e3:.2f} kWh")
             self._upset = True
@@ -202,7 +263,7 @@ class ChargingClient:
             self._note(
                 f"the house draws {info.load_w / 1e3:.2f} kW, more than the fuse: the car waits for the next hour"
             )
-            self._blocked = range(at, at - at % 3_600_000 + 3_600_000)
+            self._blocked = range(at, at - at % MS_PER_HOUR + MS_PER_HOUR)
             self._upset = True
 
     def _end_if_over(self, info: Info) -> None:
@@ -210,7 +271,8 @@ class ChargingClient:
         if self._missing_wh() <= 0.0:
             self.ended = Ending.REACHED
         elif self.departs_at is not None and self.watch.quarter_at >= self.departs_at:
-            self.ended = Ending.DEPARTED
+            near_wh = 0.0 if self.wishes.at_least else self.wishes.portion_wh / 2
+            self.ended = Ending.REACHED if self._missing_wh() <= near_wh else Ending.DEPARTED
         elif self.watch.idle_quarters >= IDLE_QUARTERS:
             self.ended = Ending.IDLE
 
@@ -218,9 +280,9 @@ class ChargingClient:
         """Whether the charger is to be on."""
         assert self.watch is not None
         assert self.chooser is not None
-        if self.ended is not None:
-            return False
         watch = self.watch
+        if self.ended is not None or (watch.clock.pulse.stood_ticks > DOUBTFUL_QUARTERS and not info.is_on):
+            return False
         steady = watch.crediting is Crediting.STEADY
         at = watch.now(self._looked_at) if steady else watch.quarter_at + QUARTER_MS
         if isinstance(self.chooser, Planned) and (self._upset or not self.chooser.stands(at, info.energy_wh)):
@@ -231,9 +293,27 @@ class ChargingClient:
         self._upset = False
         if watch.quarter_at in self._blocked and info.is_on:
             return False
-        if not steady and not self._is_time():
-            return info.is_on
-        return at not in self._blocked and self.chooser.wants(at)
+        if not steady:
+            is_time = watch.crediting is Crediting.TICKS or self._is_time()
+            return self._wants(at) if is_time else info.is_on
+        return self._wants(at) and self._wants(at + round(1.5 * EDGE * QUARTER_MS))
+
+    def _off_due(self, reckoning: Reckoning, wanted: bool, is_on: bool) -> Instant | None:
+        """By when the charger is to be off if nothing more is heard. One that is being switched on may take a while."""
+        if not wanted:
+            return self._looked_at if is_on else None
+        assert self.watch is not None
+        due = reckoning.off_due(self._wants, self._missing_wh())
+        if not is_on:
+            return max(due, self._looked_at + 2 * self._took_ms)
+        is_late = self.watch.clock.pulse.stood_ticks > LATE_QUARTERS
+        return due if self.off_due is None or not is_late else min(due, self.off_due)
+
+    def _wants(self, at: DurationMs) -> bool:
+        """Whether to charge then, by what is known."""
+        assert self.chooser is not None
+        is_before = self.departs_at is None or at < self.departs_at
+        return is_before and at not in self._blocked and self.chooser.wants(at)
 
     def _is_time(self) -> bool:
         """Whether the next quarter is near enough to set the charger for it, and no nearer than need be."""

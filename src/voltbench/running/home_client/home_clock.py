@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from voltbench.errors import RemoteProtocolError
 from voltbench.quantities import DurationMs, Instant
-from voltbench.running.home.day import QUARTER_MS, Day
+from voltbench.running.home.day import Day
 from voltbench.running.home_client.pulse import Pulse
+from voltbench.site.calendar import QUARTER_MS
 
 TOLERATED = 2.5
 """Quarters by which it may be elsewhere than expected: after a reset, the first hour is cut short."""
@@ -27,16 +28,17 @@ class HomeClock:
         self.day = day
         self.pulse = Pulse()
         self.quarter = -1
+        self._asked_at: Instant = 0
         self._answered_at: Instant = 0
 
     def look(self, asked_at: Instant, answered_at: Instant, hour: int, minute: int) -> Passed:
         """It showed this between two instants of ours."""
-        passed = self._passed(answered_at, self._showing(hour, minute))
+        passed = self._passed(asked_at, answered_at, self._showing(hour, minute))
         self.quarter += passed.quarters
         if passed.anew:
             self.pulse.forget()
         self.pulse.look(asked_at, answered_at, self.quarter)
-        self._answered_at = answered_at
+        self._asked_at, self._answered_at = asked_at, answered_at
         return passed
 
     def now(self, wall: Instant) -> DurationMs:
@@ -61,7 +63,7 @@ class HomeClock:
             raise RemoteProtocolError(f"the home's clock shows {hour}:{minute:02}, which its day does not have")
         return found
 
-    def _passed(self, answered_at: Instant, showing: list[int]) -> Passed:
+    def _passed(self, asked_at: Instant, answered_at: Instant, showing: list[int]) -> Passed:
         length = self.day.quarters
         if self.quarter < 0:
             return Passed(showing[0] + 1, anew=False)
@@ -72,6 +74,7 @@ class HomeClock:
             return Passed(to_next_day, anew=True) if ahead > length // 2 else Passed(ahead, anew=False)
         expected = (answered_at - self._answered_at) / tick_ms
         quarters = ahead + length * max(0, round((expected - ahead) / length))
-        if abs(quarters - expected) > TOLERATED + expected / 10:
-            return Passed(to_next_day, anew=True)
-        return Passed(quarters, anew=False)
+        least, most = (asked_at - self._answered_at) / tick_ms, (answered_at - self._asked_at) / tick_ms
+        if least - TOLERATED - least / 10 <= quarters <= most + TOLERATED + most / 10:
+            return Passed(quarters, anew=False)
+        return Passed(to_next_day, anew=True)

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from math import isfinite
 
 from voltbench.errors import RemoteProtocolError
-from voltbench.quantities import DurationMs
-from voltbench.running.home.day import QUARTER_MS, QUARTERS_BACK, QUARTERS_FORWARD, Day
-
-HOURLY = 24
-QUARTERS = (QUARTERS_FORWARD, 96, QUARTERS_BACK)
+from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, DurationMs
+from voltbench.running.home.day import HOURLY, QUARTERS, Day
+from voltbench.site.calendar import QUARTER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class Household:
 
     def clock(self, at: DurationMs) -> str:
         """What its clock shows, to the minute, and from the second day on which day it is."""
-        number, minute = at // self.day.length_ms, at % 3_600_000 // 60_000
+        number, minute = at // self.day.length_ms, at % MS_PER_HOUR // MS_PER_MINUTE
         later = f" (day {number + 1})" if number else ""
         return f"{self.day.hour(at):02}:{minute:02}{later}"
 
@@ -58,7 +56,7 @@ class Household:
         """When the clock next shows this time of day, to the quarter hour below; without one, in a day."""
         first = at - at % QUARTER_MS + QUARTER_MS
         if clock_ms is not None:
-            shown = (clock_ms // 3_600_000, clock_ms % 3_600_000 // QUARTER_MS * 15)
+            shown = (clock_ms // MS_PER_HOUR, clock_ms % MS_PER_HOUR // QUARTER_MS * 15)
             for found in range(first, first + self.day.length_ms, QUARTER_MS):
                 if (self.day.hour(found), self.day.minute(found)) == shown:
                     return found

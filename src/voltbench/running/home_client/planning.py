@@ -8,6 +8,7 @@ from voltbench.quantities import DurationMs
 from voltbench.running.home_client.household import Household
 from voltbench.running.home_client.timetable import Timetable, lacking, timetable
 from voltbench.running.home_client.wishes import Mode, Wishes
+from voltbench.site.calendar import QUARTER_MS
 
 
 class Chooser(Protocol):
@@ -37,7 +38,7 @@ class WheneverItFits:
 
     def wants_ever(self) -> bool:
         """Whether there is any such time in a day."""
-        return any(self.wants(at) for at in range(0, self._household.day.length_ms, 900_000))
+        return any(self.wants(at) for at in range(0, self._household.day.length_ms, QUARTER_MS))
 
 
 class Planned:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from voltbench.running.home.day import QUARTER_MS
+from voltbench.quantities import MS_PER_HOUR
 from voltbench.running.home_client.client import ChargingClient, Ending
-from voltbench.running.home_client.ledger import Entry
+from voltbench.running.home_client.ledger import LivedQuarter
 from voltbench.running.home_client.planning import Planned
-from voltbench.running.home_client.watch import Watch
+from voltbench.running.home_client.watch import Crediting, Watch
+from voltbench.site.calendar import QUARTER_MS
 
 
 class Quarter(msgspec.Struct, frozen=True):
@@ -100,7 +101,7 @@ def report_on(client: ChargingClient, url: str, ended: str, left_off: bool) -> C
         left_off=left_off,
         began=watch.household.clock(began * QUARTER_MS),
         until=client.clock(),
-        took_h=(len(entries) - 1) * QUARTER_MS / 3_600_000,
+        took_h=(len(entries) - 1) * QUARTER_MS / MS_PER_HOUR,
         soc_start=round(watch.start_wh / client.capacity_wh, 4),
         soc_end=round(end_wh / client.capacity_wh, 4),
         energy_wh=round(energy_wh, 1),
@@ -120,12 +121,16 @@ def report_on(client: ChargingClient, url: str, ended: str, left_off: bool) -> C
     )
 
 
-def _peak_w(watch: Watch, entries: list[Entry]) -> float | None:
+def _peak_w(watch: Watch, entries: list[LivedQuarter]) -> float | None:
+    """The highest load while charging: what was told where energy comes steadily, else what its portions make of it."""
     charged = [entry.power_w for entry in entries if entry.drawn_wh > 0.0]
-    return round(max(*charged, watch.peak_told_w), 1) if charged else None
+    if not charged:
+        return None
+    is_told = watch.crediting is Crediting.STEADY and watch.peak_told_w > 0.0
+    return round(watch.peak_told_w if is_told else max(*charged, watch.peak_told_w), 1)
 
 
-def _quarter(watch: Watch, entry: Entry) -> Quarter:
+def _quarter(watch: Watch, entry: LivedQuarter) -> Quarter:
     return Quarter(
         watch.household.clock(entry.quarter * QUARTER_MS),
         entry.price_ore,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from voltbench.energy.plan import SITE, CarSchedule, Horizon, PlannedCar, plan
 from voltbench.quantities import MS_PER_HOUR, DurationMs
-from voltbench.running.home.day import QUARTER_MS
 from voltbench.running.home_client.household import Household
 from voltbench.running.home_client.wishes import Wishes
+from voltbench.site.calendar import QUARTER_MS
 
 CAR_NAME = "car"
 LOYALTY = 0.01
-"""A car that charges goes on for the next quarter hour unless another time is cheaper by more than this part."""
+"""A car that charges goes on while the price stays the same to this part, unless another time is cheaper by more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,25 @@ def timetable(
     at = begins_at
     while at < departs_at:
         slot = (household.price_at(at), wishes.keeps_fuse(household.load_at(at)) and at not in blocked)
-        if not slots or slots[-1] != slot or (is_on and len(slots) == 1):
+        if not slots or slots[-1] != slot:
             edges.append(at)
             slots.append(slot)
         at += QUARTER_MS - at % QUARTER_MS
     prices = [price for price, _ in slots]
-    felt = [price - LOYALTY * abs(price) * (is_on and number == 0) for number, price in enumerate(prices)]
+    running = _running(slots) if is_on else 0
+    felt = [price - LOYALTY * abs(price) * (number < running) for number, price in enumerate(prices)]
     site_w = tuple(wishes.power_w if fits else 0.0 for _, fits in slots)
     horizon = Horizon((*edges, departs_at), tuple(felt), site_w)
     car = PlannedCar(CAR_NAME, begins_at, departs_at, needed_wh, wishes.power_w, least_w=wishes.power_w)
     schedule = plan(horizon, [car]).schedules[0]
     return Timetable(schedule, float(schedule.energy_wh @ prices) / 1e3)
+
+
+def _running(slots: list[tuple[float, bool]]) -> int:
+    """How many of the first slots a car that charges takes for one block: they fit, and cost about the same."""
+    first_ore = slots[0][0]
+    same = takewhile(lambda slot: slot[1] and abs(slot[0] - first_ore) <= LOYALTY * abs(first_ore), slots)
+    return len(list(same))
 
 
 def lacking(household: Household, found: Timetable) -> str | None:

@@ -7,8 +7,8 @@ from enum import StrEnum
 from math import isfinite
 
 from voltbench.errors import InvalidInput
-from voltbench.quantities import POWER_TOLERANCE_W, DurationMs
-from voltbench.running.home.day import QUARTER_MS
+from voltbench.quantities import MS_PER_HOUR, POWER_TOLERANCE_W, DurationMs
+from voltbench.site.calendar import QUARTER_MS
 
 
 class Mode(StrEnum):
@@ -53,7 +53,7 @@ class Wishes:
     @property
     def portion_wh(self) -> float:
         """What the charger draws in a quarter hour."""
-        return self.power_w * QUARTER_MS / 3_600_000
+        return self.power_w * QUARTER_MS / MS_PER_HOUR
 
     def keeps_fuse(self, household_w: float) -> bool:
         """Whether the car may charge beside this."""

@@ -59,19 +59,19 @@ async def read_info(home: Home) -> Response:
 @router.get("/baseload", responses=_json_of(_NUMBERS))
 async def read_base_load(home: Home) -> Response:
     """What the household draws, in kW, in each hour of the day (or quarter hour)."""
-    return contract.answer([load_w / 1_000.0 for load_w in home.plan.load_w])
+    return contract.answer([load_w / 1_000.0 for load_w in home.model.load_w])
 
 
 @router.get("/priceperhour", responses=_json_of(_NUMBERS))
 async def read_prices(home: Home) -> Response:
     """What a kWh costs in each hour of the day (or quarter hour)."""
-    return contract.answer([float(price) for price in home.plan.told_prices])
+    return contract.answer([float(price) for price in home.model.told_prices])
 
 
 @router.get("/charge", responses=_json_of(_NUMBER))
 async def read_soc(home: Home) -> Response:
     """State of charge, in percent."""
-    return contract.answer(contract.percent(home.look(), home.plan))
+    return contract.answer(contract.percent(home.look(), home.model))
 
 
 @router.post("/charge", responses=says(contract.ChargingSwitch), openapi_extra=body_of(contract.ChargingSwitch))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
-from voltbench.running.home.plan import HomePlan, HomeState
+from voltbench.running.home.model import HomeModel, HomeState
 
 COMPACT = (",", ":")
 """The separators of some of its answers; the others have a blank behind each."""
@@ -72,12 +72,12 @@ def info(state: HomeState) -> dict[str, Any]:
     return table
 
 
-def percent(state: HomeState, plan: HomePlan) -> float:
+def percent(state: HomeState, model: HomeModel) -> float:
     """State of charge: a whole number as long as nothing was charged, where it is one, and then two decimals."""
-    start = round(plan.start_soc * 100.0, 2)
+    start = round(model.start_soc * 100.0, 2)
     if state.is_untouched:
         return int(start) if start.is_integer() else start
-    return round(kilo(state.energy_wh) / (plan.capacity_wh / 1_000.0) * 100.0, 2)
+    return round(kilo(state.energy_wh) / (model.capacity_wh / 1_000.0) * 100.0, 2)
 
 
 def kilo(amount: float) -> float:

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MINIMUM_AC_CURRENT_A, NOMINAL_VOLTAGE_V
+from voltbench.running.home.day import HOURLY, QUARTERS
 
 LEAST_POWER_W = MINIMUM_AC_CURRENT_A * NOMINAL_VOLTAGE_V
 """What a charger gives at least: with less no car charges."""
@@ -28,16 +29,12 @@ COURSE_PRICES = (
 )  # fmt: skip
 """What a kWh costs in each hour of the course's day, in öre, taxes included."""
 
-HOURLY = 24
-QUARTERS = (92, 96, 100)
-"""Quarter hours of a day: of one on which the clocks go forward, of any other, and of one on which they go back."""
-
 Soc = Annotated[float, Meta(ge=0, le=1)]
 Load = Annotated[float, Meta(ge=0, le=1e6)]
 Price = Annotated[float, Meta(ge=-1e6, le=1e6)]
 
 
-class HomePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HomeModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A household and a car at its charger. What is left out is as in the course.
 
     `load_w` and `price_per_kwh` (in the money of your clients; the course's is öre) hold 24 values, one an hour, or one
@@ -88,7 +85,7 @@ class HomePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return msgspec.structs.replace(self, speed=COURSE_SPEED) == COURSE
 
 
-COURSE = HomePlan()
+COURSE = HomeModel()
 """The course's home."""
 
 
