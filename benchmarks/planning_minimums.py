@@ -43,7 +43,7 @@ def _small(count: int) -> Figure:
         assert found.shortfall_wh >= lacking_wh - 1.0, (found.shortfall_wh, lacking_wh)
         lacks.append(max(0.0, found.shortfall_wh - lacking_wh) / needed_wh)
         if lacks[-1] * needed_wh <= 1.0:
-            gaps.append(found.cost / least - 1.0)
+            gaps.append(found.cost / least - 1.0 if least else 0.0)  # where nobody can have anything
             assert gaps[-1] >= -1e-4, (found.cost, least)
     ours_s = median_cpu_s(tasks, lambda one: plan(*one), 3)
     more = sum(lack * 1e3 > 1e-3 for lack in lacks)

@@ -101,12 +101,13 @@ class Fleet:
         """Some of the cars, by their numbers."""
         return Fleet(*(getattr(self, name)[chosen] for name in self.__slots__))
 
-    def is_there(self, slots: Slots) -> NDArray[np.bool_]:
-        """Whether each car is there all through each slot (T x C)."""
+    def room_wh(self, slots: Slots) -> Floats:
+        """The most that each car can take in each slot (T x C): nothing, unless it is there all through it."""
         slot = np.arange(len(slots.price_per_kwh), dtype=np.int32)[:, None]
         first, last = (one.astype(np.int32) for one in self.whole_slots(slots))
-        there: NDArray[np.bool_] = (slot >= first) & (slot < last)
-        return there
+        room: Floats = ((slot >= first) & (slot < last)) * self.most_w
+        room *= slots.hours[:, None]
+        return room
 
     def whole_slots(self, slots: Slots) -> tuple[Integers, Integers]:
         """The first slot at whose beginning each car is there, and the one after the last at whose end it is."""

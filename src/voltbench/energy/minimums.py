@@ -6,7 +6,11 @@ nothing; where nobody can swap, the car moves its own energy to another slot; wh
 for a shorter time, or nothing. *Trying* goes back to the plan: minimums are reserved for who would have too little, or
 the slot is barred for it, and all the rest is planned anew, exactly.
 
-Measured against HiGHS on 300 fleets of 2 to 8 cars with tight limits (benchmarks/planning_minimums.py): TODO
+Measured (benchmarks/planning_minimums.py): of 300 fleets of 2 to 8 cars under tight limits, 8 lack more than HiGHS
+finds they have to (0.03 % of all need on average, 6 % in the worst one), and the others cost 0.04 % more on average,
+2.2 % at most. With 100 to 1,000 cars and 96 slots nothing more is lacking than without minimums, and the cost is within
+0.02 %. Mending alone, which is all that is done where no exact plan is asked for, takes a tenth of the time and leaves
+out up to 0.2 %.
 """
 
 from __future__ import annotations

@@ -103,8 +103,9 @@ def plan(horizon: Horizon, cars: Sequence[PlannedCar], *, exact: bool = True) ->
     """The cheapest plan for these cars: departures first, then cost. No limit is exceeded at any instant of it.
 
     One car's plan is exact always. A fleet's is exact unless `exact` is False, with two exceptions: minimum powers are
-    seen to afterwards, and cars that charge in one go are planned one by one, before or after the others of their
-    priority, whichever lacks less and then costs less. Losses are for one car alone. Raises InvalidInput.
+    seen to by trying (`minimums`), and cars that charge in one go are planned one by one, before or after the others of
+    their priority, whichever lacks less and then costs less. One that is not exact costs more, but does not lack more,
+    except for minimum powers. Losses are for one car alone. Raises InvalidInput.
     """
     check(horizon, cars)
     for car in cars:
@@ -193,11 +194,9 @@ def _planned(slots: Slots, car: PlannedCar, room_wh: Floats) -> CarPlan:
 def _stretches(found: CarPlan, most_w: Floats) -> list[Stretch]:
     """Each slot's energy at the most power there is."""
     used = np.flatnonzero(found.energy_wh > LEAST_WH)
-    energies_wh, powers_w = found.energy_wh[used].tolist(), most_w[used].tolist()
-    return [
-        Stretch(slot, energy_wh / power_w, power_w)
-        for slot, energy_wh, power_w in zip(used.tolist(), energies_wh, powers_w, strict=True)
-    ]
+    power_w = most_w[used]
+    hours = found.energy_wh[used] / power_w
+    return list(map(Stretch, used.tolist(), hours.tolist(), power_w.tolist()))
 
 
 # --- a fleet ----------------------------------------------------------------------------------------------------------
@@ -255,7 +254,7 @@ def _in_turn(slots: Slots, fleet: Fleet, cars: Sequence[PlannedCar], exact: bool
 def _block(slots: Slots, alone: Fleet, car: PlannedCar, left_w: Floats) -> tuple[Floats, Stretches]:
     """A car that charges in one go, beside those before it: its energies (T x 1), at the most power there is."""
     most_w = most_drawn_w(slots, car, left_w)
-    found = _planned(slots, car, most_w * alone.is_there(slots)[:, 0] * slots.hours)
+    found = _planned(slots, car, np.where(alone.room_wh(slots)[:, 0] > 0.0, most_w, 0.0) * slots.hours)
     used = np.flatnonzero(found.energy_wh > LEAST_WH)
     hours = found.energy_wh[used] / most_w[used]
     return found.energy_wh[:, None], Stretches(np.zeros_like(used), used, hours, most_w[used])
@@ -282,16 +281,13 @@ def _badness(draft: _Draft, fleet: Fleet) -> tuple[list[float], float]:
 
 def _energies(slots: Slots, fleet: Fleet, left_w: Floats, exact: bool) -> Floats:
     """The energy of each car in each slot (T x C), under what is left of the limits."""
-    there, hours = fleet.is_there(slots), slots.hours[:, None]
-    has_least = bool(fleet.least_w.any())
-    if has_least:
-        free_w = np.minimum(left_w[0], left_w[fleet.limit]).T
-        there &= free_w >= fleet.least_w
-    room_wh = np.where(there, fleet.most_w, 0.0)
-    room_wh *= hours
-    limits_wh = left_w * slots.hours
+    room_wh, limits_wh = fleet.room_wh(slots), left_w * slots.hours
     demand = Demand(slots.price_per_kwh, room_wh, limits_wh, fleet.limit, _levels(fleet))
-    return with_minimums(demand, np.where(there, fleet.least_w, 0.0) * hours, exact) if has_least else demand.met(exact)
+    if not fleet.least_w.any():
+        return demand.met(exact)
+    free_w = np.minimum(left_w[0], left_w[fleet.limit]).T
+    room_wh[free_w < fleet.least_w] = 0.0
+    return with_minimums(demand, np.where(room_wh > 0.0, fleet.least_w, 0.0) * slots.hours[:, None], exact)
 
 
 def _levels(fleet: Fleet) -> list[Floats]:

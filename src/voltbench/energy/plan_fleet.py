@@ -19,6 +19,7 @@ from voltbench.energy.plan_car import LEAST_WH
 from voltbench.errors import InvalidInput
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
 
 DEARER = 4.0
 """How much less a car counts on dear slots than on cheap ones, when it is asked how urgent its need is: the dearest
@@ -43,7 +44,7 @@ def plan_fleet(
     needed_wh: Floats,
     site_wh: Floats,
     *,
-    circuit: NDArray[np.intp] | None = None,
+    circuit: Integers | None = None,
     circuit_wh: Floats | None = None,
     exact: bool = True,
 ) -> FleetPlan:
@@ -80,7 +81,7 @@ def _check(price_per_kwh: Floats, room_wh: Floats, needed_wh: Floats, site_wh: F
 
 
 def served_wh(
-    room_wh: Floats, levels: Sequence[Floats], site_wh: Floats, circuit: NDArray[np.intp], circuit_wh: Floats
+    room_wh: Floats, levels: Sequence[Floats], site_wh: Floats, circuit: Integers, circuit_wh: Floats
 ) -> Floats:
     """How much each car can have, where not all can have all: level after level, each as much as is still possible.
 
@@ -108,7 +109,7 @@ class _Filling:
         order: list[int],
         needed: Floats,
         site: Floats,
-        circuit: NDArray[np.intp],
+        circuit: Integers,
         circuit_room: Floats,
     ) -> None:
         self._room, self._order = room, order
@@ -122,6 +123,7 @@ class _Filling:
         self._ones = np.ones(len(needed))
         self._chance = self._chances(site)
         self._later = self._counted_on() + LEAST_WH
+        self._short_slots, self._urgent = 0, np.arange(len(needed))
         self._noted: list[int] = []
         self._needy = 0
         self._takers, self._open = [0] * len(site), [0] * len(site)
@@ -187,10 +189,17 @@ class _Filling:
             self._keep_circuits(slot)
         total = float(taken.dot(self._ones))
         if total > site:
-            _ration(taken, site, self.left, self._later)
+            _ration(taken, site, self._turn())
             total = site
         self.left -= taken
         return total
+
+    def _turn(self) -> Integers:
+        """Who is served first; thought over for every other slot, since sorting takes longer than all the rest."""
+        if self._short_slots % 2 == 0:
+            self._urgent = _urgent_first(self.left, self._later)
+        self._short_slots += 1
+        return self._urgent
 
     def _keep_circuits(self, slot: int) -> None:
         """Cut what a slot would give down to what each circuit carries."""
@@ -199,7 +208,7 @@ class _Filling:
         for g in np.flatnonzero(wanted > limits).tolist():
             own = self._members[g]
             some = taken[own]
-            _ration(some, float(limits[g]), self.left[own], self._later[own])
+            _ration(some, float(limits[g]), _urgent_first(self.left[own], self._later[own]))
             taken[own] = some
 
     def _note(self, slot: int) -> None:
@@ -355,9 +364,13 @@ def _shares(limit: Floats, wanted: Floats) -> Floats:
     return np.minimum(1.0, limit / np.maximum(wanted, LEAST_WH))
 
 
-def _ration(taken: Floats, limit: float, left: Floats, later: Floats) -> None:
-    """Cut what cars take down to a limit: those are served first who could take least of what they need later on."""
-    turn = (left / later).argsort()[::-1]
+def _urgent_first(left: Floats, later: Floats) -> Integers:
+    """The order of cars: those first who could take least of what they need later on."""
+    return (left / later).argsort()[::-1]
+
+
+def _ration(taken: Floats, limit: float, turn: Integers) -> None:
+    """Cut what cars take down to a limit: they are served in turn."""
     through = taken[turn].cumsum()
     last = int(through.searchsorted(limit))
     if last < len(turn):

@@ -62,7 +62,7 @@ class Plan:
         short_wh: Floats,
         course: Callable[[], Course],
     ) -> None:
-        self.cars, self.costs, self.short_wh = cars, costs, short_wh
+        self.cars, self.costs, self.short_wh = tuple(cars), costs, short_wh
         self._energy_wh, self._course = energy_wh, course
 
     @property
@@ -145,7 +145,7 @@ class CarCourse:
 
     @cached_property
     def _steps(self) -> Steps:
-        return steps_of(self._slots.edges.tolist(), self._car, self._stretches)
+        return steps_of(self._slots.edges.astype(np.int64).tolist(), self._car, self._stretches)
 
     def hindrances(self, car: int) -> tuple[Hindrance, ...]:
         """What stands in its way."""
@@ -153,20 +153,21 @@ class CarCourse:
         return hindrances_of(self._slots, fleet, 0, self._energy_wh, self._slots.limits_w)
 
 
-def steps_of(edges: Sequence[float], car: PlannedCar, stretches: Sequence[Stretch]) -> Steps:
+def steps_of(edges: Sequence[Instant], car: PlannedCar, stretches: Sequence[Stretch]) -> Steps:
     """The power from each instant on. What fills a part of a slot only lies next to the charging after or before it."""
     lasts_h: dict[int, float] = {}
     for slot, hours, _ in stretches:
         lasts_h[slot] = lasts_h.get(slot, 0.0) + hours
+    arrives_at, departs_at = car.arrives_at, car.departs_at
     steps: list[tuple[Instant, float]] = []
     before, at, ends_at = -2, 0, 0
     for slot, hours, power_w in stretches:
         if slot != before:
             if at < ends_at or slot != before + 1:
                 _step(steps, at, 0.0)
-            begins_at, ends_at = max(int(edges[slot]), car.arrives_at), min(int(edges[slot + 1]), car.departs_at)
-            waits = slot + 1 in lasts_h and slot - 1 not in lasts_h
-            at = max(begins_at, ends_at - round(lasts_h[slot] * MS_PER_HOUR)) if waits else begins_at
+            at, ends_at = max(edges[slot], arrives_at), min(edges[slot + 1], departs_at)
+            if slot - 1 not in lasts_h and slot + 1 in lasts_h:
+                at = max(at, ends_at - round(lasts_h[slot] * MS_PER_HOUR))
             before = slot
         _step(steps, at, power_w)
         at = min(ends_at, at + round(hours * MS_PER_HOUR))
