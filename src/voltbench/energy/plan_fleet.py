@@ -125,6 +125,7 @@ class _Filling:
         self._later = self._counted_on() + LEAST_WH
         self._short_slots, self._urgent = 0, np.arange(len(needed))
         self._noted: list[int] = []
+        self._live = self._all_gates()
         self._needy = 0
         self._takers, self._open = [0] * len(site), [0] * len(site)
         self._spare: list[list[float]] = [[]] * len(site)
@@ -151,6 +152,7 @@ class _Filling:
     def ask(self, more: Floats) -> None:
         """The cars ask for more, and get of it what is left, without taking anything from one another."""
         self.left += more
+        self._noted, self._live = self._order, self._all_gates()
         self._needy = _bits(self.left > LEAST_WH)
         for slot in self._order:
             self._make_room(slot, self._site[slot] - float(self.taken[slot].sum()))
@@ -265,7 +267,7 @@ class _Filling:
         What is searched are gates: a circuit in a slot that can let more through, to which a car leads that leaves
         there, or another gate of the same slot by way of the site.
         """
-        gates = _Gates(len(self._site), self._of_circuit)
+        gates = _Gates(self._live, self._of_circuit)
         level = gates.opened(slot, self._spare[slot], None, None)
         while level:
             movers = 0
@@ -281,7 +283,15 @@ class _Filling:
                     if leaving:
                         following += gates.opened(at, self._spare[at], leaving, level)
             level = following
+        self._live = gates.closed  # from where nobody in need is reached now, nobody will be: paths only close
+        self._noted = [at for at in self._noted if self._live[at]]
         return None
+
+    def _all_gates(self) -> list[int]:
+        every = 0
+        for cars in self._of_circuit:
+            every |= cars
+        return [every] * len(self._site)
 
     def _trace(self, gate: _Gate, needy_car: int) -> tuple[list[tuple[int, int, bool]], int]:
         car, steps = needy_car, [(gate.slot, needy_car, True)]
@@ -335,12 +345,8 @@ class _Gate:
 class _Gates:
     """The gates of a search that are still closed: for each slot the cars of the circuits that none has reached."""
 
-    def __init__(self, slots: int, of_circuit: list[int]) -> None:
-        self._of_circuit = of_circuit
-        every = 0
-        for cars in of_circuit:
-            every |= cars
-        self.closed = [every] * slots
+    def __init__(self, live: list[int], of_circuit: list[int]) -> None:
+        self._of_circuit, self.closed = of_circuit, live.copy()
 
     def opened(self, slot: int, spare: list[float], leaving: int | None, level: list[_Gate] | None) -> list[_Gate]:
         """The gates of a slot that open: where somebody leaves, and, as the site then has room, where one has spare."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ LONGEST_MS: DurationMs = 48 * MS_PER_HOUR
 
 FLAT_PRICE = 1.0
 """What every kWh costs where nobody tells: then the first slots are as cheap as any."""
+
+AT_ONCE = inf
+"""What waiting costs where nobody is to wait."""
 
 _GRAIN = 0.005
 _SLIVER = 0.01
@@ -55,11 +59,14 @@ class Outlook:
         bought = float((energy_wh - of_surplus_wh) @ self.price_per_kwh)
         return (bought + float(of_surplus_wh @ self.surplus_price_per_kwh)) / 1e3
 
-    def horizon(self, site_w: Floats, circuits_w: Mapping[str, Floats], most_w: float) -> tuple[Horizon, Integers]:
+    def horizon(
+        self, site_w: Floats, circuits_w: Mapping[str, Floats], most_w: float, waiting: float = 0.0
+    ) -> tuple[Horizon, Integers]:
         """The slots as the planner has them, and the slot that each of them is a part of.
 
         A slot of which cars of `most_w` in all can take only a part from what generation leaves over is two, one after
-        the other: what is so in power is so in time.
+        the other: what is so in power is so in time. Each hour of `waiting` costs so much of the dearest price more;
+        `AT_ONCE`, and nothing else counts.
         """
         site_w = np.minimum(site_w, most_w)
         reach_w = np.maximum(1e-9, site_w)
@@ -69,7 +76,11 @@ class Outlook:
         edges = np.sort(np.concatenate((self.edges, cuts_ms)))
         slot = np.searchsorted(self.edges, edges[:-1], side="right") - 1
         is_surplus = np.isin(edges[:-1], self.edges[:-1][part > _SLIVER])
-        price = _coarse(np.where(is_surplus, self.surplus_price_per_kwh[slot], self.price_per_kwh[slot]))
+        waited_h = (edges[:-1] - edges[0]) / MS_PER_HOUR
+        price = waited_h
+        if waiting < AT_ONCE:
+            true_price = np.where(is_surplus, self.surplus_price_per_kwh[slot], self.price_per_kwh[slot])
+            price = _coarse(true_price) + waiting / _GRAIN * waited_h
         circuits = {name: tuple(np.minimum(series, most_w)[slot].tolist()) for name, series in circuits_w.items()}
         return Horizon(tuple(edges.tolist()), tuple(price.tolist()), tuple(site_w[slot].tolist()), circuits), slot
 
@@ -91,13 +102,13 @@ class Foresight:
         self.known_until: Instant | None = None
         self.tariff = tariff or Tariff()
         self._tree = tree
-        self._balance = balance
+        self.balance = balance
 
     def outlook(self, now: Instant, until: Instant) -> Outlook:
         """The slots from now until an instant."""
         edges = sample_edges(now, min(until, now + LONGEST_MS), SLOT_MS)
-        load_w = sampled_mean(self._balance.load_w, edges)
-        generation_w = sampled_mean(self._balance.generation_w, edges)
+        load_w = sampled_mean(self.balance.load_w, edges)
+        generation_w = sampled_mean(self.balance.generation_w, edges)
         price, surplus_price = self._prices(edges)
         surplus_w = np.maximum(0.0, generation_w - load_w)
         return Outlook(edges, hours(edges), self._bounds(edges), load_w - generation_w, price, surplus_w, surplus_price)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +27,6 @@ LEAST_WH = 1.0
 
 _ROUNDED_W = 1.0
 
-_OTHERS_COME_H, _MOST_KEPT = (1.0, 3.0), 0.5
-"""From when until when as many others may come as there are free connectors; what part of a limit is kept for them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Need:
@@ -44,25 +42,17 @@ class Need:
     is_late: bool = False
 
     def car(self, now: Instant, circuit: str | None) -> PlannedCar:
-        """The same in the planner's words."""
+        """The same in the planner's words. Minimum powers are seen to where it is shared: by turns."""
         claim = self.claim
-        least_w = min(claim.minimum_w, self.most_w)
         return PlannedCar(
-            claim.id,
-            now,
-            self.ready_by,
-            self.needed_wh,
-            self.most_w,
-            least_w,
-            circuit=circuit,
-            priority=claim.priority,
+            claim.id, now, self.ready_by, self.needed_wh, self.most_w, circuit=circuit, priority=claim.priority
         )
 
 
 def need_of(now: Instant, bay: Bay, ends_at: Instant | None) -> Need | None:
     """What a session needs by its departure, or by the end of the story; None where it should just charge."""
     departs_at = bay.session.departs_at
-    if departs_at is None or bay.claim.is_hurried:
+    if departs_at is None:
         return None
     departs_at = min(departs_at, ends_at) if ends_at is not None else departs_at
     needed_wh = bay.session.needed_wh(now)
@@ -76,27 +66,42 @@ def need_of(now: Instant, bay: Bay, ends_at: Instant | None) -> Need | None:
     return Need(bay.claim, needed_wh, needed_wh / least_ms * MS_PER_HOUR, ready_by)
 
 
+class Shared(NamedTuple):
+    """A limit in each slot, which sessions are below it, and how many connectors below it are free."""
+
+    limit_w: Floats
+    members: list[bool]
+    free: int
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Power that is left for sessions in each slot: at the site, and in its circuits; `circuit_of` names each one's.
 
-    `site_part` and `circuit_parts` are what is to be used of it, the rest being kept for who may come.
+    `free` says how many connectors nobody occupies: of the site, and of each circuit.
     """
 
     site_w: Floats
     circuits_w: dict[str, Floats]
     circuit_of: list[str | None]
-    site_part: Floats
-    circuit_parts: dict[str, Floats]
+    free: int
+    circuits_free: dict[str, int]
 
-    def less(self, drawn_w: Floats, kept_free: float = 0.0) -> Limits:
-        """What is left beside these powers (sessions x slots), and beside so much of what is kept for who may come."""
-        circuits_w = {
-            name: limit_w * (1.0 - kept_free * (1.0 - self.circuit_parts[name])) - drawn_w[self._in(name)].sum(axis=0)
-            for name, limit_w in self.circuits_w.items()
-        }
-        site_w = self.site_w * (1.0 - kept_free * (1.0 - self.site_part)) - drawn_w.sum(axis=0)
-        return replace(self, site_w=site_w, circuits_w=circuits_w)
+    def less(self, drawn_w: Floats) -> Limits:
+        """What is left beside these powers (sessions x slots)."""
+        circuits_w = {name: limit_w - drawn_w[self._in(name)].sum(axis=0) for name, limit_w in self.circuits_w.items()}
+        return replace(self, site_w=self.site_w - drawn_w.sum(axis=0), circuits_w=circuits_w)
+
+    def below(self, site_w: Floats) -> Limits:
+        """The same with no more than so much at the site."""
+        return replace(self, site_w=np.minimum(self.site_w, site_w))
+
+    def shared(self) -> list[Shared]:
+        """Each limit by itself."""
+        circuits = [
+            Shared(limit_w, self._in(name), self.circuits_free[name]) for name, limit_w in self.circuits_w.items()
+        ]
+        return [Shared(self.site_w, [True] * len(self.circuit_of), self.free), *circuits]
 
     @property
     def are_kept(self) -> bool:
@@ -128,21 +133,13 @@ def limits_of(tree: LimitTree, outlook: Outlook, needs: Sequence[Need], occupied
         if mean > 0.0:
             site_w = np.minimum(site_w, (outlook.bounds[row] - outlook.background_w * per_w) / mean)
     tightest = _tightest(tree, outlook, needs)
-    circuits_w, parts = {}, {}
+    circuits_w, circuits_free = {}, {}
     for row in sorted({row for row in tightest if row is not None}):
         members = [need for need, own in zip(needs, tightest, strict=True) if own == row]
         circuits_w[tree.name_of(row)] = np.maximum(0.0, outlook.bounds[row] / _mean(row, members))
-        parts[tree.name_of(row)] = _part(outlook, len(members), sum(row in rows for rows in free))
+        circuits_free[tree.name_of(row)] = sum(row in rows for rows in free)
     circuit_of = [tree.name_of(row) if row is not None else None for row in tightest]
-    site_part = _part(outlook, len(needs), len(free))
-    return Limits(np.maximum(0.0, site_w), circuits_w, circuit_of, site_part, parts)
-
-
-def _part(outlook: Outlook, present: int, free: int) -> Floats:
-    """What part of a limit those who are there should use: all of it now, an equal share of it later."""
-    begins_h = (outlook.edges[:-1] - outlook.edges[0]) / MS_PER_HOUR
-    kept: Floats = np.interp(begins_h, _OTHERS_COME_H, (0.0, min(free / (present + free), _MOST_KEPT)))
-    return 1.0 - kept
+    return Limits(np.maximum(0.0, site_w), circuits_w, circuit_of, len(free), circuits_free)
 
 
 def _tightest(tree: LimitTree, outlook: Outlook, needs: Sequence[Need]) -> list[int | None]:
