@@ -24,6 +24,9 @@ from benchmarks.ocpp_tls import Authority
 PYTHON = sys.executable
 OURS, THEIRS = "benchmarks.ocpp_fleet", "benchmarks.peers.ocpp_fleet"
 
+PEER_US = 895.0
+"""What a call costs the package `ocpp` where 60 us were promised: 840 to 950 by the contract, as machines have a pace."""
+
 
 def figures(quick: bool = False) -> list[Figure]:
     """The fleet, then the CSMS."""
@@ -66,13 +69,15 @@ def _of_round_trips(
     for what, one, peer, promise in rows:
         assert one["errors"] == one["lost"] == 0, one
         us, peer_us = _us(one), _us(peer)
-        told = "" if promise is None else f", {promised(promise, us)}"
+        at_that_pace_us = us / peer_us * PEER_US
+        told = "" if promise is None else f", {promised(promise, at_that_pace_us)}"
+        pace = "" if promise is None else f"; {at_that_pace_us:.0f} us where the peer takes {PEER_US:.0f}"
         yield Figure(
             f"a MeterValues round trip on the station's side, with physics and validation: {what}",
-            f"{us:.0f} us CPU ({one['answered']} answered)",
+            f"{us:.0f} us CPU ({one['answered']} answered{pace})",
             f"{peer_us:.0f} us CPU ({peer['answered']} answered; no physics)",
             f"{peer_us / us:.1f}x{told}",
-            "" if promise is None else f"<= {promise:.0f} us",
+            "" if promise is None else f"<= {promise:.0f} us where the peer takes {PEER_US:.0f}",
         )
 
 

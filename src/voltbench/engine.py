@@ -106,7 +106,9 @@ class World:
     def approach(self, until: Instant) -> Instant:
         """Let time pass up to an instant, but not beyond the next wake-up: nobody is woken. Return what time it is."""
         due = self.next_wakeup()
-        self.now = max(self.now, until if due is None else min(due, until))
+        if due is not None and due < until:
+            until = due
+        self.now = max(self.now, until)
         return self.now
 
     def run(self, until: Instant | None = None) -> None:

@@ -24,7 +24,7 @@ IN_ORDER = (0, 1, 2)
 """A connector whose phases are those of the grid, one by one."""
 
 
-class Reading(Struct, frozen=True):
+class Reading(Struct, frozen=True, gc=False):
     """What the meter of an EVSE reads, at the connector. `phases` 0 is direct current.
 
     `voltage_v` is line to neutral, or that of the pack (0 where there is none); `current_a` that of each phase.

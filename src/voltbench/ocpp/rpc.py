@@ -33,7 +33,7 @@ UNREADABLE_ID = "-1"
 # --- what happens ---------------------------------------------------------------------------------------------------
 
 
-class Call(Struct, frozen=True):
+class Call(Struct, frozen=True, gc=False):
     """A call of ours: its id, when it was handed over, and what it asks."""
 
     id: str
@@ -41,7 +41,7 @@ class Call(Struct, frozen=True):
     request: Struct
 
 
-class Called(Struct, frozen=True):
+class Called(Struct, frozen=True, gc=False):
     """The other side calls; answer it with `Peer.answer` or `Peer.refuse`."""
 
     id: str
@@ -49,14 +49,14 @@ class Called(Struct, frozen=True):
     request: Struct
 
 
-class Answered(Struct, frozen=True):
+class Answered(Struct, frozen=True, gc=False):
     """A call of ours is answered."""
 
     call: Call
     response: Struct
 
 
-class Refused(Struct, frozen=True):
+class Refused(Struct, frozen=True, gc=False):
     """A call of ours is answered with an error: the other side's code and words, or what was wrong with its answer."""
 
     call: Call
@@ -65,13 +65,13 @@ class Refused(Struct, frozen=True):
     details: Any = None
 
 
-class Overdue(Struct, frozen=True):
+class Overdue(Struct, frozen=True, gc=False):
     """A call of ours was not answered in time; an answer that still comes is ignored."""
 
     call: Call
 
 
-class Ignored(Struct, frozen=True):
+class Ignored(Struct, frozen=True, gc=False):
     """A frame that means nothing to us, and why. It belongs into a log."""
 
     why: str

@@ -30,8 +30,11 @@ CustomData: TypeAlias = dict[str, Any]
 """A vendor's own members of a message of OCPP 2.x, beside its `vendorId`, which `Extensible` asks for."""
 
 
-class WireObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """A JSON object on the wire: these members, in this order, and no others; what is UNSET is left out."""
+class WireObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel", gc=False):
+    """A JSON object on the wire: these members, in this order, and no others; what is UNSET is left out.
+
+    None is ever part of a cycle, so that the collector need not look after the thousands that a fleet has.
+    """
 
 
 class Extensible(WireObject, frozen=True, kw_only=True):

@@ -251,8 +251,7 @@ class HostedStation(Sheltered):
         """Do what the station wants done; nothing is sent before what it goes by is kept."""
         orders = self.station.orders()
         if self._host.memory is None:
-            if orders:
-                self._do(orders)
+            self._do(orders)
             return
         self._backlog += orders
         if self._backlog and not self._is_keeping:

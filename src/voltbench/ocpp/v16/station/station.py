@@ -240,10 +240,10 @@ class Station:
         """When something is due."""
         peer = self._desk.peer
         line = None if peer is None else peer.due
-        due = earliest(self.life.next_wakeup(), self.registration.next_wakeup(), self._errands.next_wakeup(), line)
-        if line is None and self._desk.may_call:
-            return earliest(due, self.transactions.outbox.next_wakeup())
-        return due
+        retry = self.transactions.outbox.next_wakeup() if line is None and self._desk.may_call else None
+        return earliest(
+            self.life.next_wakeup(), self.registration.next_wakeup(), self._errands.next_wakeup(), line, retry
+        )
 
     def wake(self, now: Instant) -> None:
         """Do what is due."""
