@@ -25,7 +25,7 @@ PYTHON = sys.executable
 OURS, THEIRS = "benchmarks.ocpp_fleet", "benchmarks.peers.ocpp_fleet"
 
 PEER_US = 895.0
-"""What a call costs the package `ocpp` where 60 us were promised: 840 to 950 by the contract, as machines have a pace."""
+"""What a call costs the package `ocpp` where 60 us were promised: 840 to 950, by the contract. Machines have a pace."""
 
 
 def figures(quick: bool = False) -> list[Figure]:
