@@ -38,6 +38,10 @@ class InvalidInput(VoltbenchError):
         allowed = f", allowed: {self.allowed}" if self.allowed else ""
         return f"{place}{self.field}: {self.problem}{found}{allowed}"
 
+    def at(self, field: str) -> InvalidInput:
+        """The same error, where the field has another name for whoever gave it."""
+        return InvalidInput(field, self.problem, found=self.found, allowed=self.allowed, source=self.source)
+
     def within(self, source: str) -> InvalidInput:
         """The same error, with the file or request it was found in."""
         return InvalidInput(self.field, self.problem, found=self.found, allowed=self.allowed, source=source)

@@ -27,6 +27,9 @@ ADA = {"id": "ada", "arrives_at_ms": START, "departs_at_ms": START + 4 * HOUR, "
 ASKED = {"starts_at_ms": START, "slot_minutes": 60, "prices_per_kwh": [0.5, 0.2, 0.1, 0.5], "currency": "EUR",
          "cars": [ADA]}  # fmt: skip
 
+BATTERY = {"capacity_wh": 60_000, "stored_wh": 30_000, "charge_w": 10_000, "discharge_w": 10_000}
+MANY = [ADA | {"id": f"car-{number}"} for number in range(157)]
+
 
 async def planned(client: httpx.AsyncClient, **more: Any) -> dict[str, Any]:
     answer = await client.post("/plans", json=ASKED | more)
@@ -240,12 +243,18 @@ async def test_what_goes_wrong_aside_is_told_to_who_waits():
         ({"slot_minutes": 7}, "slot_minutes"),
         ({"cars": [ADA | {"needed_wh": -1}]}, "cars[0].needed_wh"),
         ({"cars": [ADA | {"colour": "blue"}]}, "cars[0].colour"),
-        ({"cars": [ADA | {"departs_at_ms": START - 1}]}, "cars.ada.departs_at"),
+        ({"cars": [ADA | {"departs_at_ms": START - 1}]}, "cars[0].departs_at_ms"),
         ({"cars": [ADA, ADA]}, "cars"),
         ({"cars": [ADA | {"departs_at_ms": START + 9 * 24 * HOUR}]}, "cars"),
-        ({"cars": [ADA | {"circuit": "cellar"}]}, "cars.ada.circuit"),
+        ({"cars": [ADA | {"circuit": "cellar"}]}, "cars[0].circuit"),
         ({"prices_per_kwh": None, "source": "file:/etc/passwd"}, "source"),
         ({"prices_per_kwh": None, "source": "awattar:de?url=http://localhost"}, "source"),
+        ({"cars": [ADA, ADA | {"id": "bob", "min_power_w": 12_000}]}, "cars[1].min_power_w"),
+        ({"cars": [ADA | {"losses": [{"given_w": 2_000, "drawn_w": 1_000}]}]}, "cars[0].losses.drawn_w"),
+        ({"cars": [ADA | {"in_one_go": True}], "generation_w": 1_000}, "cars[0].in_one_go"),
+        ({"storage": BATTERY | {"stored_wh": 90_000}}, "storage.stored_wh"),
+        ({"cars": [ADA | {"battery": BATTERY | {"charge_efficiency": 2}}]}, "cars[0].battery.charge_efficiency"),
+        ({"storage": BATTERY, "prices_per_kwh": [0.1] * 192, "cars": MANY}, "cars"),
         ({"load_w": []}, "load_w"),
         ({"circuits_w": {"garage": [1e9, 2e9]}}, "circuits_w"),
         ({"circuits_w": {"garage": "much"}}, "circuits_w"),

@@ -276,20 +276,20 @@ def test_large_programs_are_solved_from_the_inside(columns: int, has_choices: bo
 def test_what_does_not_fit_is_refused() -> None:
     for make, field in (
         (lambda: optimize(hours(0.1), [a_car(), a_car()], Place((0.0,))), "cars"),
-        (lambda: optimize(hours(0.1), [a_car(in_one_go=True)], Place((0.0,))), "cars.ada.in_one_go"),
+        (lambda: optimize(hours(0.1), [a_car(in_one_go=True)], Place((0.0,))), "cars[0].in_one_go"),
         (lambda: optimize(hours(0.1), [a_car()], Place((0.0,)), batteries=[None, None]), "batteries"),
         (lambda: Place((0.0,), import_limit_w=-1.0), "import_limit_w"),
         (lambda: Place((0.0,), export_limit_w=float("nan")), "export_limit_w"),
         (lambda: Place((0.0,), demand_price_per_kw=-1.0), "demand_price_per_kw"),
-        (lambda: Reservoir(1_000.0, 0.0, -1.0, 1.0), "reservoir.charge_w"),
-        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, least_at_end_wh=2_000.0), "reservoir.least_at_end_wh"),
-        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 0.0), "reservoir.charge_efficiency"),
-        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 1e-9), "reservoir.charge_efficiency"),
-        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 0.9, -0.5), "reservoir.discharge_efficiency"),
+        (lambda: Reservoir(1_000.0, 0.0, -1.0, 1.0), "charge_w"),
+        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, least_at_end_wh=2_000.0), "least_at_end_wh"),
+        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 0.0), "charge_efficiency"),
+        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 1e-9), "charge_efficiency"),
+        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 0.9, -0.5), "discharge_efficiency"),
         (lambda: optimize(hours(0.1), [], Place((0.0, 0.0))), "load_w"),
-        (lambda: optimize(hours(0.1), [a_car(circuit="cellar")], Place((0.0,))), "cars.ada.circuit"),  # type: ignore[arg-type]
-        (lambda: Reservoir(1_000.0, 2_000.0, 1.0, 1.0), "reservoir.stored_wh"),
-        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 1.2), "reservoir.charge_efficiency"),
+        (lambda: optimize(hours(0.1), [a_car(circuit="cellar")], Place((0.0,))), "cars[0].circuit"),  # type: ignore[arg-type]
+        (lambda: Reservoir(1_000.0, 2_000.0, 1.0, 1.0), "stored_wh"),
+        (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 1.2), "charge_efficiency"),
     ):
         with pytest.raises(InvalidInput) as refused:
             make()

@@ -84,10 +84,10 @@ def optimize(
     a better plan than the first ones is searched for in `longest_s` at most. Raises InvalidInput.
     """
     check(horizon, cars)
-    for car in cars:
+    for number, car in enumerate(cars):
         if car.in_one_go or car.losses is not None:
             field = "in_one_go" if car.in_one_go else "losses"
-            raise InvalidInput(f"cars.{car.id}.{field}", "cannot be planned with a place", allowed="none")
+            raise InvalidInput(f"cars[{number}].{field}", "cannot be planned with a place", allowed="none")
     if batteries is not None and len(batteries) != len(cars):
         raise InvalidInput("batteries", "do not fit the cars", found=len(batteries), allowed=f"{len(cars)}")
     program = PlaceProgram(horizon, cars, place, storage, batteries or [None] * len(cars))

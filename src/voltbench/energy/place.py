@@ -59,17 +59,17 @@ class Reservoir:
 
     def __post_init__(self) -> None:
         for part in ("capacity_wh", "charge_w", "discharge_w", "wear_per_kwh"):
-            _require_from_0(f"reservoir.{part}", getattr(self, part))
+            _require_from_0(part, getattr(self, part))
         if not 0.0 <= self.least_wh <= self.stored_wh <= self.capacity_wh:
             allowed = f"{self.least_wh} to {self.capacity_wh}"
-            raise InvalidInput("reservoir.stored_wh", "is out of range", found=self.stored_wh, allowed=allowed)
+            raise InvalidInput("stored_wh", "is out of range", found=self.stored_wh, allowed=allowed)
         if not 0.0 <= (self.least_at_end_wh or 0.0) <= self.capacity_wh:
             allowed = f"0 to {self.capacity_wh}"
             found = self.least_at_end_wh
-            raise InvalidInput("reservoir.least_at_end_wh", "is out of range", found=found, allowed=allowed)
+            raise InvalidInput("least_at_end_wh", "is out of range", found=found, allowed=allowed)
         for name, efficiency in (("charge", self.charge_efficiency), ("discharge", self.discharge_efficiency)):
             if not LEAST_EFFICIENCY <= efficiency <= 1.0:
-                field, allowed = f"reservoir.{name}_efficiency", f"{LEAST_EFFICIENCY} to 1"
+                field, allowed = f"{name}_efficiency", f"{LEAST_EFFICIENCY} to 1"
                 raise InvalidInput(field, "is out of range", found=efficiency, allowed=allowed)
 
 

@@ -85,18 +85,15 @@ class PlannedCar:
     losses: Losses | None = None
 
     def __post_init__(self) -> None:
-        name = f"cars.{self.id}"
         if self.departs_at <= self.arrives_at:
-            raise InvalidInput(f"{name}.departs_at", "is not after its arrival", found=self.departs_at)
+            raise InvalidInput("departs_at", "is not after its arrival", found=self.departs_at)
         for part, found in (("needed_wh", self.needed_wh), ("extra_wh", self.extra_wh), ("least_w", self.least_w)):
             if not (isfinite(found) and found >= 0.0):
-                raise InvalidInput(f"{name}.{part}", "is out of range", found=found, allowed="0 or more")
+                raise InvalidInput(part, "is out of range", found=found, allowed="0 or more")
         if not (isfinite(self.most_w) and self.most_w > 0.0):
-            raise InvalidInput(f"{name}.most_w", "is out of range", found=self.most_w, allowed="above 0")
+            raise InvalidInput("most_w", "is out of range", found=self.most_w, allowed="above 0")
         if self.least_w > self.most_w:
-            raise InvalidInput(
-                f"{name}.least_w", "is more than most_w", found=self.least_w, allowed=f"<= {self.most_w}"
-            )
+            raise InvalidInput("least_w", "is more than the most", found=self.least_w, allowed=f"<= {self.most_w}")
 
 
 def plan(horizon: Horizon, cars: Sequence[PlannedCar], *, exact: bool = True) -> Plan:
@@ -108,10 +105,10 @@ def plan(horizon: Horizon, cars: Sequence[PlannedCar], *, exact: bool = True) ->
     except for minimum powers. Losses are for one car alone. Raises InvalidInput.
     """
     check(horizon, cars)
-    for car in cars:
+    for number, car in enumerate(cars):
         if car.losses is not None and (len(cars) > 1 or car.in_one_go or car.least_w > car.losses.drawn_w[0]):
             allowed = "a car alone, not in one go, whose losses begin at its least power"
-            raise InvalidInput(f"cars.{car.id}.losses", "cannot be planned with", allowed=allowed)
+            raise InvalidInput(f"cars[{number}].losses", "cannot be planned with", allowed=allowed)
     slots = horizon.slots
     if len(cars) == 1:
         return _alone(slots, cars[0])
@@ -130,10 +127,10 @@ def check(horizon: Horizon, cars: Sequence[PlannedCar]) -> None:
     if len({car.id for car in cars}) < len(cars):
         ids = [car.id for car in cars]
         raise InvalidInput("cars", "have an id twice", found=next(id for id in ids if ids.count(id) > 1))
-    for car in cars:
+    for number, car in enumerate(cars):
         if car.circuit is not None and car.circuit not in horizon.circuits_w:
             allowed = ", ".join(horizon.circuits_w) or "none"
-            raise InvalidInput(f"cars.{car.id}.circuit", "is unknown", found=car.circuit, allowed=allowed)
+            raise InvalidInput(f"cars[{number}].circuit", "is unknown", found=car.circuit, allowed=allowed)
 
 
 def hours_present(horizon: Horizon, car: PlannedCar) -> Floats:

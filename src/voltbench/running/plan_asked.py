@@ -19,6 +19,8 @@ LONGEST_MS = 8 * 24 * MS_PER_HOUR
 MOST_CARS = 5_000
 MOST_CELLS = 500_000
 """Cars times slots, so that a plan stays a matter of a second or two."""
+MOST_IN_A_PLACE = 30_000
+"""The same where a whole place is planned: with batteries a program of that size takes half a minute."""
 
 Power: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e9)]
 Energy: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e9)]
@@ -101,6 +103,10 @@ class PlanAsked(_Asked, frozen=True, kw_only=True):
     exact: bool = True
 
 
+_AS_ASKED = {"departs_at": "departs_at_ms", "least_w": "min_power_w", "most_w": "max_power_w"}
+"""How a field of a `PlannedCar` is called in a request."""
+
+
 # --- in the planners' words -------------------------------------------------------------------------------------------
 
 
@@ -111,8 +117,7 @@ def horizon_of(asked: PlanAsked, prices_per_kwh: Sequence[float]) -> Horizon:
     if last - asked.starts_at_ms > LONGEST_MS:
         raise InvalidInput("cars", "depart too late to be planned", found=last, allowed="within 8 days of the start")
     slots = max(len(prices_per_kwh), ceil((last - asked.starts_at_ms) / slot_ms))
-    if slots * max(1, len(asked.cars)) > MOST_CELLS:
-        raise InvalidInput("cars", "and slots are too many", found=slots * len(asked.cars), allowed=f"<= {MOST_CELLS}")
+    require_few(asked, slots, MOST_CELLS)
     edges = tuple(asked.starts_at_ms + slot * slot_ms for slot in range(slots + 1))
     mean = sum(prices_per_kwh) / len(prices_per_kwh)
     prices = tuple(prices_per_kwh) + (mean,) * (slots - len(prices_per_kwh))
@@ -124,6 +129,13 @@ def horizon_of(asked: PlanAsked, prices_per_kwh: Sequence[float]) -> Horizon:
     return Horizon(edges, prices, site, circuits)
 
 
+def require_few(asked: PlanAsked, slots: int, most: int) -> None:
+    """InvalidInput where there are more cars times slots than that."""
+    cells = slots * max(1, len(asked.cars))
+    if cells > most:
+        raise InvalidInput("cars", "times slots are too many", found=cells, allowed=f"<= {most}")
+
+
 def _series(name: str, given: float | Sequence[float], slots: int) -> tuple[float, ...]:
     """As many values as there are slots; what is given for fewer goes on with its last one."""
     if isinstance(given, (int, float)):
@@ -133,8 +145,15 @@ def _series(name: str, given: float | Sequence[float], slots: int) -> tuple[floa
     return (*map(float, given[:slots]), *[float(given[-1])] * (slots - len(given)))
 
 
-def car_of(asked: CarAsked) -> PlannedCar:
-    """A car to be planned."""
+def car_of(asked: CarAsked, number: int) -> PlannedCar:
+    """A car to be planned. InvalidInput names its field as it was asked for."""
+    try:
+        return _car_of(asked)
+    except InvalidInput as error:
+        raise error.at(f"cars[{number}].{_AS_ASKED.get(error.field, error.field)}") from None
+
+
+def _car_of(asked: CarAsked) -> PlannedCar:
     losses = None
     if asked.losses:
         losses = Losses(tuple(one.given_w for one in asked.losses), tuple(one.drawn_w for one in asked.losses))
@@ -168,8 +187,11 @@ def place_of(asked: PlanAsked, slots: int) -> Place:
     )
 
 
-def reservoir_of(asked: BatteryAsked | None) -> Reservoir | None:
-    """A battery to be planned."""
+def reservoir_of(asked: BatteryAsked | None, name: str) -> Reservoir | None:
+    """A battery to be planned. InvalidInput names the field of that name."""
     if asked is None:
         return None
-    return Reservoir(**{name: getattr(asked, name) for name in asked.__struct_fields__})
+    try:
+        return Reservoir(**msgspec.structs.asdict(asked))
+    except InvalidInput as error:
+        raise error.at(f"{name}.{error.field}") from None

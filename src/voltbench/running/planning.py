@@ -14,6 +14,7 @@ from voltbench.energy.optimize import optimize
 from voltbench.energy.plan import plan
 from voltbench.errors import InvalidInput
 from voltbench.running.plan_asked import (
+    MOST_IN_A_PLACE,
     BatteryAsked,
     CarAsked,
     LossAsked,
@@ -21,6 +22,7 @@ from voltbench.running.plan_asked import (
     car_of,
     horizon_of,
     place_of,
+    require_few,
     reservoir_of,
 )
 from voltbench.running.plan_told import PlanView, Step, cars_view, place_view
@@ -32,11 +34,13 @@ def planned(id: str, asked: PlanAsked, prices_per_kwh: Sequence[float]) -> PlanV
     """The plan for what is asked, with prices known slot by slot from its start. Raises InvalidInput."""
     if not prices_per_kwh:
         raise InvalidInput("prices_per_kwh", "are none", allowed="one for each slot, or a source")
-    horizon, cars = horizon_of(asked, prices_per_kwh), [car_of(car) for car in asked.cars]
+    horizon, cars = horizon_of(asked, prices_per_kwh), [car_of(car, number) for number, car in enumerate(asked.cars)]
     known_until = horizon.edges[len(prices_per_kwh)]
     if _needs_place(asked):
-        place, storage = place_of(asked, len(horizon.price_per_kwh)), reservoir_of(asked.storage)
-        whole = optimize(horizon, cars, place, storage, [reservoir_of(car.battery) for car in asked.cars])
+        require_few(asked, len(horizon.price_per_kwh), MOST_IN_A_PLACE)
+        place, storage = place_of(asked, len(horizon.price_per_kwh)), reservoir_of(asked.storage, "storage")
+        batteries = [reservoir_of(car.battery, f"cars[{number}].battery") for number, car in enumerate(asked.cars)]
+        whole = optimize(horizon, cars, place, storage, batteries)
         return place_view(id, asked, horizon, known_until, cars, whole)
     quick = plan(horizon, cars, exact=asked.exact)
     at_once = None if quick.shortfall_wh else cost_at_once(horizon, cars)
@@ -53,10 +57,10 @@ def _needs_place(asked: PlanAsked) -> bool:
         asked.co2_price_per_kg,
     )
     if any(bool(one) for one in beside_cars) or any(car.battery is not None for car in asked.cars):
-        for car in asked.cars:
+        for number, car in enumerate(asked.cars):
             if car.in_one_go or car.losses:
                 problem = "cannot be planned together with a battery, generation, a demand price or a carbon price"
-                raise InvalidInput(f"cars.{car.id}", problem, found="in_one_go" if car.in_one_go else "losses")
+                raise InvalidInput(f"cars[{number}].{'in_one_go' if car.in_one_go else 'losses'}", problem)
         return True
     if has_losses:
         raise InvalidInput("cars", "of a fleet cannot have losses of their own", allowed="losses for one car alone")
