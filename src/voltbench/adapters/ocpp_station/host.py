@@ -143,7 +143,7 @@ class StationHost:
             self._nobody_listens.set()
 
     async def close(self) -> None:
-        """Hang up everywhere, and keep what is to be kept."""
+        """Hang up everywhere and end what is under way: as after a kill, what is not kept by then was not said."""
         self.is_closed = True
         if self._timer is not None:
             self._timer.cancel()

@@ -22,14 +22,15 @@ DIARY_LINES = 50
 """What a station remembers of what it did."""
 
 Then = Callable[[Instant, Struct | None], None]
-"""Told what a call was answered with; None where it was refused, or never answered."""
+"""Told what a call was answered with; None where it was refused, or never answered (`Desk.is_overdue`)."""
 
 
 class Desk:
     """The line to the CSMS and what belongs to it; and the station's diary.
 
-    `may_call` says that the CSMS has accepted the station and the line stands, `keeps` that it has a memory. What has
-    to wait until the call that is being handled has been answered goes to `afterwards`.
+    `may_call` says that the CSMS has accepted the station and the line stands, `is_heard` that it has answered a call
+    on this line, `keeps` that the station has a memory. What has to wait until the call that is being handled has been
+    answered goes to `afterwards`.
     """
 
     __slots__ = (
@@ -38,6 +39,8 @@ class Desk:
         "chance",
         "configuration",
         "diary",
+        "is_heard",
+        "is_overdue",
         "keeps",
         "life",
         "may_call",
@@ -68,6 +71,8 @@ class Desk:
         self.diary: deque[tuple[Instant, str]] = deque(maxlen=DIARY_LINES)
         self.peer: Peer | None = None
         self.may_call = False
+        self.is_heard = False
+        self.is_overdue = False
         self.overdue = 0
         self._then: dict[str, Then] = {}
 
@@ -75,6 +80,7 @@ class Desk:
 
     def open(self) -> Peer:
         """The line stands."""
+        self.is_heard = False
         self.peer = Peer(OCPP_16, "station", self.new_id, self.network_ms(ANSWER_WITHIN_MS))
         return self.peer
 
@@ -124,19 +130,20 @@ class Desk:
 
     def answered(self, now: Instant, happening: Answered) -> None:
         """A call was answered."""
-        then = self._then.pop(happening.call.id, None)
-        if then is not None:
-            then(now, happening.response)
+        self.is_heard = True
+        self._settle(now, happening.call.id, happening.response)
 
     def unanswered(self, now: Instant, happening: Refused | Overdue) -> None:
         """A call was refused, or never answered."""
         call = happening.call
-        self.overdue += isinstance(happening, Overdue)
+        self.is_overdue = isinstance(happening, Overdue)
+        self.overdue += self.is_overdue
         why = (
             f"was refused: {happening.code} {happening.description}" if isinstance(happening, Refused) else "is overdue"
         )
         self.diary.append((now, f"{call.action} {why}".rstrip()))
         self._settle(now, call.id, None)
+        self.is_overdue = False
 
     def _settle(self, now: Instant, id: str, response: Struct | None) -> None:
         then = self._then.pop(id, None)

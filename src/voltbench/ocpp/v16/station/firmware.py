@@ -53,7 +53,7 @@ class Update(msgspec.Struct):
 class Firmware:
     """The firmware of a station. A newer wish takes the place of an update that is under way."""
 
-    __slots__ = ("_desk", "_errands", "_notary", "_registration", "_security", "_update")
+    __slots__ = ("_desk", "_errands", "_fetch", "_notary", "_registration", "_runs_update", "_security", "_update")
 
     def __init__(
         self, desk: Desk, registration: Registration, notary: Notary, errands: Errands, security: SecurityEvents
@@ -64,6 +64,8 @@ class Firmware:
         self._errands = errands
         self._security = security
         self._update = Update("", 0)
+        self._fetch: int | None = None
+        self._runs_update = False
 
     # --- what the CSMS asks for -------------------------------------------------------------------------------------
 
@@ -112,8 +114,11 @@ class Firmware:
     # --- step by step -----------------------------------------------------------------------------------------------
 
     def _begin(self, now: Instant, update: Update) -> None:
-        if any(evse.in_maintenance for evse in self._desk.life.evses):
+        if self._registration.leaves_by is None and any(evse.in_maintenance for evse in self._desk.life.evses):
             wishes.maintain(self._desk.life, now, False)  # for the update whose place this one takes
+        if self._fetch is not None:
+            self._errands.give_up(self._fetch)
+            self._fetch = None
         self._update = update
         self._desk.keep_struct("firmware", update)
         self._at(max(now, update.retrieve_at), update, self._download)
@@ -124,11 +129,11 @@ class Firmware:
 
     def _download(self, now: Instant, update: Update) -> None:
         def arrived(at: Instant, content: bytes | None) -> None:
-            if update is self._update:
-                self._downloaded(at, update, content)
+            self._fetch = None
+            self._downloaded(at, update, content)
 
         self._step(now, update, "Downloading")
-        self._errands.send_for(
+        self._fetch = self._errands.send_for(
             lambda number: Fetch(number, update.location), arrived, update.retries, update.retry_interval_s
         )
 
@@ -184,13 +189,15 @@ class Firmware:
 
     def start(self) -> None:
         """The station starts: with what was being installed."""
-        if self._update.step in INSTALLING:
+        self._runs_update = self._update.step in INSTALLING
+        if self._runs_update:
             self._registration.firmware_version = self._update.version
 
     def booted(self, now: Instant) -> None:
-        """The CSMS listens: what was being installed is there now."""
+        """The CSMS listens: what the station has started with is there now."""
         update = self._update
-        if update.step in INSTALLING:
+        if self._runs_update:
+            self._runs_update = False
             self._desk.keep("version", update.version.encode())
             self._step(now, update, "Installed")
             self._security.note(now, "FirmwareUpdated", update.version)

@@ -51,7 +51,8 @@ def _text(longest: int) -> Check:
 
 
 def _measurands(text: str) -> bool:
-    return all(measurand in MEASURED for measurand in listed(text)) and len(listed(text)) <= len(MEASURED)
+    asked = listed(text)
+    return set(asked) <= set(MEASURED) and len(set(asked)) == len(asked)
 
 
 def _units(text: str) -> bool:

@@ -151,11 +151,6 @@ class Operating:
         for adopt in ADOPTED.values():
             adopt(now, self._desk.life, self._desk.configuration)
 
-    def note_startup(self, now: Instant) -> None:
-        """A station that has anything to do with security tells of its boot (whitepaper, section 4)."""
-        if self._desk.configuration.whole("SecurityProfile") > 0:
-            self._security.note(now, "StartupOfTheDevice")
-
     # --- triggers ---------------------------------------------------------------------------------------------------
 
     def trigger(self, _now: Instant, request: m.TriggerMessage) -> m.TriggerMessageResponse:

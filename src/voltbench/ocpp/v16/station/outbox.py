@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from voltbench.ocpp.v16.messages import MeterValues, StartTransaction, StopTransaction
 from voltbench.ocpp.wire_types import read
@@ -25,8 +25,8 @@ _KINDS: dict[str, type[Struct]] = {kind.__name__: kind for kind in (StartTransac
 
 
 class Entry(msgspec.Struct):
-    """A message about a transaction (by the station's own number; 0 for none): how often it was refused, and when it
-    may be tried again.
+    """A message about a transaction (by the station's own number; 0 for none): how often it was refused, or the line
+    lost over it, and when it may be tried again.
     """
 
     sequence: int
@@ -34,6 +34,7 @@ class Entry(msgspec.Struct):
     number: int
     request: Struct
     attempts: int = 0
+    losses: int = 0
     not_before: Instant = 0
 
 
@@ -130,7 +131,7 @@ class Outbox:
         if not self._waiting and not self._idle:
             return None
         first = [queue[0] for queue in (self._waiting, self._idle) if queue]
-        return min((entry.not_before for entry in first if entry.attempts), default=None)
+        return min((entry.not_before for entry in first if entry.not_before), default=None)
 
     def told(self, entry: Entry) -> None:
         """The first message of its queue was answered, or is given up."""
@@ -145,6 +146,19 @@ class Outbox:
             self._keep(_key(entry.sequence), None)
             if is_over:
                 self._keep(f"transaction/{entry.number}", None)
+
+    def put_off(self, entry: Entry, until: Instant) -> None:
+        """Nothing was heard of a message: the CSMS is as good as not there until then."""
+        entry.not_before = until
+
+    def lost(self, entry: Entry, most: int) -> None:
+        """The line was lost over a message. Where that happens again and again, a stop leaves out its readings: a frame
+        that somebody on the way finds too long would hold up all the others for ever.
+        """
+        entry.losses += 1
+        if entry.losses >= most and isinstance(entry.request, StopTransaction) and entry.request.transaction_data:
+            entry.request = msgspec.structs.replace(entry.request, transaction_data=UNSET)
+            self._write(entry)
 
     def refused(self, now: Instant, entry: Entry, most_attempts: int, retry_ms: DurationMs) -> None:
         """The CSMS could not process a message: try it again later, or give it up after so many attempts."""

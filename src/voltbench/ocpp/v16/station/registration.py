@@ -84,7 +84,7 @@ class Registration:
             self._desk.orders.append(HangUp())  # nobody is at home until the station has booted
             return
         self._desk.open()
-        self._attempts, self._due = 0, None
+        self._due = None
         if self.status == "Accepted":
             self._desk.may_call = True
             self._heartbeat_in(now)
@@ -95,7 +95,12 @@ class Registration:
             self.boot(now)
 
     def disconnected(self, now: Instant) -> None:
-        """The line is gone, or could not be had: try again, later each time, or when the station has booted."""
+        """The line is gone, or could not be had: try again, or when the station has booted.
+
+        Later each time: a line on which nothing was ever answered is as good as none.
+        """
+        if self._desk.peer is not None and self._desk.is_heard:
+            self._attempts = 0
         self._desk.close(now)
         self._heartbeat_at = None
         if self._back_at is None:

@@ -10,6 +10,7 @@ from voltbench.ocpp.v16.messages import Reset, ResetResponse
 from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.ocpp.v16.station.errands import Errands
 from voltbench.ocpp.v16.station.registration import LAST_WORDS_MS, Registration
+from voltbench.ocpp.v16.station.security import SecurityEvents
 from voltbench.quantities import MS_PER_SECOND, Instant
 
 AGAIN_MS = 10 * MS_PER_SECOND
@@ -19,10 +20,11 @@ AGAIN_MS = 10 * MS_PER_SECOND
 class Resetting:
     """The resets of a station. A newer wish takes the place of one that is still being tried."""
 
-    __slots__ = ("_desk", "_errands", "_registration", "_wishes")
+    __slots__ = ("_desk", "_errands", "_registration", "_security", "_wishes")
 
-    def __init__(self, desk: Desk, registration: Registration, errands: Errands) -> None:
+    def __init__(self, desk: Desk, registration: Registration, errands: Errands, security: SecurityEvents) -> None:
         self._desk = desk
+        self._security = security
         self._registration = registration
         self._errands = errands
         self._wishes = 0
@@ -38,6 +40,7 @@ class Resetting:
         if wish != self._wishes:
             return
         if not self._desk.life.cannot_restart:
+            self._security.note_routine(now, "ResetOrReboot", f"{kind} reset")
             soft = kind == "Soft"
             reason = StopReason.SOFT_RESET if soft else StopReason.HARD_RESET
             self._registration.restart(now, reason, self._desk.network_ms(LAST_WORDS_MS) if soft else 0)

@@ -53,6 +53,11 @@ class SecurityEvents:
         self._waiting.append(event)
         self._desk.keep_struct(_key(event), event)
 
+    def note_routine(self, now: Instant, type: str, tech_info: str = "") -> None:
+        """What happens every day matters only to who has any security: from profile 1 on (whitepaper, section 4)."""
+        if self._desk.configuration.whole("SecurityProfile") > 0:
+            self.note(now, type, tech_info)
+
     def pump(self, now: Instant) -> bool:
         """Tell of the first that waits, when nothing else is being said; return whether there was any to tell of."""
         if not self._waiting or self._waiting[0].not_before > now or not self._desk.may_call_now:

@@ -82,7 +82,7 @@ class Station:
         self._profiles = Profiles(desk, self.transactions.outbox)
         self._errands = Errands(desk)
         self._security = SecurityEvents(desk, self._errands)
-        self._resetting = Resetting(desk, self.registration, self._errands)
+        self._resetting = Resetting(desk, self.registration, self._errands, self._security)
         self._firmware = Firmware(desk, self.registration, notary, self._errands, self._security)
         self._diagnostics = Diagnostics(desk, identity.id, self._errands, self._security)
         self.certificates = Certificates(
@@ -107,7 +107,7 @@ class Station:
         self._restore(now, kept)
         self._operating.adopt_all(now)
         wishes.restart(self.life, now, StopReason.POWER_LOSS)
-        self._operating.note_startup(now)
+        self._security.note_routine(now, "StartupOfTheDevice")
         self._follow(now)
 
     # --- what it is -------------------------------------------------------------------------------------------------
@@ -350,7 +350,7 @@ class Station:
         wishes.maintain(self.life, now, False)
         wishes.restart(self.life, now, StopReason.REBOOT)
         self._operating.adopt_all(now)
-        self._operating.note_startup(now)
+        self._security.note_routine(now, "StartupOfTheDevice")
 
     # --- what was kept ----------------------------------------------------------------------------------------------
 

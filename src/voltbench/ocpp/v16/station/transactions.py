@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec import UNSET, Struct
 
-from voltbench.charging.authorization import TokenInfo, TokenStatus
+from voltbench.charging.authorization import TokenInfo, TokenStatus, token_name
 from voltbench.charging.evse import Transaction
 from voltbench.charging.feed import Reading
 from voltbench.charging.happenings import (
@@ -62,11 +62,12 @@ class KeptTransaction(msgspec.Struct):
 class Transactions:
     """The transactions of a station, towards the CSMS."""
 
-    __slots__ = ("_authorizing", "_desk", "_going_on", "_profiles", "outbox")
+    __slots__ = ("_asked_for", "_authorizing", "_desk", "_going_on", "_profiles", "outbox")
 
     def __init__(self, desk: Desk, authorizing: Authorizing) -> None:
         self._desk = desk
         self._authorizing = authorizing
+        self._asked_for: set[tuple[int, str]] = set()
         self._going_on: dict[int, KeptTransaction] = {}
         self._profiles: dict[int, Profile] = {}
         self.outbox = Outbox(desk.keep if desk.keeps else None)
@@ -74,10 +75,13 @@ class Transactions:
     # --- what the station's life tells ------------------------------------------------------------------------------
 
     def presented(self, now: Instant, fact: TokenPresented) -> None:
-        """Somebody wants to charge, or to stop somebody of his group."""
-        life = self._desk.life
+        """Somebody wants to charge, or to stop somebody of his group. Whoever is asked for need not tap again."""
+        life, asked_for = self._desk.life, (fact.evse, token_name(fact.token))
+        if asked_for in self._asked_for:
+            return
 
         def decided(at: Instant, info: TokenInfo) -> None:
+            self._asked_for.discard(asked_for)
             if not info.accepted:
                 life.refuse(at, fact.evse, fact.token, info.status)
             elif life.grant(at, fact.evse, fact.token, info.group):
@@ -85,6 +89,7 @@ class Transactions:
             else:
                 life.refuse(at, fact.evse, fact.token, life.evse(fact.evse).status())
 
+        self._asked_for.add(asked_for)
         self._authorizing.decide(now, fact.token, decided)
 
     def started(self, now: Instant, fact: TransactionStarted) -> None:
@@ -191,7 +196,12 @@ class Transactions:
     # --- what the CSMS wants ----------------------------------------------------------------------------------------
 
     def remote_start(self, now: Instant, request: RemoteStartTransaction) -> RemoteStartTransactionResponse:
-        """Start a transaction as if the token had been shown. OCPP 1.6 edition 2, section 5.11."""
+        """Start a transaction as if the token had been shown. OCPP 1.6 edition 2, section 5.11.
+
+        Nobody may start or stop one from afar while the station is not accepted (section 4.2).
+        """
+        if not self._desk.may_call:
+            return RemoteStartTransactionResponse(status="Rejected")
         token, asks = request.id_tag, self._desk.configuration.is_on("AuthorizeRemoteTxRequests")
         group = self._authorizing.group_of(now, token)
         evse = self._evse_for(token, group, request.connector_id or None, may_learn=asks)
@@ -230,7 +240,7 @@ class Transactions:
 
     def remote_stop(self, _now: Instant, request: RemoteStopTransaction) -> RemoteStopTransactionResponse:
         """Stop a transaction. OCPP 1.6 edition 2, section 5.12."""
-        number = self.outbox.number(request.transaction_id)
+        number = self.outbox.number(request.transaction_id) if self._desk.may_call else None
         at = self._desk.life.transaction(number) if number is not None else None
         if at is None:
             return RemoteStopTransactionResponse(status="Rejected")
@@ -249,11 +259,7 @@ class Transactions:
     def _told(self, entry: Entry) -> Callable[[Instant, Struct | None], None]:
         def answered(now: Instant, response: Struct | None) -> None:
             if response is None:
-                if self._desk.peer is not None:  # else the line was lost, which is no refusal
-                    keys = self._desk.configuration
-                    retry_s = keys.whole("TransactionMessageRetryInterval")
-                    retry_ms = self._desk.network_ms(retry_s * MS_PER_SECOND)
-                    self.outbox.refused(now, entry, keys.whole("TransactionMessageAttempts"), retry_ms)
+                self._not_told(now, entry)
                 return
             if isinstance(response, StartTransactionResponse) and isinstance(entry.request, StartTransaction):
                 self._started(now, entry.number, entry.request.id_tag, response)
@@ -264,6 +270,18 @@ class Transactions:
                     self._authorizing.learn(request.id_tag, info_of(response.id_tag_info))
 
         return answered
+
+    def _not_told(self, now: Instant, entry: Entry) -> None:
+        """A message was refused; or nothing was heard of it, which is no refusal."""
+        keys = self._desk.configuration
+        attempts = keys.whole("TransactionMessageAttempts")
+        retry_ms = self._desk.network_ms(keys.whole("TransactionMessageRetryInterval") * MS_PER_SECOND)
+        if self._desk.peer is None:
+            self.outbox.lost(entry, attempts)
+        elif self._desk.is_overdue:
+            self.outbox.put_off(entry, now + retry_ms)
+        else:
+            self.outbox.refused(now, entry, attempts, retry_ms)
 
     def _started(self, now: Instant, number: int, token: str, response: StartTransactionResponse) -> None:
         """The CSMS has taken a transaction up, under an id of its own, and may not like its token."""
