@@ -133,6 +133,22 @@ async def test_told_to_stop_it_waits_for_no_answer_but_that_to_off(monkeypatch: 
         assert not await charges(home)
 
 
+async def test_a_station_that_does_as_it_is_told_and_does_not_say_so_is_off():
+    stop = asyncio.Event()
+
+    async def meddle(asked: str, pass_on: PassOn) -> Said | None:
+        said = await pass_on()
+        if asked == ON:
+            stop.set()
+        return None if asked in (ON, OFF) else said
+
+    async with a_home_station() as home, behind_a_proxy(home, meddle) as station:
+        charging = HomeCharging(ChargingClient(AT_ONCE), station, stop, print)
+        await asyncio.wait_for(charging.live(), DEADLINE_S)
+        assert charging.left_off
+        assert not await charges(home)
+
+
 async def test_an_on_that_is_heard_late_is_heard_of():
     """It was given up when somebody said stop; the station hears it after the first "off"."""
     stop, has_heard = asyncio.Event(), asyncio.Event()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.local_time import HERE, at
 from voltbench.apps.peak_charge import PeakBill, PlanTold, plan_told
@@ -76,6 +77,24 @@ def test_cheap_hours_are_worth_a_peak_where_they_save_more_than_it_costs():
     assert cheap.peak_charge == pytest.approx(20.0 * 8.0)
     assert dear.cost_at_once == pytest.approx(12.0 + 20.0 * 8.0)
     assert dear.cost < 12.0 + 20.0 * 8.0
+
+
+def test_a_limit_does_not_find_what_the_search_for_a_ceiling_has_missed():
+    """A night of two days with a load that is high in most hours: the bill is flat over many ceilings, and not here."""
+    prices = [0.39, 0.53, 1.0, 1.7, 1.9, 0.17, 1.8, 0.27, 1.7, 0.39, 0.18, 1.3]
+    load_w = [500.0, 1500.0, *[4000.0] * 3, 500.0, *[4000.0] * 4, 500.0, 4000.0]
+    night = at("2026-06-10T18:00")
+    ada = CarAsked(
+        id="ada", arrives_at_ms=night, departs_at_ms=night + 12 * MS_PER_HOUR, needed_wh=20_000, max_power_w=7_400
+    )
+    peak = PeakTariff(HERE, price_per_kw=81.0, count=3)
+    asked = PlanAsked(starts_at_ms=night, slot_minutes=60, cars=[ada], load_w=load_w)
+    free = plan_told("plan-1", PricedPlan(asked, prices, peak, []))
+    held = [
+        plan_told("plan-1", PricedPlan(replace(asked, site_limit_w=limit_w), prices, peak, []))
+        for limit_w in (4_800.0, 5_000.0, 5_500.0, 6_000.0, 7_000.0)
+    ]
+    assert free.cost <= 1.01 * min(told.cost for told in held if not told.shortfall_wh)
 
 
 def test_a_departure_comes_before_a_peak():

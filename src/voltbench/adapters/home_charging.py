@@ -189,14 +189,23 @@ class HomeCharging:
             await self._sleep(self._next_attempt(LONGEST_PAUSE_OFF_S))
 
     async def _is_off(self) -> bool:
-        """Switch off; return whether the station shows it, also after a switch that it may still be busy with."""
-        await self._station.switch(False)
+        """Switch off; return whether the station shows it, also after a switch that it may still be busy with.
+
+        A station may do as it is told and not say so: what it shows counts. Raises what went wrong where it is on.
+        """
+        failure: VoltbenchError | None = None
+        try:
+            await self._station.switch(False)
+        except VoltbenchError as error:
+            failure = error
         await self._sleep(round(self._unsure_until_s * MS_PER_SECOND))
         self._unsure_until_s = 0.0
         asked_at = _now()
         info = await self._station.info()
         with suppress(VoltbenchError):  # its clock may show what is no time; it is off nevertheless
             self._client.parted(asked_at, _now(), info)
+        if failure is not None and info.is_on:
+            raise failure
         return not info.is_on
 
 

@@ -1,8 +1,8 @@
 """Plans under a tariff that bills the highest hours of a month.
 
 The planners know limits and prices, and none of them months. Cars beside a load are planned under a ceiling, at which
-each hour counts as it is billed, and the best ceiling is searched for: what energy costs under one is convex in it. A
-whole place is planned with a price of its highest power that stands for the tariff's, and without, and the cheaper
+each hour counts as it is billed, and the best ceiling is searched for: coarsely first, since the bill of several hours,
+or days, may fall and rise again as the ceiling does, and then finely around the best. A whole place is planned with a price of its highest power that stands for the tariff's, and without, and the cheaper
 plan is taken. What a plan adds to the bills of its months is reckoned exactly.
 """
 
@@ -30,7 +30,7 @@ Planner = Callable[[PlanAsked, Sequence[float]], PlanView]
 """What makes a plan of what is asked, at prices slot by slot."""
 Badness = tuple[float, float, float]
 
-MOST_TRIES, LEAST_TRIES = 16, 4
+MOST_TRIES, LEAST_TRIES = 20, 4
 CELLS_IN_ALL = 400_000
 """How many ceilings are tried: as many as cars times slots of all of them come to so many."""
 
@@ -136,7 +136,7 @@ def _of_cars(plain: PlanView, plan: PricedPlan, bill: PeakBill, made: Planner) -
     if high <= low + 1.0:
         return best
     tries = max(LEAST_TRIES, min(MOST_TRIES, CELLS_IN_ALL // (bill.slots * max(1, len(plan.asked.cars)))))
-    return min(best, *_golden_search(under, low, high, tries), key=_badness)
+    return min(best, *_searched(under, low, high, tries), key=_badness)
 
 
 def _with_ceiling(asked: PlanAsked, load_w: Floats, counted_w: float, weights: Floats) -> PlanAsked:
@@ -151,15 +151,18 @@ def _with_ceiling(asked: PlanAsked, load_w: Floats, counted_w: float, weights: F
     return replace(asked, site_limit_w=UNLIMITED_W, load_w=(UNLIMITED_W - for_cars_w).tolist())
 
 
-def _golden_search(made: Callable[[float], PlanTold], low: float, high: float, tries: int) -> list[PlanTold]:
-    """Plans on the way to the best between two ceilings, of which there is one (Kiefer 1953)."""
-    known = {low: made(low)}
+def _searched(made: Callable[[float], PlanTold], low: float, high: float, tries: int) -> list[PlanTold]:
+    """Plans on the way to the best between two ceilings: evenly spread ones, then golden section beside the best."""
+    known: dict[float, PlanTold] = {}
 
     def badness(ceiling: float) -> Badness:
         if ceiling not in known:
             known[ceiling] = made(ceiling)
         return _badness(known[ceiling])
 
+    spread = np.linspace(low, high, max(LEAST_TRIES - 1, tries // 2)).tolist()
+    best = spread.index(min(spread, key=badness))
+    low, high = spread[max(0, best - 1)], spread[min(best + 1, len(spread) - 1)]
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     while len(known) < tries:
         if badness(left) <= badness(right):
