@@ -10,7 +10,7 @@ from voltbench.charging.path import ChargingPath, on_phases, path_to_connector, 
 from voltbench.charging.session import ChargingSession, ChargingStatus
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Vehicle
-from voltbench.quantities import MS_PER_SECOND, Instant
+from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, Instant
 
 AMBIENT_DEGC = 20.0
 RATED_RISE_K = 30.0
@@ -62,8 +62,8 @@ class Feed:
     `register_wh` is what the meter has counted when no car is plugged in.
     """
 
-    __slots__ = ("_full", "_idle", "_lines", "_path", "_rated_w", "_rotation", "_session", "_station", "_warm_at",
-                 "_warmth", "allowed_w", "closed", "model", "register_wh", "vehicle")  # fmt: skip
+    __slots__ = ("_full", "_idle", "_least_w", "_lines", "_path", "_rated_w", "_rotation", "_session", "_station",
+                 "_warm_at", "_warmth", "allowed_w", "closed", "model", "register_wh", "vehicle")  # fmt: skip
 
     def __init__(self, station: StationModel, connector: ConnectorModel, register_wh: float = 0.0) -> None:
         self.model = connector
@@ -115,8 +115,18 @@ class Feed:
         return self._session is not None and self._session.drifts
 
     def status(self) -> ChargingStatus:
-        """What the car is doing; without one, it is the car that draws nothing."""
-        return self._session.status() if self._session is not None else ChargingStatus.SUSPENDED_EV
+        """What the car is doing; without one, or with less on offer than it can do with, it is the car that waits."""
+        status = self._session.status() if self._session is not None else ChargingStatus.SUSPENDED_EV
+        if status is ChargingStatus.SUSPENDED_EVSE and self.offered_w > 0.0:
+            return ChargingStatus.SUSPENDED_EV
+        return status
+
+    @property
+    def offered_w(self) -> float:
+        """What is on offer to the car: nothing, where it would be less than can be signalled (IEC 61851-1: 6 A)."""
+        if not self.closed or self.allowed_w < self._least_w:
+            return 0.0
+        return min(self.allowed_w, self._path.rating_w * self._path.supply_efficiency)
 
     def demand_w(self, now: Instant) -> float:
         """What the car would draw if it were let."""
@@ -141,9 +151,9 @@ class Feed:
             if session is not None and self.vehicle is not None:
                 soc = session.soc(now)
                 volts = self.vehicle.model.pack_voltage_v(soc)
-        offered_w = min(self.allowed_w, path.rating_w * path.supply_efficiency) if self.closed else 0.0
         degc = AMBIENT_DEGC + self._warmth_after(now, power_w)
-        return Reading(now, self.register_wh + counted_wh, power_w, offered_w, volts, phases, soc, degc, self._lines)
+        register_wh = self.register_wh + counted_wh
+        return Reading(now, register_wh, power_w, self.offered_w, volts, phases, soc, degc, self._lines)
 
     # --- what it is told --------------------------------------------------------------------------------------------
 
@@ -209,6 +219,8 @@ class Feed:
         self._follow_lines()
 
     def _follow_lines(self) -> None:
+        least_a = 0.0 if self.model.is_dc else self._station.min_current_a
+        self._least_w = least_a * self._path.phases * self.model.voltage_v - POWER_TOLERANCE_W
         self._lines = () if self.model.is_dc else tuple(sorted(self._rotation[: self._path.phases]))
 
     def _limit(self, now: Instant) -> None:

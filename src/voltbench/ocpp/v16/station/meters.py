@@ -7,6 +7,8 @@ from functools import lru_cache
 from itertools import chain, groupby
 from operator import attrgetter
 
+from msgspec.structs import replace
+
 from voltbench.charging.feed import Reading
 from voltbench.ocpp.v16.messages import (
     Measurand,
@@ -59,6 +61,16 @@ def _each(
     return sample
 
 
+def _of_line(sampler: Sampler, line: int) -> Sampler:
+    """A measurand for one phase of the grid, where the car uses that."""
+
+    def sample(told: list[SampledValue], reading: Reading, context: ReadingContext) -> None:
+        if line in reading.lines:
+            sampler(told, replace(reading, lines=(line,)), context)
+
+    return sample
+
+
 def _register(told: list[SampledValue], reading: Reading, context: ReadingContext) -> None:
     text = str(whole_wh(reading.register_wh))
     told.append(SampledValue(value=text, context=context, measurand="Energy.Active.Import.Register", unit="Wh"))
@@ -76,8 +88,13 @@ _SAMPLERS: dict[str, Sampler] = {
     "Temperature": _one("Temperature", "Celsius", attrgetter("temperature_degc"), "%.1f"),
     "SoC": _one("SoC", "Percent", lambda r: None if r.soc is None else 100.0 * r.soc, "%.1f"),
 }
+_SAMPLERS |= {
+    f"{measurand}.{phase}": _of_line(_SAMPLERS[measurand], line)
+    for measurand in ("Current.Import", "Voltage")
+    for line, phase in enumerate(_PHASES)
+}
 MEASURED = tuple(_SAMPLERS)
-"""The measurands that a station of ours can be asked for."""
+"""The measurands that a station of ours can be asked for, some of them for one phase too (OCPP 1.6, section 9.1)."""
 
 _DRIFTING = frozenset({"Energy.Active.Import.Register", "Temperature", "SoC"})
 """They are others each time. The rest stays as it is as long as the power does: most of a session on AC."""
