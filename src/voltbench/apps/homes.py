@@ -47,7 +47,7 @@ class HomeStore(Protocol):
     async def homes(self) -> dict[str, str]:
         """The model of each home."""
 
-    async def save_home(self, home_id: str, plan: str) -> None:
+    async def save_home(self, home_id: str, model: str) -> None:
         """A home has this model; on return that is durable."""
 
     async def delete_home(self, home_id: str) -> None:

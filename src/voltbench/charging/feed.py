@@ -105,11 +105,6 @@ class Feed:
         return self._path.minimum_w * self._path.supply_efficiency
 
     @property
-    def is_satisfied(self) -> bool:
-        """Whether the car wants no more."""
-        return self._session is not None and self._session.is_satisfied
-
-    @property
     def drifts(self) -> bool:
         """Whether the car's demand changes from instant to instant."""
         return self._session is not None and self._session.drifts

@@ -77,5 +77,5 @@ def upsert(database: Database, table: Table, kept: Collection[str] = ()) -> Any:
     """An INSERT that replaces the row of the same key, except for the columns to be kept."""
     insert = database.insert(table)
     key = [column.name for column in table.primary_key]
-    changed = [column.name for column in table.columns if column.name not in (*key, *kept)]
+    changed = [column.key for column in table.columns if column.name not in (*key, *kept)]
     return insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in changed})

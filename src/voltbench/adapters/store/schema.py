@@ -57,7 +57,7 @@ homes = Table(
     "homes",
     live,
     Column("id", Text, primary_key=True),
-    Column("plan", Text, nullable=False),
+    Column("plan", Text, key="model", nullable=False),  # its name in the databases there are
 )
 
 plans = Table(

@@ -140,14 +140,14 @@ class Store:
         return session_of(dict(row)) if row is not None else None
 
     async def homes(self) -> dict[str, str]:
-        """The plan of each home, by its id."""
-        query = select(homes.c.id, homes.c.plan).order_by(homes.c.id)
+        """The model of each home, by its id."""
+        query = select(homes.c.id, homes.c.model).order_by(homes.c.id)
         rows = await self._database.run(lambda connection: connection.execute(query).all())
-        return {row.id: row.plan for row in rows}
+        return {row.id: row.model for row in rows}
 
-    async def save_home(self, home_id: str, plan: str) -> None:
-        """A home has this plan; on return that is durable. Unavailable when it is not known to be."""
-        row, statement = {"id": home_id, "plan": plan}, upsert(self._database, homes)
+    async def save_home(self, home_id: str, model: str) -> None:
+        """A home has this model; on return that is durable. Unavailable when it is not known to be."""
+        row, statement = {"id": home_id, "model": model}, upsert(self._database, homes)
         await self._custody.run(lambda connection: connection.execute(statement, row))
 
     async def delete_home(self, home_id: str) -> None:
