@@ -29,9 +29,9 @@ from voltbench.apps.csms_options import (
     UnknownTokens,
     certificates_of,
     policy_of,
-    require_range,
 )
 from voltbench.apps.csms_service import CsmsChoices, Doors, announce, csms_opened
+from voltbench.apps.options import require_range
 from voltbench.apps.serving import listening, log_to, serve, told_to_stop
 from voltbench.apps.steered_site import SteeredChoices
 from voltbench.errors import InvalidInput

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from voltbench.apps.csms_service import Certificates
+from voltbench.apps.options import require_range
 from voltbench.errors import InvalidInput
 from voltbench.ocpp.v16.csms.central import Policy
 
@@ -61,12 +62,6 @@ def certificates_of(certificate: Path | None, key: Path | None, authorities: Pat
         if file is not None:
             raise InvalidInput(option, "is of no use without a certificate", found=str(file), allowed="with --tls-cert")
     return None
-
-
-def require_range(option: str, found: float, least: int, most: int) -> None:
-    """Raise InvalidInput for what is out of range."""
-    if not least <= found <= most:
-        raise InvalidInput(option, "is out of range", found=found, allowed=f"{least} to {most}")
 
 
 def _chosen(option: str, found: str, allowed: Iterable[str]) -> str:

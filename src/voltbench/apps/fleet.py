@@ -22,6 +22,7 @@ from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.reports.files import require_writable, whole_directory
 from voltbench.adapters.reports.fleet_page import write_fleet_report
 from voltbench.apps.fleet_figures import FleetFigures
+from voltbench.apps.options import require
 from voltbench.apps.station_choices import (
     LONGEST_ID,
     LONGEST_TAG,
@@ -80,13 +81,13 @@ def fleet(
     """Let many stations live at a CSMS, and tell how it does."""
     begins_at = None if starts_at is None else _instant(starts_at)
     choices = StationChoices(csms, model, speed, seed, data, transport, ca, begins_at, keys=keys_of(key or []))
-    _require(1 <= stations <= MOST_STATIONS, "stations", stations, f"1 to {MOST_STATIONS}")
-    _require(0.0 < per_day <= 1_000.0, "per-day", per_day, "above 0, up to 1000")
+    require(1 <= stations <= MOST_STATIONS, "stations", stations, f"1 to {MOST_STATIONS}")
+    require(0.0 < per_day <= 1_000.0, "per-day", per_day, "above 0, up to 1000")
     require_name("prefix", prefix, LONGEST_PREFIX)
     for one in tag or []:
         require_name("tag", one, LONGEST_TAG)
     asked = _Asked(stations, arrivals, per_day, _rate(ramp), _seconds(duration), prefix, tag or [], leave_running)
-    _require(arrivals in PROFILES, "arrivals", arrivals, ", ".join(PROFILES))
+    require(arrivals in PROFILES, "arrivals", arrivals, ", ".join(PROFILES))
     if out is not None:
         require_writable(out)
     report = uvloop.run(_run(choices, asked))
@@ -120,18 +121,13 @@ def _instant(text: str) -> Instant:
     return instant_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _require(holds: bool, option: str, found: object, allowed: str) -> None:
-    if not holds:
-        raise InvalidInput(option, "is out of range", found=found, allowed=allowed)
-
-
 def _rate(text: str) -> float:
     number = text.removesuffix("/s")
     try:
         rate = float(number)
     except ValueError:
         rate = 0.0
-    _require(0.0 < rate <= 100_000.0, "ramp", text, "stations a second, as 50/s")
+    require(0.0 < rate <= 100_000.0, "ramp", text, "stations a second, as 50/s")
     return rate
 
 
@@ -140,7 +136,7 @@ def _seconds(text: str) -> float:
         seconds = float(text[:-1]) * UNITS_S[text[-1:]] if text[-1:] in UNITS_S else float(text)
     except ValueError:
         seconds = 0.0
-    _require(0.0 < seconds <= 31_536_000.0, "duration", text, "as 90s, 10m, 2h")
+    require(0.0 < seconds <= 31_536_000.0, "duration", text, "as 90s, 10m, 2h")
     return seconds
 
 

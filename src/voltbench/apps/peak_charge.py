@@ -2,8 +2,9 @@
 
 The planners know limits and prices, and none of them months. Cars beside a load are planned under a ceiling, at which
 each hour counts as it is billed, and the best ceiling is searched for: coarsely first, since the bill of several hours,
-or days, may fall and rise again as the ceiling does, and then finely around the best. A whole place is planned with a price of its highest power that stands for the tariff's, and without, and the cheaper
-plan is taken. What a plan adds to the bills of its months is reckoned exactly.
+or days, may fall and rise again as the ceiling does, and then finely around the best. A whole place is planned with a
+price of its highest power that stands for the tariff's, and without, and the cheaper plan is taken. What a plan adds to
+the bills of its months is reckoned exactly.
 """
 
 from __future__ import annotations

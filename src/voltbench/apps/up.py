@@ -31,12 +31,12 @@ from voltbench.apps.csms_options import (
     UnknownTokens,
     certificates_of,
     policy_of,
-    require_range,
 )
 from voltbench.apps.csms_service import CsmsChoices, Doors, announce, csms_opened
+from voltbench.apps.options import require, require_range
 from voltbench.apps.serving import listening, log_to, serve, told_to_stop
 from voltbench.apps.sites import DEFAULT, DEMO
-from voltbench.errors import InvalidInput, Unavailable
+from voltbench.errors import Unavailable
 from voltbench.ocpp.v16.csms.central import MOST_STATIONS
 
 _log = logging.getLogger("voltbench")
@@ -72,11 +72,11 @@ def up(
 ) -> None:
     """Let charging sites live, with their API on http://HOST:PORT, and a CSMS for stations on ws://HOST:CSMS_PORT."""
     trust = trust_for(host, token)
-    _require(0 <= port <= 65_535, "port", port, "0 to 65535")
-    _require(0.0 < speed <= 100_000.0, "speed", speed, "above 0, up to 100000")
-    _require(0.0 <= retention <= 100_000.0, "retention", retention, "0 to 100000 days")
+    require_range("port", port, 0, 65_535)
+    require(0.0 < speed <= 100_000.0, "speed", speed, "above 0, up to 100000")
+    require_range("retention", retention, 0, 100_000)
     for option, found in (("csms-port", csms_port), ("tls-port", tls_port)):
-        _require(0 <= found <= 65_535, option, found, "0 to 65535")
+        require_range(option, found, 0, 65_535)
     require_range("forget-unknown", forget_unknown, 0, 100_000)
     require_range("ping", ping, 0, 86_400)
     choices = Choices(data, store, speed if demo else None, full_sync, retention)
@@ -90,11 +90,6 @@ def up(
         plain = sockets.enter_context(listening(host, csms_port, "csms-port")) if csms else None
         tls = sockets.enter_context(listening(host, tls_port, "tls-port")) if csms and certificates else None
         asyncio.run(_live(choices, csms_choices, Doors(plain, tls, certificates), trust, door))
-
-
-def _require(holds: bool, option: str, found: float, allowed: str) -> None:
-    if not holds:
-        raise InvalidInput(option, "is out of range", found=found, allowed=allowed)
 
 
 async def _live(choices: Choices, csms: CsmsChoices, doors: Doors, trust: Trust, door: socket.socket) -> None:
