@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ocpp_csms
+from benchmarks import ocpp_csms, ocpp_limits
 from benchmarks.figures import ROOT, Figure, alone, promised
 from benchmarks.ocpp_tls import Authority
 
@@ -29,7 +29,7 @@ PEER_US = 895.0
 
 
 def figures(quick: bool = False) -> list[Figure]:
-    """The fleet, then the CSMS."""
+    """The fleet, then the CSMS, then charging profiles."""
     seconds = "10" if quick else "40"
     with tempfile.TemporaryDirectory() as folder:
         authority = Authority(Path(folder))
@@ -47,6 +47,7 @@ def figures(quick: bool = False) -> list[Figure]:
         *_of_round_trips(busy, calm, busy_tls, theirs_busy, durable, ours, theirs),
         *_of_fleets(ours, many),
         *ocpp_csms.figures(quick),
+        *ocpp_limits.figures(quick),
     ]
 
 

@@ -12,6 +12,7 @@ from voltbench.ocpp.v16.csms.central import Central, Memory, Policy
 from voltbench.ocpp.v16.csms.dossier import Dossier
 from voltbench.ocpp.v16.csms.effects import password_in
 from voltbench.ocpp.v16.csms.records import Command, Record, Transaction
+from voltbench.ocpp.v16.csms.transactions import OfTransaction
 from voltbench.ocpp.v16.csms.visit import Turn, Visit
 from voltbench.ocpp.v16.messages import StartTransaction
 from voltbench.ocpp.wire_types import instant
@@ -43,9 +44,12 @@ class Talk:
         return frame[2]
 
     def sends(self, message: Any, *, kept: bool = True) -> list[Any]:
-        """The frames that come of a message."""
+        """The frames that come of a message. Where its records cannot be kept, the line is lost and found again."""
         turn = self.receives(message)
-        self.visit.settle(self.now, turn, kept=kept)
+        if not kept:
+            self.visit = Visit(self.central, self.dossier, self.new_id)
+            return []
+        self.visit.settle(self.now, turn)
         return self.heard()
 
     def receives(self, message: Any) -> Turn:
@@ -53,14 +57,16 @@ class Talk:
         frame = message if isinstance(message, bytes | str) else json.dumps(message)
         turn = self.visit.receive(self.now, frame)
         if turn.in_doubt is not None:
-            turn = self.visit.recall(self.now, turn, self.kept_of(turn.in_doubt))
+            turn = self.visit.recall(self.now, turn, self.transaction_of(turn.in_doubt))
         self.kept += turn.records
         return turn
 
-    def kept_of(self, start: StartTransaction) -> Transaction | None:
-        """The transaction that was kept of a start, of those that this station has kept here."""
-        wanted = (start.id_tag, start.meter_start, instant(start.timestamp))
-        found = (one for one in reversed(self.kept) if isinstance(one, Transaction))
+    def transaction_of(self, told: OfTransaction) -> Transaction | None:
+        """The transaction that something is told of, of those that this station has kept here."""
+        found = [one for one in reversed(self.kept) if isinstance(one, Transaction)]
+        if not isinstance(told, StartTransaction):
+            return next((one for one in found if one.id == told.transaction_id), None)
+        wanted = (told.id_tag, told.meter_start, instant(told.timestamp))
         return next((one for one in found if (one.id_token, one.meter_start_wh, one.started_at) == wanted), None)
 
     def heard(self) -> list[Any]:

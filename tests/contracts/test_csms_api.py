@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -215,6 +216,14 @@ async def test_an_id_may_have_a_slash_in_it(csms: LiveCsms):
         problem(await csms.client.get(f"/csms/{path}"), 404)
 
 
+async def test_a_slash_where_none_may_be_is_told_as_it_was_asked_for(csms: LiveCsms):
+    refused = problem(await csms.client.put("/csms/profiles/..%2fx", json=a_profile()), 422)
+    assert refused["found"] == "../x"
+    assert problem(await csms.client.get("/csms/transactions/1%2F2"), 422)["found"] == "1/2"
+    assert "'a/b'" in problem(await csms.client.get("/csms/commands/a%2Fb"), 404)["detail"]
+    assert "/csms/tokens%2FA" in problem(await csms.client.get("/csms/tokens%2FA"), 404)["detail"]
+
+
 # --- the wire -------------------------------------------------------------------------------------------------------
 
 
@@ -274,20 +283,72 @@ async def test_a_file_that_is_too_large_is_not_kept(csms: LiveCsms):
     assert (await csms.get("/csms/files"))["files"] == []
 
 
-async def test_files_need_the_token_or_a_stations_password(csms: LiveCsms):
-    await csms.put("/csms/stations/CP1", password="a long password")
+TOKEN = {"Authorization": "Bearer the token"}
+
+
+@asynccontextmanager
+async def asking_for_a_token(csms: LiveCsms) -> AsyncIterator[httpx.AsyncClient]:
+    """The same CSMS for those who are not trusted by where they are."""
     app = make_csms_app(csms.service, trust_for("127.0.0.1", "the token"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        yield client
+
+
+async def test_files_need_the_token_or_a_stations_password(csms: LiveCsms):
+    await csms.put("/csms/stations/CP1", password="a long password")
+    async with asking_for_a_token(csms) as client:
         problem(await client.put("/csms/files/a", content=b"x"), 401)
         problem(await client.put("/csms/files/a", content=b"x", auth=("CP1", "wrong")), 401)
+        problem(await client.put("/csms/files/a", content=b"x", auth=("CP2", "a long password")), 401)
         for auth in (("CP1", "a long password"), ("anybody", "the token")):
             assert (await client.put("/csms/files/a", content=b"x", auth=auth)).status_code == 201
-        shown = {"Authorization": "Bearer the token"}
-        assert (await client.get("/csms/files/a", headers=shown)).content == b"x"
+        assert (await client.get("/csms/files/a", headers=TOKEN)).content == b"x"
         problem(await client.get("/csms/stations"), 401)
-        page = shown | {"Origin": "http://localhost"}
+        page = TOKEN | {"Origin": "http://localhost"}
         problem(await client.put("/csms/files/a", content=b"x", headers=page), 403)
-        problem(await client.get("/csms/files/a", headers=shown | {"Host": "evil.example"}), 400)
+        problem(await client.get("/csms/files/a", headers=TOKEN | {"Host": "evil.example"}), 400)
+
+
+async def test_a_stations_password_opens_its_own_deliveries_and_firmware_only(csms: LiveCsms):
+    one, other = ("CP1", "a long password"), ("CP2", "another password")
+    for id, password in (one, other):
+        await csms.put(f"/csms/stations/{id}", password=password)
+    async with asking_for_a_token(csms) as client:
+        await client.put("/csms/files/firmware.bin", content=b"2.0.0", headers=TOKEN)
+        for auth, content in ((one, b"of CP1"), (other, b"of CP2")):
+            for name in ("firmware.bin", "log"):
+                assert (await client.put(f"/csms/files/{name}", content=content, auth=auth)).status_code == 201
+                problem(await client.put(f"/csms/files/{name}", content=b"not so", auth=auth), 409)
+            assert (await client.get("/csms/files/firmware.bin", auth=auth)).content == b"2.0.0"
+            for query in ("", "?station=CP1", "?station=CP2"):
+                problem(await client.get(f"/csms/files/log{query}", auth=auth), 404)
+        for id, content in (("CP1", b"of CP1"), ("CP2", b"of CP2")):
+            assert (await client.get(f"/csms/files/log?station={id}", headers=TOKEN)).content == content
+    found = [(file["name"], file["station"]) for file in (await csms.get("/csms/files"))["files"]]
+    deliveries = [(name, id) for id in ("CP1", "CP2") for name in ("firmware.bin", "log")]
+    assert found == [("firmware.bin", None), *deliveries]
+
+
+async def test_a_station_that_is_rejected_has_no_files(csms: LiveCsms):
+    await csms.put("/csms/stations/CP1", password="a long password", registration="Rejected")
+    async with asking_for_a_token(csms) as client:
+        await client.put("/csms/files/firmware.bin", content=b"2.0.0", headers=TOKEN)
+        for method in ("GET", "PUT", "POST"):
+            problem(await client.request(method, "/csms/files/firmware.bin", auth=("CP1", "a long password")), 403)
+
+
+@pytest.mark.parametrize("id", ["..", ".", "a/../..", "Säule 7", "%2e%2e"])
+async def test_what_a_station_delivers_is_told_from_others_whatever_its_id(csms: LiveCsms, tmp_path: Path, id: str):
+    files = csms.service.files
+    await files.of(id).take("log", in_chunks(b"x"), replaces=False)
+    assert [(file.name, file.station) for file in await files.all()] == [("log", id)]
+    assert [path.name for path in (tmp_path / "csms" / "files").glob("*")] == [".stations"]
+    assert not list((tmp_path / "csms").glob("log"))
+
+
+async def in_chunks(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
 
 
 async def test_the_description_names_every_route(csms: LiveCsms):

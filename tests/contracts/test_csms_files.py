@@ -22,6 +22,7 @@ from voltbench.apps.station_choices import StationChoices, Stations
 
 SPEED = 60.0
 PASSWORD = "0123456789abcdef"
+TOKEN = "a-token-that-is-long-enough"
 FIRMWARE = b"2.0.0\n" + bytes(range(256)) * 1_000
 
 
@@ -40,14 +41,16 @@ async def an_end_point(csms: LiveCsms, directory: Path) -> AsyncIterator[Place]:
     files, stop = directory / "csms" / "files", asyncio.Event()
     files.mkdir(parents=True, exist_ok=True)
     with listening("127.0.0.1", 0) as door:
-        app = make_csms_app(csms.service, trust_for("127.0.0.1", "a-token-that-is-long-enough"))
+        app = make_csms_app(csms.service, trust_for("127.0.0.1", TOKEN))
         serving = asyncio.create_task(serve(app, door, stop))
-        url = f"http://CP1:{PASSWORD}@127.0.0.1:{door.getsockname()[1]}/csms/files/"
+        stations, operators = (
+            f"http://{who}@127.0.0.1:{door.getsockname()[1]}/csms/files/" for who in (f"CP1:{PASSWORD}", f"me:{TOKEN}")
+        )
         try:
             yield Place(
-                url,
-                lambda: {path.name: path.read_bytes() for path in files.glob("[!.]*")},
-                lambda name, content: httpx.put(url + name, content=content).raise_for_status(),
+                stations,
+                lambda: {path.name: path.read_bytes() for path in files.glob(".stations/CP1/*")},
+                lambda name, content: httpx.put(operators + name, content=content).raise_for_status(),
             )
         finally:
             stop.set()

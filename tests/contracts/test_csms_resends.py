@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Awaitable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosedError
 
 from tests.csms16 import NOON
 from tests.csms_live import LiveCsms, a_csms, connected
@@ -67,15 +70,71 @@ async def test_a_start_that_comes_again_after_many_others_is_the_one_it_was(tmp_
 
 
 async def test_an_old_start_is_not_answered_while_nobody_can_look_it_up(tmp_path: Path):
-    async with a_csms(tmp_path) as csms, connected(csms.url) as connection:
-        ids = [await charges(connection, number) for number in range(RECENT + 1)]
-        with closing(sqlite3.connect(tmp_path / "csms.db", isolation_level=None)) as program:
-            program.execute("ALTER TABLE csms_transactions RENAME TO lost")
-            at = rfc3339(NOON)
-            start: dict[str, Any] = {"connectorId": 1, "idTag": "ADA", "meterStart": 0, "timestamp": at}
-            assert await tells(connection, "StartTransaction", **start) == "InternalError"
-            program.execute("ALTER TABLE lost RENAME TO csms_transactions")
-        assert await starts(connection, 0) == ids[0]
+    async with a_csms(tmp_path) as csms:
+        async with connected(csms.url) as connection:
+            ids = [await charges(connection, number) for number in range(RECENT + 1)]
+            with a_table_lost(tmp_path, "csms_transactions"):
+                await hangs_up(starts(connection, 0))
+        async with connected(csms.url) as again:
+            assert await starts(again, 0) == ids[0]
+
+
+@contextmanager
+def a_table_lost(directory: Path, name: str) -> Iterator[None]:
+    """The database has no such table, for a while."""
+    with closing(sqlite3.connect(directory / "csms.db", isolation_level=None)) as program:
+        program.execute(f"ALTER TABLE {name} RENAME TO lost")
+        yield
+        program.execute(f"ALTER TABLE lost RENAME TO {name}")
+
+
+async def hangs_up(telling: Awaitable[Any]) -> None:
+    """The CSMS does not answer, but closes the line, so that the station will tell it once more."""
+    with pytest.raises(ConnectionClosedError) as closed:
+        await telling
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1011
+
+
+# --- stops ----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_stop_of_a_transaction_that_was_closed_long_ago_is_recorded(tmp_path: Path, url: str):
+    """An operator took it for stale; its station comes back after many others have charged, and a restart."""
+    async with a_csms(tmp_path, url) as csms, connected(csms.url) as connection:
+        ids = [await starts(connection, number) for number in (0, 1)]
+        for id in ids:
+            assert (await csms.client.post(f"/csms/transactions/{id}/close")).status_code == 200
+        for number in range(2, RECENT + 3):
+            await charges(connection, number)
+        for id in ids[:1]:
+            await stops_late(csms, connection, id)
+    async with a_csms(tmp_path, url) as csms, connected(csms.url) as connection:
+        for id in ids:
+            await stops_late(csms, connection, id)
+        assert "StopTransaction" not in {one["kind"] for one in await events(csms)}
+
+
+async def stops_late(csms: LiveCsms, connection: ClientConnection, id: int) -> None:
+    """The last reading and the stop of a transaction are told, and recorded once."""
+    await reads(connection, id, 7_000)
+    await tells(connection, "StopTransaction", transactionId=id, meterStop=7_000, timestamp=rfc3339(NOON))
+    found = (await csms.get(f"/csms/transactions/{id}"))["transaction"]
+    assert (found["closed_by"], found["meter_stop_wh"]) == ("station", 7_000)
+    assert await values(csms, id) == ["7000"]
+
+
+async def test_a_stop_of_what_another_station_began_long_ago_changes_nothing(tmp_path: Path):
+    async with a_csms(tmp_path) as csms, connected(csms.url) as mine, connected(csms.url, "CP2") as other:
+        ids = [await charges(mine, number) for number in range(RECENT + 1)]
+        await tells(other, "StopTransaction", transactionId=ids[0], meterStop=9, timestamp=rfc3339(NOON))
+        assert (await csms.get(f"/csms/transactions/{ids[0]}"))["transaction"]["meter_stop_wh"] == 1
+        assert [one["kind"] for one in await events(csms, "CP2")] == ["StopTransaction"]
+
+
+async def events(csms: LiveCsms, station_id: str = "CP1") -> list[Any]:
+    found: list[Any] = (await csms.get(f"/csms/stations/{station_id}/events"))["events"]
+    return found
 
 
 # --- meter values ---------------------------------------------------------------------------------------------------
@@ -112,13 +171,13 @@ async def test_meter_values_that_come_again_after_a_restart_are_recorded_once(tm
         assert [one["meter_values"][0]["sampledValue"][0]["value"] for one in shown] == ["2"]
 
 
-async def test_meter_values_that_could_not_be_kept_are_asked_for_again_and_recorded(tmp_path: Path):
-    async with a_csms(tmp_path) as csms, connected(csms.url) as connection:
-        id = await starts(connection, 0)
-        with closing(sqlite3.connect(tmp_path / "csms.db", isolation_level=None)) as program:
-            program.execute("ALTER TABLE csms_meter_values RENAME TO lost")
-            assert await reads(connection, id, 1) == "InternalError"
-            program.execute("ALTER TABLE lost RENAME TO csms_meter_values")
-        for _ in range(2):
-            assert await reads(connection, id, 1) == {}
+async def test_meter_values_that_could_not_be_kept_are_recorded_when_they_come_again(tmp_path: Path):
+    async with a_csms(tmp_path) as csms:
+        async with connected(csms.url) as connection:
+            id = await starts(connection, 0)
+            with a_table_lost(tmp_path, "csms_meter_values"):
+                await hangs_up(reads(connection, id, 1))
+        async with connected(csms.url) as again:
+            for _ in range(2):
+                assert await reads(again, id, 1) == {}
         assert await values(csms, id) == ["1"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from websockets.exceptions import ConnectionClosedError
 
 from tests.csms16 import NOON, NOON_TEXT, a_profile
 from tests.csms_live import a_csms, connected
@@ -18,7 +19,9 @@ from voltbench.adapters.ocpp_csms.store import CsmsStore
 from voltbench.adapters.store import Store
 from voltbench.errors import Conflict, Unavailable
 from voltbench.ocpp.v16.csms import records
+from voltbench.ocpp.v16.csms.dossier import EXPIRED_FOR_MS
 from voltbench.ocpp.v16.csms.records import Record
+from voltbench.quantities import MS_PER_DAY
 
 STATION = records.KnownStation(
     id="CP1", registration="Accepted", subprotocol="ocpp1.6", first_seen_at=NOON, seen_at=NOON
@@ -131,6 +134,29 @@ async def test_what_is_old_is_forgotten_but_transactions(url: str):
     await store.close()
 
 
+async def test_what_is_over_is_not_loaded_and_forgotten_in_time(url: str):
+    """Profiles that were cleared, reservations that were used or expired, readings of stops."""
+    store = await CsmsStore.open(url)
+    cleared = [replace(INSTALLED, profile_id=2 + number, cleared_at=NOON + number) for number in range(3)]
+    used = [replace(RESERVED, reservation_id=6 + n, state="Used", changed_at=NOON + n) for n in range(3)]
+    expired = replace(RESERVED, reservation_id=9, expires_at=NOON - EXPIRED_FOR_MS)
+    lasting = replace(RESERVED, reservation_id=10, expires_at=NOON + MS_PER_DAY)
+    stopped = [replace(transaction(1 + n, "CP1", is_open=False), stopped_at=NOON + n) for n in range(3)]
+    stops = [records.StopReadings(transaction_id=1 + number, payload="[]") for number in range(3)]
+    await store.keep([INSTALLED, RESERVED, expired, lasting, *cleared, *used, *stopped, *stops])
+    assert (await store.memory(NOON + 1)).belongings == [RESERVED, lasting, INSTALLED]
+    await store.prune(NOON + 2)
+    assert {one.reservation_id for one in await store.reservations(10)} == {8, 10}
+    assert [(await store.stop_readings(id)) is None for id in (1, 2, 3)] == [True, True, False]
+    assert len(await store.transactions(is_open=None, station_id=None, before=None, limit=10)) == 3
+    await store.keep([replace(INSTALLED, profile_id=4)])  # installed again
+    assert [one for one in (await store.memory(NOON + 2)).belongings if isinstance(one, records.InstalledProfile)] == [
+        INSTALLED,
+        replace(INSTALLED, profile_id=4),
+    ]
+    await store.close()
+
+
 async def test_csms_and_sites_share_a_database(postgresql_url: str):
     for _ in range(2):
         csms, sites = await CsmsStore.open(postgresql_url), await Store.open(postgresql_url)
@@ -149,12 +175,14 @@ async def test_nothing_is_answered_that_is_not_durable(tmp_path: Path, monkeypat
     """While the database is locked by somebody else, a start is not confirmed; sent again, it is the same one."""
     monkeypatch.setitem(CsmsStore.open.__func__.__kwdefaults__, "patience_s", 0.2)  # type: ignore[attr-defined]
     start = [2, "a", "StartTransaction", {"connectorId": 1, "idTag": "A", "meterStart": 1, "timestamp": NOON_TEXT}]
-    async with a_csms(tmp_path) as csms, connected(csms.url) as connection:
+    async with a_csms(tmp_path) as csms:
         with closing(sqlite3.connect(tmp_path / "csms.db", isolation_level=None)) as program:
             program.execute("BEGIN IMMEDIATE")
-            await connection.send(json.dumps(start))
-            refused = json.loads(await connection.recv())
-            assert refused[:3] == [4, "a", "InternalError"]
-        await connection.send(json.dumps(start))
-        assert json.loads(await connection.recv())[2]["transactionId"] == 1
+            async with connected(csms.url) as connection:
+                await connection.send(json.dumps(start))
+                with pytest.raises(ConnectionClosedError, match="1011"):
+                    await connection.recv()
+        async with connected(csms.url) as again:
+            await again.send(json.dumps(start))
+            assert json.loads(await again.recv())[2]["transactionId"] == 1
         assert len((await csms.get("/csms/transactions"))["transactions"]) == 1

@@ -111,6 +111,19 @@ async def test_it_is_there_after_a_restart_also_what_nobody_waited_for(file: Pat
     assert found[7]["queue/0997"] == b"997"
 
 
+async def test_it_knows_what_time_it_was_last(file: Path):
+    async with opened(file) as memory:
+        assert memory.latest() is None
+        memory.it_is(1_000)
+        assert memory.latest() == 1_000
+        await kept(memory, "CP001", ("list", b"1"))
+        memory.it_is(2_000)
+    memory.it_is(3_000)
+    async with opened(file) as memory:
+        assert memory.latest() == 2_000
+        assert memory.load("CP001") == {"list": b"1"}
+
+
 async def test_a_closed_memory_takes_nothing(file: Path):
     memory = Memory(file)
     await memory.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -17,6 +18,7 @@ from voltbench.charging.profile import (
     Supply,
     Unit,
     composite,
+    limit_at,
     station_composite,
 )
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_SECOND, Instant
@@ -100,7 +102,7 @@ def limit_w(profiles: list[Profile], at: Instant, window_start: Instant, tx: Ins
     return min(*limits, SUPPLY.in_w(SUPPLY.rating_a, Unit.A, phases))
 
 
-@given(profile_sets(), st.none() | st.just(T0 - MS_PER_HOUR), st.sampled_from([0, 1, MS_PER_HOUR, 3 * MS_PER_DAY]))
+@given(profile_sets(), st.none() | st.just(T0 - MS_PER_HOUR), st.sampled_from([3 * MS_PER_DAY, MS_PER_HOUR, 1, 0]))
 def test_every_instant_has_the_limit_that_the_rules_give_it(profiles, tx, length):
     found = composite(profiles, T0, T0 + length, SUPPLY, tx)
     assert (found[0].start, found[-1].end) == (T0, T0 + length)
@@ -115,6 +117,27 @@ def test_every_instant_has_the_limit_that_the_rules_give_it(profiles, tx, length
                 assert period is not None
                 assert stretch.phases <= period.phases
                 assert stretch.limit_w == SUPPLY.in_w(period.limit, stretch.why.schedule.unit, stretch.phases)
+
+
+def test_a_daily_schedule_that_would_last_longer_begins_anew_each_day():
+    schedule = Schedule(Unit.W, (Period(0, 1_000.0), Period(3_600, 2_000.0)), T0, duration_s=200_000)
+    profile = Profile(1, 0, Purpose.STATION_MAX, Kind.RECURRING, schedule, Recurrency.DAILY)
+    found = composite([profile], T0, T0 + 2 * MS_PER_DAY, SUPPLY)
+    assert [stretch.limit_w for stretch in found] == [1_000.0, 2_000.0, 1_000.0, 2_000.0]
+
+
+def test_of_two_periods_that_begin_at_once_the_later_holds():
+    schedule = Schedule(Unit.W, (Period(0, 1_000.0), Period(60, 2_000.0), Period(60, 3_000.0)), T0)
+    found = composite([Profile(1, 0, Purpose.STATION_MAX, Kind.ABSOLUTE, schedule)], T0, T0 + MS_PER_HOUR, SUPPLY)
+    assert [stretch.limit_w for stretch in found] == [1_000.0, 3_000.0]
+
+
+@given(profile_sets(), st.none() | st.just(T0 - MS_PER_HOUR))
+def test_the_limit_of_an_instant_is_where_the_composite_begins_and_holds_until_it_ends(profiles, tx):
+    end = T0 + 3 * MS_PER_DAY
+    found, whole = limit_at(profiles, T0, end, SUPPLY, tx), composite(profiles, T0, end, SUPPLY, tx)[0]
+    assert T0 == found.start < found.end <= whole.end
+    assert replace(found, end=whole.end) == whole
 
 
 @given(profile_sets(), profile_sets())

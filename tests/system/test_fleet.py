@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -65,6 +67,17 @@ def fleet(csms: Csms, directory: Path, *options: str) -> Program:
 
 def some(found: list[dict[str, Any]], count: int) -> list[dict[str, Any]] | None:
     return found if len(found) >= count else None
+
+
+def test_a_fleet_that_is_not_let_in_says_why(csms: Csms, tmp_path: Path) -> None:
+    csms.client.put("/csms/stations/VB-00001", json={"password": "a long password"})
+    options = ("--stations", "1", "--duration", "1s", "--out", "report")
+    assert fleet(csms, tmp_path, *options).wait(60) == 0
+    said = " ".join((tmp_path / "fleet.log").read_text().split())
+    assert "connections failed" in said
+    assert "the last: ws://" in said
+    assert "401" in said
+    assert "401" in json.loads((tmp_path / "report" / "report.json").read_text())["figures"]["errors"]
 
 
 def test_a_fleet_charges_and_reports(csms: Csms, tmp_path: Path) -> None:
@@ -210,6 +223,24 @@ def test_somebody_at_a_station(csms: Csms, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for words in ("MINE accepted by its CSMS", "EVSE 1: Preparing", "EVSE 2: Faulted (GroundFailure)", "! command"):
         assert words in done.stdout
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_who_leaves_a_station_hangs_up_at_once(csms: Csms, tmp_path: Path, number: int, code: int) -> None:
+    command = [VOLTBENCH, "station", "--csms", csms.url, "--id", "MINE"]
+    keyboard, terminal = os.openpty()
+    before = termios.tcgetattr(terminal)
+    with (tmp_path / "said").open("w") as said:
+        driven = subprocess.Popen(command, cwd=tmp_path, stdin=terminal, stdout=said, stderr=said)
+    eventually(lambda: "accepted by" in (tmp_path / "said").read_text() or None)
+    driven.send_signal(number)  # as a terminal does at Ctrl-C; nobody presses Enter
+    assert driven.wait(30) == code
+    assert (tmp_path / "said").read_text().endswith("\nMINE hangs up\n")
+    assert termios.tcgetattr(terminal) == before
+    assert os.get_blocking(terminal)
+    for end in (keyboard, terminal):
+        os.close(end)
+    eventually(lambda: csms.client.get("/csms/stations/MINE").json()["is_connected"] is False or None)
 
 
 @pytest.mark.parametrize(

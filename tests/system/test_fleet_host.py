@@ -20,16 +20,17 @@ from tests.ocpp16 import AC_22, NoNotary, an_ac_car
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.ocpp_station.host import StationHost
 from voltbench.adapters.ocpp_station.line import Address
+from voltbench.adapters.ocpp_station.memory import Memory
 from voltbench.adapters.ocpp_station.picows_line import PicowsDialler
 from voltbench.adapters.ocpp_station.shelter import Sheltered
 from voltbench.adapters.ocpp_station.tally import Tally
 from voltbench.adapters.ocpp_station.transfers import Transfers
-from voltbench.apps.station_choices import StationChoices, Stations
+from voltbench.apps.station_choices import MEMORY_FILE, StationChoices, Stations
 from voltbench.clock import ScaledClock, wall_instant
 from voltbench.engine import World
 from voltbench.ocpp.v16.station.registration import Identity
 from voltbench.ocpp.v16.station.station import Station
-from voltbench.quantities import Instant
+from voltbench.quantities import Instant, rfc3339
 
 ACCEPTED = {"status": "Accepted", "currentTime": "2026-03-02T00:00:00Z", "interval": 300}
 
@@ -143,6 +144,43 @@ async def test_who_is_behind_still_hears_what_comes():
         await until(lambda: instants)
         assert instants[0] < clock.now()
         await host.close()
+
+
+# --- who comes back ---------------------------------------------------------------------------------------------------
+
+
+def plug_in(station: Station, now: Instant) -> None:
+    station.plug_in(now, 1, an_ac_car())
+
+
+def break_down(station: Station, now: Instant) -> None:
+    station.fail(now, 2, "GroundFailure")
+
+
+@pytest.mark.parametrize("act", [plug_in, break_down])
+async def test_who_lived_faster_than_the_wall_comes_back_no_earlier_than_what_it_has_told(
+    tmp_path: Path, act: Callable[[Station, Instant], None]
+):
+    wall_s, told = 0.0, list[dict[str, Any]]()
+
+    async def listen(connection: ServerConnection) -> None:
+        async for frame in connection:
+            _, id, action, payload = json.loads(frame)
+            told.append(payload)
+            await connection.send(json.dumps([3, id, ACCEPTED if action == "BootNotification" else {}]))
+
+    async with serving(listen) as url:
+        clock = ScaledClock(wall_instant(), 60.0, lambda: wall_s)
+        host = StationHost(clock, PicowsDialler(), Memory(tmp_path / MEMORY_FILE), Transfers())
+        one = host.add(a_station(host, "CP1"), lambda _: Address(f"{url}/CP1", "ocpp1.6"))
+        await until(lambda: len(told) == 1 + 3)  # it has booted, and told how it is
+        wall_s = 60.0
+        one.do(act)
+        await until(lambda: "timestamp" in told[-1] and len(told) > 1 + 3)
+        await host.close()
+    again = Stations(StationChoices(url, "easee-home-22", 60.0, data=tmp_path), Catalog())
+    assert rfc3339(again.host.now()) >= max(payload.get("timestamp", "") for payload in told) > rfc3339(wall_instant())
+    await again.host.close()
 
 
 # --- who stumbles -----------------------------------------------------------------------------------------------------

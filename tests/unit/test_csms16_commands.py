@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from tests.csms16 import NOON, Talk, a_profile
+from tests.csms16 import NOON, NOON_TEXT, Talk, a_profile
 from voltbench.errors import InvalidInput, NotFound
-from voltbench.ocpp.v16.csms.records import Command, NamedProfile, Note, Token
+from voltbench.ocpp.v16.csms.records import Command, InstalledProfile, NamedProfile, Note, Reservation, Token
 from voltbench.ocpp.v16.csms.secrets_kept import is_password
+from voltbench.quantities import MS_PER_DAY, rfc3339
 
 ACCEPTED = {"status": "Accepted"}
 RESERVATION = {"connectorId": 1, "expiryDate": "2026-09-21T16:00:00Z", "idTag": "ADA", "reservationId": 5}
@@ -189,8 +190,13 @@ def a_reserved_talk() -> Talk:
     return talk
 
 
+def reservation(talk: Talk) -> Reservation:
+    """What was kept last of the reservation."""
+    return [one for one in talk.kept if isinstance(one, Reservation)][-1]
+
+
 def state(talk: Talk) -> str:
-    return talk.dossier.reservations[5].state
+    return reservation(talk).state
 
 
 @pytest.mark.parametrize("status", ["Faulted", "Occupied", "Rejected", "Unavailable"])
@@ -219,14 +225,36 @@ def test_a_reservation_is_used_by_its_token_or_its_group(id_tag, after):
     talk.central.put_token(Token(id_token="EVE", group="FAMILY"))
     id = talk.starts(id_tag, reservationId=5)["transactionId"]
     assert state(talk) == after
-    assert talk.dossier.reservations[5].transaction_id == (id if after == "Used" else None)
+    assert reservation(talk).transaction_id == (id if after == "Used" else None)
+
+
+def test_a_reservation_that_is_over_is_known_by_the_store_alone():
+    talk = a_reserved_talk()
+    assert [*talk.dossier.reservations] == [5]
+    id = talk.is_asked("CancelReservation", reservationId=5)
+    talk.heard()
+    talk.sends([3, id, ACCEPTED], kept=False)
+    assert [*talk.dossier.reservations] == [5], "nobody would know what became of it"
+    talk.is_asked_and_answers("ReserveNow", ACCEPTED, **RESERVATION)
+    talk.is_asked_and_answers("CancelReservation", ACCEPTED, reservationId=5)
+    talk.is_asked_and_answers("ReserveNow", {"status": "Occupied"}, **RESERVATION | {"reservationId": 6})
+    assert not talk.dossier.reservations
+
+
+def test_a_reservation_that_has_expired_is_remembered_while_its_use_may_be_told_of():
+    talk = a_reserved_talk()
+    for days, known in ((29, [5, 6]), (32, [6, 7])):
+        talk.now = NOON + days * MS_PER_DAY
+        another = {"reservationId": known[-1], "expiryDate": rfc3339(talk.now)}
+        talk.is_asked_and_answers("ReserveNow", ACCEPTED, **RESERVATION | another)
+        assert [*talk.dossier.reservations] == known
 
 
 # --- charging profiles ----------------------------------------------------------------------------------------------
 
 
 def installed(talk: Talk) -> set[int]:
-    return {id for id, one in talk.dossier.profiles.items() if one.cleared_at is None}
+    return {*talk.dossier.profiles}
 
 
 def with_profiles(*ids: int) -> Talk:
@@ -301,6 +329,21 @@ def test_a_stop_leaves_the_profile_of_another_transaction_at_its_connector():
     talk.is_asked_and_answers("SetChargingProfile", ACCEPTED, connectorId=1, csChargingProfiles=profile)
     talk.stops(stale)
     assert installed(talk) == {4}
+
+
+def test_the_end_of_a_transactions_profile_is_kept_however_often_that_takes():
+    talk = Talk()
+    id = talk.starts()["transactionId"]
+    profile = a_profile(4, chargingProfilePurpose="TxProfile", transactionId=id)
+    talk.is_asked_and_answers("SetChargingProfile", ACCEPTED, connectorId=1, csChargingProfiles=profile)
+    stop = [2, "a", "StopTransaction", {"transactionId": id, "meterStop": 2_000, "timestamp": NOON_TEXT}]
+    talk.sends(stop, kept=False)
+    first = talk.kept[-1]
+    assert isinstance(first, InstalledProfile)
+    talk.now += 60_000
+    talk.sends(stop)
+    assert talk.kept[-1] == first
+    assert installed(talk) == set()
 
 
 def test_a_profile_may_be_sent_by_its_name():

@@ -115,6 +115,16 @@ def test_whose_transaction_is_not_allowed_after_all_is_counted_and_leaves():
     assert place.bench.statuses()[-1] == "Available"
 
 
+def test_who_leaves_takes_his_cable_with_him():
+    place = Place(OnTheBench(fixed={"UnlockConnectorOnEVSideDisconnect": "false"}), 12)
+    place.bench.answers["StartTransaction"] = lambda _: m.StartTransactionResponse(
+        id_tag_info=m.IdTagInfo(status="ConcurrentTx"), transaction_id=7
+    )
+    place.live(600)
+    assert reasons(place.bench) == ["DeAuthorized"]
+    assert place.bench.statuses()[-2:] == ["Finishing", "Available"]
+
+
 def test_everybody_has_a_tag_of_his_own_also_who_finds_nothing_free():
     place = Place(OnTheBench(), 0.5, 0.5, 0.5, 0.5)
     place.live(HOUR_S)

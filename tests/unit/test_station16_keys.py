@@ -12,6 +12,7 @@ from msgspec import UNSET
 from tests.ocpp16 import AC_22, DC_150, INVALID, NoNotary, OnTheBench, an_ac_car
 from voltbench.charging.happenings import Blinked, Happening
 from voltbench.charging.station import ConnectorModel
+from voltbench.errors import InvalidInput
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.station.notary import Use
 from voltbench.ocpp.v16.vendor import VENDOR
@@ -418,3 +419,14 @@ def test_a_fault_is_told_with_the_code_that_its_vendor_has_for_it(error, expecte
     bench.settle()
     fault = bench.told("StatusNotification")[-1]
     assert (fault.error_code, fault.info, fault.vendor_id, fault.vendor_error_code) == expected
+
+
+@pytest.mark.parametrize("evse", [0, 1])
+@pytest.mark.parametrize("error", ["NoError", "NoError/E-17", ""])
+def test_a_fault_that_is_none_breaks_nothing(evse: int, error: str):
+    bench = charging(OnTheBench())
+    with pytest.raises(InvalidInput, match="is no fault"):
+        bench.station.fail(bench.now, evse, error)
+    bench.settle()
+    assert bench.statuses()[-1] == "Charging"
+    assert not bench.told("StopTransaction")

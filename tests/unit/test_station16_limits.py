@@ -9,14 +9,15 @@ import pytest
 from msgspec import UNSET
 
 from tests.builders import MIDNIGHT
-from tests.ocpp16 import AC_22, OnTheBench, an_ac_car
+from tests.ocpp16 import AC_22, DC_150, OnTheBench, a_dc_car, an_ac_car
 from voltbench.charging.evse import Evse
 from voltbench.charging.feed import Feed
 from voltbench.charging.installed import InstalledProfiles
 from voltbench.charging.powering import Powering
 from voltbench.charging.station import StationModel
+from voltbench.errors import InvalidInput
 from voltbench.ocpp.v16 import messages as m
-from voltbench.quantities import Instant
+from voltbench.quantities import Instant, rfc3339
 
 SMALL = msgspec.structs.replace(AC_22, max_power_w=22_080.0)
 """A station whose two connectors share what one of them could give."""
@@ -41,6 +42,7 @@ def a_profile(
     phases: int | None = None,
     least: float | None = None,
     transaction: int | None = None,
+    valid_to: Instant | None = None,
 ) -> m.ChargingProfile:
     period = m.ChargingSchedulePeriod(start_period=0, limit=limit, number_phases=UNSET if phases is None else phases)
     return m.ChargingProfile(
@@ -54,6 +56,7 @@ def a_profile(
             min_charging_rate=UNSET if least is None else least,
         ),
         transaction_id=UNSET if transaction is None else transaction,
+        valid_to=UNSET if valid_to is None else rfc3339(valid_to),
     )
 
 
@@ -66,6 +69,16 @@ def amperes(bench: OnTheBench, evse: int = 1) -> tuple[float, int]:
     """What each phase of a car carries, and how many of them."""
     reading = bench.station.life.evse(evse).feed.reading(bench.now)
     return round(reading.current_a, 3), reading.phases
+
+
+def why(bench: OnTheBench, evse: int = 1) -> str:
+    """What binds a car."""
+    return bench.station.life.powering.why[evse]
+
+
+def kept(bench: OnTheBench) -> list[str]:
+    """The profiles that the station remembers."""
+    return [key for key in bench.memory if key.startswith("profile/")]
 
 
 def told(bench: OnTheBench, evse: int = 1, unit: m.ChargingRateUnitType = "A") -> tuple[float, Any]:
@@ -109,6 +122,15 @@ def test_sixteen_amperes_on_one_phase_are_told_as_such(model: StationModel):
     assert told(bench, unit="W") == (3_680.0, 1)
 
 
+def test_in_a_second_within_which_phases_change_the_fewest_are_told():
+    bench = charging(OnTheBench())
+    install(bench, 1, a_profile(16.0))
+    install(bench, 1, a_profile(16.0, id=2, level=1, phases=1, valid_to=bench.now + 500))
+    assert told(bench) == (16.0, 1)
+    bench.advance(0.5)
+    assert told(bench) == (16.0, UNSET)
+
+
 def test_a_car_on_three_phases_under_a_limit_on_one_switches_or_waits():
     for model, drawn in ((SWITCHING, (16.0, 1)), (AC_22, (0.0, 3))):  # a third of 16 A is less than the least of 6 A
         bench = charging(OnTheBench(model))
@@ -133,7 +155,7 @@ def test_a_connector_s_own_default_wins_over_the_station_s_at_the_same_level():
         for evse in order:
             install(bench, evse, a_profile(16.0 if evse == 0 else 8.0, id=10 + evse))
         assert amperes(bench)[0] == 8.0
-        assert bench.station.life.powering.why[1] == "TxDefaultProfile 11"
+        assert why(bench) == "TxDefaultProfile 11"
 
 
 def test_no_connector_is_told_to_give_more_than_it_can():
@@ -141,6 +163,35 @@ def test_no_connector_is_told_to_give_more_than_it_can():
     install(bench, 0, a_profile(60.0, "ChargePointMaxProfile"))
     assert told(bench) == (32.0, UNSET)
     assert told(bench, evse=0) == (60.0, UNSET)
+
+
+def test_where_no_profile_speaks_a_connector_has_its_default_if_that_is_less_than_its_rating():
+    for default_a, drawn_a, binds in ((10.0, 10.0, "default"), (40.0, 32.0, "rating")):
+        bench = charging(OnTheBench(msgspec.structs.replace(AC_22, default_current_a=default_a)))
+        assert (amperes(bench)[0], why(bench), told(bench)[0]) == (drawn_a, binds, drawn_a)
+        install(bench, 1, a_profile(16.0, valid_to=bench.now + 60_000))
+        assert (amperes(bench)[0], why(bench)) == (16.0, "TxDefaultProfile 1")
+        bench.advance(60)
+        assert (amperes(bench)[0], why(bench)) == (drawn_a, binds)
+
+
+def test_a_profile_that_allows_more_than_the_rating_is_no_default():
+    bench = charging(OnTheBench(msgspec.structs.replace(AC_22, default_current_a=10.0)))
+    install(bench, 1, a_profile(60.0))
+    assert (amperes(bench)[0], why(bench)) == (32.0, "rating")
+
+
+def test_a_default_is_a_current():
+    with pytest.raises(InvalidInput, match="default_current_a"):
+        msgspec.structs.replace(AC_22, default_current_a=-1.0)
+
+
+def test_a_profile_that_comes_again_at_another_connector_leaves_the_one_before():
+    bench = charging(charging(OnTheBench()), evse=2)
+    install(bench, 1, a_profile(8.0, id=7))
+    install(bench, 2, a_profile(10.0, id=7))
+    assert (amperes(bench)[0], amperes(bench, 2)[0]) == (32.0, 10.0)
+    assert kept(bench) == ["profile/2/7"]
 
 
 def test_clearing_a_stack_level_leaves_the_others():
@@ -171,6 +222,35 @@ def test_no_more_profiles_are_taken_than_may_be_installed():
     assert install(bench, 0, a_profile(8.0, id=3)) == "Rejected"
     assert install(bench, 1, a_profile(9.0, id=1)) == "Accepted"
     assert install(bench, 2, a_profile(9.0, id=4)) == "Accepted"  # in the place of the one at its level
+
+
+def test_profiles_that_are_no_longer_valid_make_room_for_others():
+    bench = OnTheBench(fixed={"MaxChargingProfilesInstalled": "2"})
+    for evse in (1, 2):
+        install(bench, evse, a_profile(8.0, id=evse, valid_to=bench.now + 60_000))
+    bench.advance(59)
+    assert install(bench, 0, a_profile(8.0, id=3)) == "Rejected"
+    bench.advance(1)
+    assert not kept(bench)
+    assert install(bench, 0, a_profile(8.0, id=3)) == "Accepted"
+    assert kept(bench) == ["profile/0/3"]
+
+
+def test_and_for_that_of_a_remote_start():
+    bench = OnTheBench(fixed={"MaxChargingProfilesInstalled": "1"})
+    install(bench, 1, a_profile(8.0, valid_to=bench.now + 60_000))
+    start = m.RemoteStartTransaction(connector_id=1, id_tag="APP", charging_profile=a_profile(10.0, "TxProfile", id=2))
+    assert bench.ask(start, m.RemoteStartTransactionResponse).status == "Rejected"
+    bench.advance(60)
+    assert bench.ask(start, m.RemoteStartTransactionResponse).status == "Accepted"
+
+
+def test_a_station_that_was_off_meanwhile_forgets_them_as_it_boots():
+    bench = OnTheBench()
+    install(bench, 1, a_profile(8.0, id=1, valid_to=bench.now + 60_000))
+    install(bench, 1, a_profile(12.0, id=2, level=1))
+    again = OnTheBench(memory=bench.memory, now=bench.now + 60_000)
+    assert kept(again) == ["profile/1/2"]
 
 
 @pytest.mark.parametrize(("allowed", "taken", "refused"), [("Current", "A", "W"), ("Power", "W", "A")])
@@ -222,6 +302,29 @@ def test_what_is_worth_while_counts_though_the_station_s_limit_binds():
     install(bench, 2, a_profile(32.0, "TxProfile", least=15.0))
     install(bench, 0, a_profile(28.0, "ChargePointMaxProfile", id=2))
     assert (amperes(bench)[0], amperes(bench, 2)[0]) == (28.0, 0.0)
+
+
+def test_it_is_the_station_s_profile_that_binds_who_shares_what_it_leaves():
+    bench = charging(charging(OnTheBench(SMALL)), evse=2)
+    assert (why(bench), why(bench, 2)) == ("sharing", "sharing")
+    install(bench, 0, a_profile(20.0, "ChargePointMaxProfile", id=5))
+    assert (amperes(bench)[0], amperes(bench, 2)[0]) == (10.0, 10.0)
+    assert (why(bench), why(bench, 2)) == ("ChargingStationMaxProfile 5", "ChargingStationMaxProfile 5")
+    install(bench, 2, a_profile(8.0, "TxProfile", id=6))
+    assert (why(bench), why(bench, 2)) == ("ChargingStationMaxProfile 5", "TxProfile 6")
+
+
+def test_what_one_car_gives_up_as_it_fills_goes_to_the_other():
+    bench = OnTheBench(DC_150)
+    for evse, soc in ((1, 0.1), (2, 0.85)):
+        bench.plug_in(a_dc_car(soc), evse)
+        bench.present(f"TAG{evse}", evse)
+    feeds = [evse.feed for evse in bench.station.life.evses]
+    assert [feed.power_w(bench.now) for feed in feeds] == [75_000.0, 75_000.0]
+    bench.advance(425)
+    filling_w, full_w = (feed.power_w(bench.now) for feed in feeds)
+    assert full_w < 50_000.0
+    assert filling_w + full_w == pytest.approx(150_000.0, rel=0.01)
 
 
 class Watched(Feed):

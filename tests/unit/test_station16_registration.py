@@ -45,6 +45,17 @@ def is_well(bench: OnTheBench) -> bool:
     return bench.station.is_accepted
 
 
+# --- what the CSMS says of its boot ----------------------------------------------------------------------------------
+
+
+def test_an_interval_is_no_longer_than_its_key_may_be():
+    bench = OnTheBench(boots=False)
+    boots_are(bench, "Accepted", interval=1 << 40)
+    bench.advance(0)
+    asked = m.GetConfiguration(key=("HeartbeatInterval",))
+    assert bench.ask(asked, m.GetConfigurationResponse).configuration_key[0].value == "2147483647"
+
+
 # --- restarting while the line is being dialled ----------------------------------------------------------------------
 
 

@@ -97,6 +97,18 @@ def test_a_station_that_cannot_connect_by_a_new_profile_goes_back(root: Authorit
     assert "former/SecurityProfile" not in bench.memory
 
 
+@pytest.mark.parametrize("key", ["SecurityProfile", "securityprofile", "AuthorizationKey"])
+def test_who_is_told_to_connect_as_he_does_already_stays_on_his_line(key: str):
+    bench = a_bench(is_tls=False)
+    assert change(bench, 1) == "Accepted"
+    bench.advance(5)
+    lines, noted = bench.wanted, events(bench)
+    same = m.ChangeConfiguration(key=key, value="1" if key != "AuthorizationKey" else PASSWORD[key])
+    assert bench.ask(same, m.ChangeConfigurationResponse).status == "Accepted"
+    bench.advance(5)
+    assert (bench.wanted, events(bench)) == (lines, noted)
+
+
 def test_there_is_no_way_back_once_it_has_worked(root: Authority):
     bench = a_bench()
     install(bench, root.pem)

@@ -103,12 +103,12 @@ def test_a_log_that_was_cancelled_is_not_tried_again():
 # --- keys ------------------------------------------------------------------------------------------------------------
 
 
-def test_no_more_keys_are_told_than_are_asked_for_at_once():
+def test_keys_beyond_the_most_that_may_be_asked_for_are_told_as_unknown():
     bench = OnTheBench(fixed={"GetConfigurationMaxKeys": "2"})
     asked = m.GetConfiguration(key=("HeartbeatInterval", "Nonsense", "BlinkRepeat"))
     told = bench.ask(asked, m.GetConfigurationResponse)
     assert [key.key for key in told.configuration_key] == ["HeartbeatInterval"]
-    assert told.unknown_key == ("Nonsense",)
+    assert told.unknown_key == ("Nonsense", "BlinkRepeat")
     assert len(bench.ask(m.GetConfiguration(), m.GetConfigurationResponse).configuration_key) > 2
 
 

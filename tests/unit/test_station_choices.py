@@ -69,6 +69,14 @@ def test_where_a_report_cannot_be_written_nothing_is_begun(tmp_path: Path, place
         ("tap A 0", "! evse: is unknown, found '0', allowed: 1, 2"),
         ("unplug 3", "! evse: is unknown, found '3', allowed: 1, 2"),
         ("fault 3", "! evse: is unknown, found '3', allowed: 0, 1, 2"),
+        ("fault 1 NoError", "! error: is no fault, found 'NoError', allowed: an error code, as GroundFailure"),
+        ("unplug", "! evse '1': has no car plugged in"),
+        ("keys Nope", "! there is no key 'Nope'"),
+        (
+            "nonsense",
+            "! command: is unknown, found 'nonsense', "
+            "allowed: plug, tap, unplug, fault, repair, status, keys, help, quit",
+        ),
         ("plug 1 400%", "! soc: is no state of charge, found 4.0, allowed: 0 to 1"),
     ],
 )

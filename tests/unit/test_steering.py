@@ -17,7 +17,7 @@ from voltbench.energy.control import ControlOptions
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.csms_profiles import failsafe_profile, power_profile
 from voltbench.ocpp.wire_types import instant
-from voltbench.quantities import Instant
+from voltbench.quantities import MS_PER_SECOND, Instant
 from voltbench.running.hosted import HostedPlan, HostedSite
 from voltbench.running.steering import Command, ReadMeter, SetFailsafe, SetPower, Steering
 
@@ -27,14 +27,15 @@ VALIDITY_MS = 60_000
 
 
 class Steered:
-    """A site of stations with one EVSE each, on one clock; commands take a second to arrive."""
+    """A site of stations with one EVSE each; commands take a second to arrive. The first's clock may be off."""
 
-    def __init__(self, grid_w: float, stations: int = 3, failsafe_w: float = 0.0) -> None:
+    def __init__(self, grid_w: float, stations: int = 3, failsafe_w: float = 0.0, clock_off_s: int = 0) -> None:
         options = ControlOptions(confirmation=Confirmation.REPORTED)
         self.plan = HostedPlan(a_site(grid_w, stations, ONE), options, validity_ms=VALIDITY_MS, failsafe_w=failsafe_w)
         self.now: Instant = MIDNIGHT
         self.grid_w = grid_w
-        self.benches = {f"CP-{i}": OnTheBench(ONE, fixed=KEYS, boots=False) for i in range(1, stations + 1)}
+        clocks = [MIDNIGHT + clock_off_s * MS_PER_SECOND, *[MIDNIGHT] * (stations - 1)]
+        self.benches = {f"CP-{i}": OnTheBench(ONE, fixed=KEYS, boots=False, now=now) for i, now in enumerate(clocks, 1)}
         self._heard = dict.fromkeys(self.benches, 0)
         self._transactions = {id: count(1001) for id in self.benches}
         self._limits: dict[str, list[SetPower]] = {id: [] for id in self.benches}
@@ -125,7 +126,10 @@ class Steered:
         return None if mood == "mute" else accepted
 
     def _ask(self, command: SetFailsafe | SetPower) -> bool:
-        profile = failsafe_profile(command) if isinstance(command, SetFailsafe) else power_profile(command)
+        if isinstance(command, SetFailsafe):
+            profile = failsafe_profile(command)
+        else:
+            profile = power_profile(self.steering.by_its_clock(command))
         answer = self.benches[command.station].ask(profile, m.SetChargingProfileResponse)
         return bool(answer.status == "Accepted")
 
@@ -275,6 +279,29 @@ def test_a_station_that_does_not_take_its_failsafe_is_asked_again_and_trusted_wi
     assert steered.steering.commands() == [asked]
     steered.steering.answered(steered.now + 10_000, asked, True)
     assert [type(command).__name__ for command in steered.steering.commands()] == ["SetPower"]
+
+
+# --- stations whose clock is off ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off_s", [-20, -7_200, 7_200])
+def test_a_station_whose_clock_is_off_gets_its_share_and_falls_back_like_others(off_s):
+    steered = Steered(22_080.0, 2, clock_off_s=off_s)
+    steered.seconds(10)
+    for id in steered.benches:
+        steered.charge(id)
+    steered.seconds(150)
+    assert steered.steering.clock_off_s("CP-1") == off_s
+    assert steered.steering.clock_off_s("CP-2") == 0.0
+    for _ in range(120):
+        steered.second()
+        assert steered.power_w() == pytest.approx([11_040.0] * 2, abs=70.0)
+    steered.lose("CP-1")
+    steered.seconds(100)
+    assert steered.power_w() == pytest.approx([0.0, 22_080.0], abs=70.0)
+    steered.find("CP-1")
+    steered.seconds(300)
+    assert steered.power_w() == pytest.approx([11_040.0] * 2, abs=70.0)
 
 
 # --- stations that refuse limits ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from voltbench.energy.commit import Confirmation
 from voltbench.energy.control import ControlOptions
 from voltbench.running.hosted import HostedPlan, HostedSite
 from voltbench.running.inputs import SetLimit
-from voltbench.running.steering import Command, SetPower, Steering
+from voltbench.running.steering import Command, ReadMeter, SetPower, Steering
 
 ONE = StationModel("one", "one", 22_080.0, (ConnectorModel("sType2", 22_080.0),), "made up", step_a=0.1)
 
@@ -73,6 +73,81 @@ def test_a_reading_proves_nothing_about_a_limit_that_was_not_taken(answer):
                 steering.answered(now, command, answer if command.station == "CP-1" else True)
         steering.measured(now, "CP-1", 1, "7", 3_000.0, now)
         steering.renew(now)
+
+
+def test_a_station_that_is_mute_to_a_raise_counts_with_the_higher_limit():
+    steering, site = two_stations()
+    site.take(MIDNIGHT + 1_000, SetLimit("grid", "operator", 11_040.0))
+    (lower,) = steering.commands()
+    steering.answered(MIDNIGHT + 1_000, lower, True)
+    for second in (2, 3):
+        steering.measured(MIDNIGHT + second * 1_000, "CP-1", 1, "7", 3_000.0, MIDNIGHT + second * 1_000)
+    site.take(MIDNIGHT + 4_000, SetLimit("grid", "operator", None))
+    (higher,) = (one for one in steering.commands() if isinstance(one, SetPower))
+    assert higher.power_w == 22_080.0
+    steering.answered(MIDNIGHT + 4_000, higher, None)
+    steering.started(MIDNIGHT + 5_000, "CP-2", 1, "8", 22_080.0)
+    nobody_is_given_what_a_resting_car_may_draw(steering, 6)
+
+
+def test_a_reading_that_is_told_long_after_proves_nothing():
+    steering, _ = two_stations()
+    steering.measured(MIDNIGHT + 40_000, "CP-1", 1, "7", 3_000.0, MIDNIGHT + 20_000)
+    steering.renew(MIDNIGHT + 40_000)
+    assert limits(steering.commands()) == [], "it is not heard of, and its limit ends"
+    steering.measured(MIDNIGHT + 41_000, "CP-1", 1, "7", 3_000.0, MIDNIGHT + 41_000)
+    assert limits(steering.commands()) == [("CP-1", 22_080.0)]
+
+
+def given_to_the_other(steering: Steering, seconds: range, off_s: int) -> set[float]:
+    """The limits of the second station, while the first one's car rests; it tells so, by its clock, and no more."""
+    given = set[float]()
+    for second in seconds:
+        now = MIDNIGHT + second * 1_000
+        steering.measured(now, "CP-1", 1, "7", 3_000.0, now + off_s * 1_000)
+        steering.renew(now)
+        for command in steering.commands():
+            if isinstance(command, SetPower):
+                steering.answered(now, command, None if command.station == "CP-1" else True)
+                given |= {command.power_w} if command.station == "CP-2" else set()
+    return given
+
+
+def test_a_clock_that_is_found_to_be_off_is_told_its_limit_anew():
+    steering, _ = two_stations()
+    steering.measured(MIDNIGHT + 5_000, "CP-1", 1, "7", 3_000.0, MIDNIGHT + 3_605_000)
+    (anew,) = (one for one in steering.commands() if isinstance(one, SetPower))
+    assert anew.since == MIDNIGHT + 5_000
+    assert steering.by_its_clock(anew).since == MIDNIGHT + 3_605_000
+    steering.answered(MIDNIGHT + 5_000, anew, False)
+    steering.started(MIDNIGHT + 6_000, "CP-2", 1, "8", 22_080.0)
+    assert given_to_the_other(steering, range(7, 12), 3_600) == {0.0}, "the limit before may hold still"
+
+
+def test_by_a_clock_that_is_found_to_be_behind_the_limits_before_end_late():
+    """The first one ends at 58 s, which that clock says 20 s later."""
+    steering, _ = two_stations()
+    assert given_to_the_other(steering, range(20, 31, 10), -20) == set()
+    steering.started(MIDNIGHT + 31_000, "CP-2", 1, "8", 22_080.0)
+    assert given_to_the_other(steering, range(32, 80), -20) == {0.0}
+    assert given_to_the_other(steering, range(80, 90), -20) == {11_040.0}
+
+
+def test_who_takes_limits_after_all_is_read_twice():
+    """What it could draw while it refused is only free when it has told what it draws since."""
+    steering, site = two_stations(charges=False)
+    steering.started(MIDNIGHT, "CP-1", 1, "7", 22_080.0)
+    for second in (0, 10, 20):
+        steering.renew(MIDNIGHT + second * 1_000)
+        (refused,) = (one for one in steering.commands() if isinstance(one, SetPower))
+        steering.answered(MIDNIGHT + second * 1_000, refused, False)
+    assert site.status(MIDNIGHT + 20_000).chargers[0].refuses_limits
+    steering.renew(MIDNIGHT + 30_000)
+    (taken,) = (one for one in steering.commands() if isinstance(one, SetPower))
+    steering.answered(MIDNIGHT + 30_000, taken, True)
+    for second, is_asked in ((31, True), (32, True), (33, False)):
+        assert (ReadMeter("CP-1", 1) in steering.commands()) is is_asked
+        steering.measured(MIDNIGHT + second * 1_000, "CP-1", 1, "7", 0.0, MIDNIGHT + second * 1_000)
 
 
 def test_a_limit_that_comes_as_a_transaction_ends_makes_no_refuser():

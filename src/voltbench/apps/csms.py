@@ -65,7 +65,9 @@ def csms(
     ping: Ping = Rules.ping_s,
     retention: Annotated[
         float | None,
-        typer.Option(help="Days for which meter values, events and commands are kept.", show_default="for good"),
+        typer.Option(
+            help="Days for which meter values, events, commands and what is over are kept.", show_default="for good"
+        ),
     ] = None,
     vendor: Annotated[list[str] | None, typer.Option(help="A vendor id whose data transfers are taken.")] = None,
     site: Annotated[

@@ -43,8 +43,9 @@ class Certificates:
 class CsmsChoices:
     """What a CSMS is made of. Without `store` it is kept in `data`.
 
-    Meter values, events and commands are kept for `retention_days`, or for good; transactions always are. Stations that
-    never took part are remembered for `stranger_days` after they were heard of last.
+    Meter values, events, commands, and charging profiles and reservations that are over are kept for `retention_days`,
+    or for good; transactions always are. Stations that never took part are remembered for `stranger_days` after they
+    were heard of last.
     """
 
     data: Path
@@ -103,18 +104,12 @@ async def csms_opened(
 async def _alive(site: SteeredSite) -> AsyncIterator[None]:
     """Let a site be steered for as long as this lasts."""
     life = asyncio.create_task(site.live(), name="steered site")
-    life.add_done_callback(_note_end)
     try:
         yield
     finally:
         life.cancel()
         with suppress(asyncio.CancelledError):
             await life
-
-
-def _note_end(life: asyncio.Task[None]) -> None:
-    if not life.cancelled() and life.exception() is not None:
-        _log.error("the site is steered no more; its stations fall back", exc_info=life.exception())
 
 
 async def _prune(csms: Csms, choices: CsmsChoices) -> None:

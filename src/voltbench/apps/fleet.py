@@ -16,6 +16,7 @@ import typer
 import uvloop
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from voltbench.adapters.catalog import Catalog
@@ -231,7 +232,7 @@ async def _shown(figures: FleetFigures) -> AsyncIterator[Callable[[Moment], None
 def _table(figures: dict[str, str], moment: Moment | None) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, words in figures.items():
-        table.add_row(name, words)
+        table.add_row(name, escape(words))  # some of them may be a CSMS's
     if moment is not None:
         table.add_row("now", moment.line())
     return table

@@ -83,7 +83,7 @@ class FleetFigures:
             "messages": f"{tally.frames_out} sent, {tally.frames_in} received; {tally.calls} calls, "
             f"{self._waiting()} about transactions wait",
             "errors": f"{tally.errors_in} received, {tally.errors_out} sent; {self._overdue()} answers overdue; "
-            f"{tally.failures} connections failed, {tally.losses} lost; {tally.stumbles} mistakes of ours",
+            f"{tally.failures} connections failed{self._why()}, {tally.losses} lost; {tally.stumbles} mistakes of ours",
             "transactions": f"{self._transactions()} begun, {self._deauthorized()} of them not allowed afterwards; "
             f"{self._refused()} drivers refused, {self._turned_away()} found nothing free",
             "energy": f"{self._energy_wh() / 1e3:.1f} kWh",
@@ -126,6 +126,10 @@ class FleetFigures:
 
     def _transactions(self) -> int:
         return sum(hosted.station.life.last_number for hosted, _ in self._watched)
+
+    def _why(self) -> str:
+        """Why a connection failed, where any did."""
+        return f" (the last: {self._tally.last_failure})" if self._tally.failures else ""
 
     def _refused(self) -> int:
         return sum(drivers.refused for _, drivers in self._watched)

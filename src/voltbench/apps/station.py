@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,7 @@ from rich.table import Table
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.ocpp_station.host import HostedStation
 from voltbench.adapters.strict import chosen
+from voltbench.apps.aside import aside
 from voltbench.apps.station_choices import LONGEST_ID, LONGEST_TAG, StationChoices, Stations, keys_of, require_name
 from voltbench.charging.happenings import (
     Blinked,
@@ -26,7 +29,7 @@ from voltbench.charging.happenings import (
 )
 from voltbench.charging.path import can_plug_in
 from voltbench.charging.vehicle import Vehicle, VehicleModel
-from voltbench.errors import InvalidInput, VoltbenchError
+from voltbench.errors import Conflict, InvalidInput, NotFound, VoltbenchError
 from voltbench.ocpp.v16.station.keys import KEYS
 from voltbench.ocpp.v16.station.station import Station
 from voltbench.quantities import Instant, utc
@@ -42,6 +45,10 @@ keys [KEY]                        configuration keys
 quit                              hang up and go"""
 
 
+INTERRUPTING = (signal.SIGINT, signal.SIGTERM)
+STDIN, CHUNK = 0, 4_096
+
+
 def station(
     csms: Annotated[str, typer.Option(help="Where the CSMS is, without the station's id: ws://HOST:PORT/PATH.")],
     id: Annotated[str, typer.Option(help="The station's id.")] = "VB-00001",
@@ -52,23 +59,66 @@ def station(
     ca: Annotated[Path | None, typer.Option(dir_okay=False, help="Certificates to trust, for wss.")] = None,
     data: Annotated[Path | None, typer.Option(file_okay=False, help="Let it survive a kill, in here.")] = None,
 ) -> None:
-    """Be the driver at one station: plug in, tap a tag, unplug, break something."""
+    """Be the driver at one station: plug in, tap a tag, unplug, break something.
+
+    Exit code 128 + N: signal N (SIGINT, SIGTERM) interrupted it.
+    """
     choices = StationChoices(csms, model, speed, seed, data, "websockets", ca, keys=keys_of(key or []))
     require_name("id", id, LONGEST_ID)
-    asyncio.run(_at(choices, id))
+    raise typer.Exit(asyncio.run(_at(choices, id)))
 
 
-async def _at(choices: StationChoices, id: str) -> None:
-    made = Stations(choices, Catalog(None if choices.data is None else choices.data / "catalog"))
-    hosted = made.add(id)
-    driver = _Driver(hosted, Catalog(None if choices.data is None else choices.data / "catalog"))
-    print(HELP, flush=True)
-    await _accepted(hosted)
+async def _at(choices: StationChoices, id: str) -> int:
+    """Do what is typed, until it is over or a signal says so; then hang up. Return the exit code."""
+    catalog = Catalog(None if choices.data is None else choices.data / "catalog")
+    made, signals = Stations(choices, catalog), list[int]()
+    driving = asyncio.create_task(_drive(made.add(id), catalog))
+
+    def interrupted(number: int) -> None:
+        signals.append(number)
+        driving.cancel()
+
+    for number in INTERRUPTING:
+        asyncio.get_running_loop().add_signal_handler(number, interrupted, number)
     try:
-        while (line := await asyncio.to_thread(sys.stdin.readline)) and line.strip() != "quit":
-            driver.obey(line)
+        await asyncio.wait({driving})
+        if driving.cancelled():
+            print(f"\n{id} hangs up", flush=True)
+        else:
+            driving.result()
     finally:
         await made.host.close()
+    return 128 + signals[0] if signals else 0
+
+
+async def _drive(hosted: HostedStation, catalog: Catalog) -> None:
+    driver = _Driver(hosted, catalog)
+    print(HELP, flush=True)
+    await _accepted(hosted)
+    async for line in _typed():
+        driver.obey(line)
+        if driver.has_quit:
+            return
+
+
+async def _typed() -> AsyncIterator[str]:
+    """Each line that is typed, until there are no more. Whoever stops listening leaves nobody behind who waits."""
+    line = b""
+    while chunk := await aside(_read):
+        *lines, line = (line + chunk).split(b"\n")
+        for whole in lines:
+            yield whole.decode(errors="replace")
+    yield line.decode(errors="replace")
+
+
+def _read() -> bytes:
+    """What is typed next, and nothing at the end.
+
+    It is read past Python's own buffer, whose lock the process would wait for when it ends.
+    """
+    with suppress(OSError):  # the terminal is gone, or there never was one
+        return os.read(STDIN, CHUNK)
+    return b""
 
 
 async def _accepted(hosted: HostedStation) -> None:
@@ -88,6 +138,7 @@ class _Driver:
         self._hosted = hosted
         self._catalog = catalog
         self._console = Console()
+        self.has_quit = False
         hosted.station.on_fact = self._tell
         self._words: dict[str, Callable[[list[str]], None]] = {
             "plug": self._plug,
@@ -98,6 +149,7 @@ class _Driver:
             "status": lambda _: self._hosted.do(self._status),
             "keys": self._keys,
             "help": lambda _: print(HELP, flush=True),
+            "quit": self._quit,
         }
 
     def obey(self, line: str) -> None:
@@ -111,6 +163,9 @@ class _Driver:
             self._words[words[0]](words[1:])
         except VoltbenchError as error:
             print(f"! {error}", flush=True)
+
+    def _quit(self, _words: list[str]) -> None:
+        self.has_quit = True
 
     def _plug(self, words: list[str]) -> None:
         evse = self._evse(words)
@@ -136,6 +191,8 @@ class _Driver:
 
     def _unplug(self, words: list[str]) -> None:
         evse = self._evse(words)
+        if not self._hosted.station.life.evse(evse).is_plugged:
+            raise Conflict("evse", str(evse), "has no car plugged in")
         self._hosted.do(lambda one, now: one.unplug(now, evse))
 
     def _fault(self, words: list[str]) -> None:
@@ -154,10 +211,12 @@ class _Driver:
         return int(chosen(word, [str(id) for id in range(least, len(self._hosted.evses()) + 1)], "evse"))
 
     def _keys(self, words: list[str]) -> None:
-        keys = self._hosted.station.configuration
-        for key in KEYS:
-            if not words or key.name.lower() == words[0].lower():
-                print(f"{key.name} = {keys.text(key.name)}", flush=True)
+        keys, asked = self._hosted.station.configuration, words[:1]
+        found = [key.name for key in KEYS if not asked or key.name.lower() == asked[0].lower()]
+        if not found:
+            raise NotFound("key", asked[0])
+        for name in found:
+            print(f"{name} = {keys.text(name)}", flush=True)
 
     def _status(self, one: Station, now: Instant) -> None:
         table = Table("EVSE", "status", "kW", "allowed kW", "because of", "kWh", "car", "lights")

@@ -46,7 +46,10 @@ MEMORY_FILE, KEYS_FOLDER, FILES_FOLDER = "stations.db", "keys", "files"
 
 @dataclass(frozen=True)
 class StationChoices:
-    """Stations to be made. Without `data` nothing outlives the process; they begin when `starts_at` says, or now."""
+    """Stations to be made. Without `data` nothing outlives the process; they begin when `starts_at` says, or now.
+
+    What is kept in `data` may have come from later than that: then they begin where it ended.
+    """
 
     csms: str
     model: str
@@ -80,10 +83,12 @@ class Stations:
         self._vehicles: list[VehicleModel] = list(catalog.vehicles())
         self._shared_tls = self._with_ca(ssl.create_default_context()) if choices.ca is not None else None
         self._made_at = wall_instant()
-        self.started_at: Instant = self._made_at if choices.starts_at is None else choices.starts_at
-        clock = ScaledClock(self.started_at, choices.speed)
         data = choices.data
         memory = None if data is None else Memory(data / MEMORY_FILE)
+        begins_at = self._made_at if choices.starts_at is None else choices.starts_at
+        latest = None if memory is None else memory.latest()
+        self.started_at: Instant = begins_at if latest is None else max(begins_at, latest)
+        clock = ScaledClock(self.started_at, choices.speed)
         files = None if data is None else data / FILES_FOLDER
         self.host = StationHost(clock, DIALLERS[choices.transport](), memory, Transfers(files))
         self._ids = count(1)

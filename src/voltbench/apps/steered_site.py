@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace as replaced
 
 from voltbench.adapters.ocpp_csms.csms import Csms
 from voltbench.adapters.station_json import StationConfig, control_options, site_plan
@@ -42,6 +43,9 @@ from voltbench.running.views import SiteView
 ANSWER_WITHIN_S = 30.0
 LOOK_S = 1.0
 """How often is looked after limits that would end soon."""
+
+FAR_OFF_S = 10.0
+"""A station's clock that is so far off is worth a line in the log."""
 
 KEYS = {"MeterValueSampleInterval": "10", "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import"}
 """What stations have to be set to, so that they tell often enough what they draw."""
@@ -72,6 +76,8 @@ class SteeredSite:
         self._steering = Steering(self._site, {station: station for station in self._ratings})
         self._there: dict[str, object] = {}
         self._last_read: dict[str, int] = {}
+        self._far_off = set[str]()
+        self._is_stumbling = False
         self._tasks: set[asyncio.Task[object]] = set()
 
     @classmethod
@@ -100,14 +106,16 @@ class SteeredSite:
     async def _limits(self, transaction: Transaction) -> list[Held]:
         """The limit that a station has accepted last for a transaction, and those it may have accepted since."""
         since = self._now() - MS_PER_DAY
-        profiles = []
+        told: list[tuple[ChargingProfile, Instant]] = []
         for installed in self._csms.central.dossier(transaction.station_id).profiles.values():
             profile = read(ChargingProfile, installed.profile.encode())
-            if installed.cleared_at is None and held_by(profile, str(transaction.id)) is not None:
-                profiles, since = [profile], max(since, installed.installed_at)
+            at = installed.installed_at
+            if installed.cleared_at is None and held_by(profile, str(transaction.id), at) is not None:
+                told, since = [(profile, at)], max(since, at)
         for command in await self._csms.store.in_doubt(transaction.station_id, "SetChargingProfile", since):
-            profiles.append(read(SetChargingProfile, command.payload.encode()).cs_charging_profiles)
-        found = (held_by(profile, str(transaction.id)) for profile in profiles)
+            profile = read(SetChargingProfile, command.payload.encode()).cs_charging_profiles
+            told.append((profile, command.asked_at))
+        found = (held_by(profile, str(transaction.id), at) for profile, at in told)
         return [limit for limit in found if limit is not None]
 
     def _last_power_w(self, transaction: Transaction) -> float:
@@ -126,21 +134,34 @@ class SteeredSite:
 
     def status(self) -> SiteView:
         """The site as it is now."""
-        return self._site.status(self._now())
+        view = self._site.status(self._now())
+        chargers = (replaced(one, clock_off_s=self._steering.clock_off_s(one.id)) for one in view.chargers)
+        return replaced(view, chargers=tuple(chargers))
 
     async def live(self) -> None:
         """Steer until cancelled."""
         unwatch = self._csms.watch(self._hear)
         try:
             while True:
-                self._site.advance(self._now())
-                self._steering.renew(self._now())
-                self._send()
+                self._renew()
                 await asyncio.sleep(LOOK_S)
         finally:
             unwatch()
             for task in self._tasks:
                 task.cancel()
+
+    def _renew(self) -> None:
+        """Look after limits that would end soon. Where that fails, stations fall back until it is done once more."""
+        try:
+            self._site.advance(self._now())
+            self._steering.renew(self._now())
+            self._send()
+        except Exception:  # the outermost edge: one fault must not end all steering
+            if not self._is_stumbling:
+                _log.exception("the site cannot be steered now, and is looked after again every %g s", LOOK_S)
+            self._is_stumbling = True
+        else:
+            self._is_stumbling = False
 
     def _now(self) -> Instant:
         return max(self._csms.now(), self._site.now)
@@ -208,6 +229,20 @@ class SteeredSite:
             self._steering.measured(
                 self._now(), told.station_id, told.connector_id, str(told.transaction_id), power_w, read_at
             )
+        self._look_at_clock(told.station_id)
+
+    def _look_at_clock(self, station: str) -> None:
+        """Say once that a clock is far off, and once that it is right again."""
+        off_s = self._steering.clock_off_s(station)
+        is_far_off = abs(off_s) >= FAR_OFF_S
+        if is_far_off == (station in self._far_off):
+            return
+        self._far_off ^= {station}
+        way = "ahead of" if off_s > 0.0 else "behind"
+        if is_far_off:
+            _log.warning("%s: its clock is %.0f s %s ours, which is allowed for", station, abs(off_s), way)
+        else:
+            _log.warning("%s: its clock is right", station)
 
     # --- what they are told -----------------------------------------------------------------------------------------
 
@@ -228,7 +263,8 @@ class SteeredSite:
         if isinstance(command, SetFailsafe):
             profile = failsafe_profile(command, self._terms(command.station))
         else:
-            profile = power_profile(command, self._terms(command.station, command.evse))
+            limit = self._steering.by_its_clock(command)
+            profile = power_profile(limit, self._terms(command.station, command.evse))
         over = await self._ask(command.station, "SetChargingProfile", msgspec.to_builtins(profile))
         refused_before = self._steering.refuses(command.station)
         self._steering.answered(self._now(), command, _verdict(over))

@@ -10,11 +10,14 @@ from voltbench.charging.life import StationLife
 from voltbench.charging.lights import Colour
 from voltbench.charging.status import StopReason
 from voltbench.charging.vehicle import Vehicle
-from voltbench.errors import Conflict
+from voltbench.errors import Conflict, InvalidInput
 from voltbench.quantities import Instant
 
 CANNOT_RESTART = "ResetFailure"
 """A fault of a station that shows only when it is to boot anew."""
+
+NO_FAULT = "NoError"
+"""How OCPP says that there is no fault."""
 
 
 def plug_in(life: StationLife, now: Instant, evse: int, vehicle: Vehicle, asked_wh: float = inf) -> None:
@@ -63,7 +66,12 @@ def present(life: StationLife, now: Instant, token: str, evse: int | None = None
 
 
 def fail(life: StationLife, now: Instant, evse: int, error: str) -> None:
-    """An EVSE has a fault, which ends its transaction; 0 is the whole station. See `CANNOT_RESTART` too."""
+    """An EVSE has a fault, which ends its transaction; 0 is the whole station. See `CANNOT_RESTART` too.
+
+    Raises InvalidInput for a fault that is none.
+    """
+    if error.partition("/")[0] in ("", NO_FAULT):
+        raise InvalidInput("error", "is no fault", found=error, allowed="an error code, as GroundFailure")
     if evse == 0 and error == CANNOT_RESTART:
         life.cannot_restart = True
         return

@@ -205,6 +205,7 @@ class StationLife:
 
     def changed(self, now: Instant) -> None:
         """Something is otherwise, profiles or habits too: share power anew, and tell of each status that is new."""
+        self.profiles.expire(now)
         reserved = {r.evse for r in self.reservations.held.values()}
         for at in self.evses:
             at.is_reserved = at.id in reserved
@@ -216,7 +217,7 @@ class StationLife:
         self._changes_at = self._next_change()
 
     def _next_change(self) -> Instant | None:
-        due = earliest(self.powering.next_wakeup, self.reservations.next_expiry())
+        due = earliest(self.powering.next_wakeup, self.reservations.next_expiry(), self.profiles.next_expiry())
         for at in self.evses:
             due = earliest(due, at.feed.next_wakeup(), at.grant.until if at.grant is not None else None)
         return earliest(due, self.statuses.next_wakeup())

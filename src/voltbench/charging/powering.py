@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from voltbench.charging.evse import Evse
 from voltbench.charging.installed import InstalledProfiles
-from voltbench.charging.profile import Stretch, Supply
+from voltbench.charging.profile import Profile, Stretch, Supply, Unit
 from voltbench.charging.sharing import shares
 from voltbench.charging.station import StationModel
 from voltbench.quantities import MS_PER_SECOND, NOMINAL_VOLTAGE_V, POWER_TOLERANCE_W, Instant
@@ -15,22 +15,21 @@ from voltbench.quantities import MS_PER_SECOND, NOMINAL_VOLTAGE_V, POWER_TOLERAN
 RESHARE_MS = 10 * MS_PER_SECOND
 """How often power is shared anew while it does not suffice and a car's demand changes."""
 
-BY_RATING, BY_SHARING = "rating", "sharing"
+BY_RATING, BY_DEFAULT, BY_SHARING = "rating", "default", "sharing"
 
 
 class Powering:
-    """The power side of a station as a whole. `default_a` is what a connector may draw where no profile speaks.
+    """The power side of a station as a whole; `why` is, by EVSE, what binds a car there.
 
     Where it `switches_phases`, a car goes on on one phase while a profile allows fewer than it uses.
     """
 
-    __slots__ = ("_evses", "_model", "default_a", "next_wakeup", "profiles", "switches_phases", "why")
+    __slots__ = ("_evses", "_model", "next_wakeup", "profiles", "switches_phases", "why")
 
     def __init__(self, model: StationModel, evses: Sequence[Evse], profiles: InstalledProfiles) -> None:
         self._model = model
         self._evses = evses
         self.profiles = profiles
-        self.default_a: float | None = None
         self.switches_phases = model.switches_phases
         self.why: dict[int, str] = {}
         self.next_wakeup: Instant | None = None
@@ -40,7 +39,8 @@ class Powering:
         model = evse.feed.model
         volts, phases = (NOMINAL_VOLTAGE_V, 3) if model.is_dc else (model.voltage_v, model.phases)
         rating_a = min(model.max_power_w, self._model.max_power_w) / (volts * phases)
-        return Supply(volts, phases, rating_a, rating_a if self.default_a is None else self.default_a)
+        default_a = self._model.default_current_a
+        return Supply(volts, phases, rating_a, rating_a if default_a is None else default_a)
 
     def station_supply(self) -> Supply:
         """What the station hangs on."""
@@ -65,9 +65,13 @@ class Powering:
             return
         limits = [self._limit(now, evse) for evse in drawing]
         caps_w = [min(limit.limit_w, evse.feed.rating_w) for limit, evse in zip(limits, drawing, strict=True)]
-        allowed_w = self._shared(now, drawing, caps_w, [limit.minimum_w for limit in limits])
+        station = self.profiles.station_limit(now, self.station_supply())
+        self.wake_at(station.end)
+        total_w = min(self._model.max_power_w, station.limit_w)
+        allowed_w = self._shared(now, drawing, caps_w, [limit.minimum_w for limit in limits], total_w)
+        in_common = BY_SHARING if station.why is None else _named(station.why)
         for evse, limit, cap_w, power_w in zip(drawing, limits, caps_w, allowed_w, strict=True):
-            self.why[evse.id] = BY_SHARING if power_w < cap_w - POWER_TOLERANCE_W else _why(limit, cap_w)
+            self.why[evse.id] = in_common if power_w < cap_w - POWER_TOLERANCE_W else self._why(evse, limit, cap_w)
         for evse, power_w in sorted(
             zip(drawing, allowed_w, strict=True), key=lambda pair: pair[1] - pair[0].feed.allowed_w
         ):
@@ -91,13 +95,24 @@ class Powering:
             supply = replace(supply, phases=phases)
         return self.profiles.limit(evse.id, now, supply, started)
 
+    def _why(self, evse: Evse, limit: Stretch, cap_w: float) -> str:
+        """What binds an EVSE by itself."""
+        if cap_w < limit.limit_w:
+            return BY_RATING
+        if limit.why is not None:
+            return _named(limit.why)
+        supply = self.supply(evse)
+        return BY_DEFAULT if limit.limit_w < supply.in_w(supply.rating_a, Unit.A, limit.phases) else BY_RATING
+
     def _shared(
-        self, now: Instant, drawing: Sequence[Evse], caps_w: Sequence[float], minimums_w: Sequence[float]
+        self,
+        now: Instant,
+        drawing: Sequence[Evse],
+        caps_w: Sequence[float],
+        minimums_w: Sequence[float],
+        total_w: float,
     ) -> list[float]:
         """What each may draw of what there is for all: whoever would get less than is worth while waits."""
-        station = self.profiles.station_limit(now, self.station_supply())
-        self.wake_at(station.end)
-        total_w = min(self._model.max_power_w, station.limit_w)
         if sum(caps_w) <= total_w + POWER_TOLERANCE_W:
             return list(caps_w)
         demands_w = [min(cap_w, evse.feed.demand_w(now)) for cap_w, evse in zip(caps_w, drawing, strict=True)]
@@ -115,7 +130,5 @@ class Powering:
         self.next_wakeup = instant if self.next_wakeup is None else min(self.next_wakeup, instant)
 
 
-def _why(limit: Stretch, cap_w: float) -> str:
-    if limit.why is None or cap_w < limit.limit_w:
-        return BY_RATING
-    return f"{limit.why.purpose.value} {limit.why.id}"
+def _named(profile: Profile) -> str:
+    return f"{profile.purpose.value} {profile.id}"

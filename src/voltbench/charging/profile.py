@@ -6,6 +6,7 @@ everywhere; what a schedule says is in seconds from its start, and in W or A, as
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -85,7 +86,6 @@ class Profile:
     recurrency: Recurrency | None = None
     valid_from: Instant | None = None
     valid_to: Instant | None = None
-    transaction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +143,23 @@ def composite(
     is always one stretch at least; an empty window has the limit of its instant.
     """
     last = max(end, start + 1)
-    known = [
-        (profile, list(_stretches(profile, start, last, supply, transaction_start)))
-        for profile in profiles
-        if transaction_start is not None or profile.purpose not in (Purpose.TX, Purpose.TX_DEFAULT)
-    ]
-    edges = {start, last} | {edge for _, said in known for s in said for edge in (s.start, s.end)}
-    spans = pairwise(sorted(edge for edge in edges if start <= edge <= last))
-    limits = [_lowest(_in_force(known, a, b), a, b, supply) for a, b in spans]
-    return [replace(s, end=end) if s.end == last else s for s in _merged(limits)]
+    limits = _merged(_sweep(profiles, start, last, supply, transaction_start))
+    limits[-1] = replace(limits[-1], end=end)
+    return limits
+
+
+def limit_at(
+    profiles: Iterable[Profile],
+    now: Instant,
+    end: Instant,
+    supply: Supply,
+    transaction_start: Instant | None = None,
+) -> Stretch:
+    """The limit of a connector at an instant; it ends where any of its profiles says something new, before `end`.
+
+    What comes then may be the same limit again, of which `composite` makes one.
+    """
+    return next(_sweep(profiles, now, end, supply, transaction_start))
 
 
 def station_composite(
@@ -174,22 +182,21 @@ def station_composite(
 def _stretches(
     profile: Profile, start: Instant, end: Instant, supply: Supply, transaction_start: Instant | None
 ) -> Iterator[Stretch]:
-    """What one profile says between two instants, on its own."""
+    """What one profile says between two instants, on its own and in the order of time."""
     first = max(start, profile.valid_from if profile.valid_from is not None else start)
     last = min(end, profile.valid_to if profile.valid_to is not None else end)
-    for begins, ends in _occurrences(profile, start, end, transaction_start):
-        for period, a, b in _periods(profile.schedule, begins, ends):
-            if max(a, first) < min(b, last):
-                phases = min(period.phases, supply.phases)
-                unit, minimum = profile.schedule.unit, profile.schedule.minimum or 0.0
-                power_w, minimum_w = supply.in_w(period.limit, unit, phases), supply.in_w(minimum, unit, phases)
-                yield Stretch(max(a, first), min(b, last), power_w, phases, profile, minimum_w)
+    unit, minimum = profile.schedule.unit, profile.schedule.minimum or 0.0
+    for begins, ends in _occurrences(profile, start, last, transaction_start):
+        for period, a, b in _periods(profile.schedule, begins, min(ends, last), first):
+            phases = min(period.phases, supply.phases)
+            power_w, minimum_w = supply.in_w(period.limit, unit, phases), supply.in_w(minimum, unit, phases)
+            yield Stretch(a, b, power_w, phases, profile, minimum_w)
 
 
 def _occurrences(
     profile: Profile, start: Instant, end: Instant, transaction_start: Instant | None
 ) -> Iterator[tuple[Instant, Instant]]:
-    """When its schedule runs: from each beginning until the next, or its duration."""
+    """When its schedule runs: from each beginning until the next, or its duration; the last may run beyond the end."""
     schedule, period_ms = profile.schedule, end - start
     begins = _begins(profile, start, transaction_start)
     if profile.kind is Kind.RECURRING and profile.recurrency is not None:
@@ -212,23 +219,51 @@ def _begins(profile: Profile, start: Instant, transaction_start: Instant | None)
     return profile.valid_from if profile.valid_from is not None else start
 
 
-def _periods(schedule: Schedule, begins: Instant, ends: Instant) -> Iterator[tuple[Period, Instant, Instant]]:
-    starts = [begins + period.start_s * MS_PER_SECOND for period in schedule.periods]
-    for period, (a, b) in zip(schedule.periods, pairwise([*starts, ends]), strict=True):
-        yield period, a, min(b, ends)
+def _periods(
+    schedule: Schedule, begins: Instant, ends: Instant, first: Instant
+) -> Iterator[tuple[Period, Instant, Instant]]:
+    """The periods of a schedule that runs between two instants, and when each holds; none before the first instant."""
+    periods = schedule.periods
+    running = bisect_right(periods, (first - begins) // MS_PER_SECOND, key=lambda period: period.start_s) - 1
+    for i in range(max(0, running), len(periods)):
+        a = max(first, begins + periods[i].start_s * MS_PER_SECOND)
+        if a >= ends:
+            return
+        b = begins + periods[i + 1].start_s * MS_PER_SECOND if i + 1 < len(periods) else ends
+        yield periods[i], a, min(b, ends)
 
 
 # --- who is right ----------------------------------------------------------------------------------------------------
 
 
-def _in_force(known: Sequence[tuple[Profile, list[Stretch]]], a: Instant, b: Instant) -> dict[Purpose, Stretch]:
-    """For each purpose the highest profile that says something about a span; the last one of those that are equal."""
-    found: dict[Purpose, Stretch] = {}
-    for profile, said in sorted(known, key=lambda one: one[0].stack_level):
-        for stretch in said:
-            if stretch.start <= a and b <= stretch.end:
-                found[profile.purpose] = stretch
-    return found
+def _sweep(
+    profiles: Iterable[Profile], start: Instant, end: Instant, supply: Supply, transaction_start: Instant | None
+) -> Iterator[Stretch]:
+    """The limit from each instant at which a profile says something new until the next.
+
+    For each purpose the highest profile that says something is in force; the last one of those that are equal.
+    """
+    counting = [
+        p for p in profiles if transaction_start is not None or p.purpose not in (Purpose.TX, Purpose.TX_DEFAULT)
+    ]
+    counting.sort(key=lambda profile: profile.stack_level)
+    said = [_stretches(profile, start, end, supply, transaction_start) for profile in counting]
+    heads = [next(stretches, None) for stretches in said]
+    at = start
+    while at < end:
+        in_force: dict[Purpose, Stretch] = {}
+        until = end
+        for i, stretches in enumerate(said):
+            head = heads[i]
+            while head is not None and head.end <= at:
+                head = heads[i] = next(stretches, None)
+            if head is not None and head.start <= at:
+                in_force[counting[i].purpose] = head
+                until = min(until, head.end)
+            elif head is not None:
+                until = min(until, head.start)
+        yield _lowest(in_force, at, until, supply)
+        at = until
 
 
 def _lowest(said: dict[Purpose, Stretch], a: Instant, b: Instant, supply: Supply) -> Stretch:
@@ -245,16 +280,19 @@ def _lowest(said: dict[Purpose, Stretch], a: Instant, b: Instant, supply: Supply
 
 
 def _at(stretches: Sequence[Stretch], instant: Instant) -> Stretch:
-    return next((s for s in reversed(stretches) if s.start <= instant), stretches[0])
+    return stretches[max(0, bisect_right(stretches, instant, key=lambda stretch: stretch.start) - 1)]
 
 
 def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
     """Equal neighbours are one."""
     merged: list[Stretch] = []
     for stretch in stretches:
-        last = merged[-1] if merged else None
-        if last is not None and replace(stretch, start=last.start, end=last.end) == last:
-            merged[-1] = replace(last, end=stretch.end)
+        if merged and _says(stretch) == _says(merged[-1]):
+            merged[-1] = replace(merged[-1], end=stretch.end)
         else:
             merged.append(stretch)
     return merged
+
+
+def _says(stretch: Stretch) -> tuple[float, int, Profile | None, float]:
+    return stretch.limit_w, stretch.phases, stretch.why, stretch.minimum_w

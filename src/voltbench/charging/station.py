@@ -45,7 +45,8 @@ class StationModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `max_power_w` is what its connectors share, at the output. `efficiency` is output over input (1 for AC, which is
     only switched). `step_w` is the resolution in which its output can be limited; `step_a` the same per phase on AC.
-    `switches_phases` says that it can let a car go on on one phase instead of three.
+    `switches_phases` says that it can let a car go on on one phase instead of three. `default_current_a` is what a
+    connector may draw on each phase (of its supply, on DC) where no charging profile speaks; else it is its rating.
     """
 
     id: str
@@ -58,6 +59,7 @@ class StationModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     step_a: float = 0.0
     min_current_a: float = MINIMUM_AC_CURRENT_A
     switches_phases: bool = False
+    default_current_a: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.max_power_w < inf:
@@ -69,3 +71,7 @@ class StationModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in ("step_w", "step_a", "min_current_a"):
             if not 0 <= getattr(self, name) < inf:
                 raise InvalidInput(name, "is out of range", found=getattr(self, name), allowed="0 or more")
+        if self.default_current_a is not None and not 0 <= self.default_current_a < inf:
+            raise InvalidInput(
+                "default_current_a", "is out of range", found=self.default_current_a, allowed="0 or more"
+            )

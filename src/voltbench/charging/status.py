@@ -22,7 +22,6 @@ class Status(StrEnum):
 class StopReason(StrEnum):
     """Why a transaction ended (Reason of OCPP 1.6)."""
 
-    EMERGENCY_STOP = "EmergencyStop"
     EV_DISCONNECTED = "EVDisconnected"
     HARD_RESET = "HardReset"
     LOCAL = "Local"

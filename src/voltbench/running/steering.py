@@ -12,13 +12,14 @@ rating.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from voltbench.errors import NotFound
 from voltbench.events import Fact, LimitSet
 from voltbench.quantities import MS_PER_MINUTE, MS_PER_SECOND, POWER_TOLERANCE_W, DurationMs, Instant
 from voltbench.running.hosted import HostedSite
 from voltbench.running.inputs import StartSession, StopSession, UpdatePower
+from voltbench.running.station_clock import CLOCKS_DIFFER_MS, StationClock
 from voltbench.running.views import SessionView
 
 MARGIN_MS = 2 * MS_PER_SECOND
@@ -32,9 +33,6 @@ REFUSALS = 3
 
 STALE_MS = 15 * MS_PER_SECOND
 """A reading that is told so late is an old story."""
-
-CLOCKS_DIFFER_MS = 1 * MS_PER_SECOND
-"""How far a station's clock may be off before its readings count for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +106,10 @@ class _Steered:
 
 @dataclass(slots=True)
 class _Station:
-    """A station of the site: whether it is there, trusted, and refuses limits."""
+    """A station of the site: whether it is there, trusted, and refuses limits, and where its clock stands."""
 
     charger: str
+    clock: StationClock = field(default_factory=StationClock)
     is_there: bool = False
     is_safe: bool = False
     refuses: bool = False
@@ -143,6 +142,15 @@ class Steering:
     def refuses(self, station: str) -> bool:
         """Whether a station takes no limits; then it counts with its rating."""
         return self._stations[station].refuses
+
+    def clock_off_s(self, station: str) -> float:
+        """How far a station's clock is ahead of ours, by its readings; below 0 it is behind."""
+        return -self._stations[station].clock.behind_ms / MS_PER_SECOND
+
+    def by_its_clock(self, limit: SetPower) -> SetPower:
+        """A limit as its station is to be told it: it holds and ends by the station's own clock."""
+        its = self._stations[limit.station].clock.its
+        return replace(limit, since=its(limit.since), until=its(limit.until))
 
     # --- what stations tell -----------------------------------------------------------------------------------------
 
@@ -213,10 +221,14 @@ class Steering:
         While a profile is under way a reading proves nothing about it; nor does one that was taken before it arrived,
         or that is told long after.
         """
+        known = self._stations.get(station)
+        if known is not None and (moved_ms := known.clock.hear(now, read_at)):
+            self._doubt_times(now, known, moved_ms)
         steered = self._found(station, transaction)
-        if steered is None or steered.under_way is not None:
+        if known is None or steered is None or steered.under_way is not None:
             return
-        if now - read_at > STALE_MS or read_at < steered.arrived_at - CLOCKS_DIFFER_MS:
+        taken_at = known.clock.ours(read_at)
+        if now - taken_at > STALE_MS or taken_at < steered.arrived_at - CLOCKS_DIFFER_MS:
             return
         steered.heard_at, steered.is_awaited = now, False
         if steered.may_hold:
@@ -227,6 +239,14 @@ class Steering:
             steered.still_to_read -= 1
             self._commands.append(ReadMeter(station, evse))
         self._steer(now, steered)
+
+    def _doubt_times(self, now: Instant, known: _Station, moved_ms: DurationMs) -> None:
+        """A clock is not where we thought: what was told by it begins and ends at other times, and is told again."""
+        for steered in known.sessions.values():
+            steered.doubt(steered.told, steered.under_way)
+            steered.may_hold = tuple(replace(one, until=one.until + max(0, moved_ms)) for one in steered.may_hold)
+            steered.told = steered.under_way = None
+            steered.may_ask_at = now
 
     def ended(self, now: Instant, station: str, transaction: str, energy_wh: float | None = None) -> None:
         """A transaction is over."""

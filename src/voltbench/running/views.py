@@ -49,7 +49,8 @@ class ConnectorView(msgspec.Struct, frozen=True):
 class ChargerView(msgspec.Struct, frozen=True):
     """A charging station: what it has allocated, and what its vehicles could take.
 
-    One that `refuses_limits` counts with its rating, whatever is allocated.
+    One that `refuses_limits` counts with its rating, whatever is allocated. `clock_off_s` says how far its own clock is
+    ahead of ours (below 0: behind), where we hear it by OCPP.
     """
 
     id: str
@@ -58,6 +59,7 @@ class ChargerView(msgspec.Struct, frozen=True):
     requested_w: float
     connectors: tuple[ConnectorView, ...]
     refuses_limits: bool = False
+    clock_off_s: float | None = None
 
 
 class BatteryView(msgspec.Struct, frozen=True):

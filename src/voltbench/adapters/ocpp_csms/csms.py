@@ -24,8 +24,9 @@ from voltbench.ocpp.v16.csms.dossier import Dossier
 from voltbench.ocpp.v16.csms.effects import password_in
 from voltbench.ocpp.v16.csms.keys import without_secrets
 from voltbench.ocpp.v16.csms.records import Command, KnownStation, NamedProfile, Record, Token, Transaction
+from voltbench.ocpp.v16.csms.transactions import OfTransaction
 from voltbench.ocpp.v16.csms.visit import Turn, Visit
-from voltbench.ocpp.v16.messages import RegistrationStatus, StartTransaction
+from voltbench.ocpp.v16.messages import RegistrationStatus
 from voltbench.quantities import MS_PER_SECOND, Instant
 
 _log = logging.getLogger(__name__)
@@ -39,8 +40,8 @@ class Line(Protocol):
     async def send(self, frame: bytes) -> None:
         """Send a text frame. Nothing happens where the connection is gone."""
 
-    async def close(self, reason: str) -> None:
-        """Close it."""
+    async def close(self, reason: str, *, is_fault: bool = False) -> None:
+        """Close it, because of a fault of ours or not."""
 
 
 @dataclass(eq=False, slots=True)
@@ -141,11 +142,19 @@ class Csms:
     # --- what they say ----------------------------------------------------------------------------------------------
 
     async def hear(self, guest: Guest, frame: bytes) -> None:
-        """A frame has come. It is answered when what it says is durable. Nothing that it says does harm."""
+        """A frame has come. It is answered when what it says is durable. Nothing that it says does harm.
+
+        Where that cannot be, its line is closed: the station keeps what is not answered, and comes again.
+        """
         if guest.is_over:
             return
         try:
             await self._hear(guest, frame)
+        except Unavailable as error:
+            _log.error("%s: its line is closed, as nothing can be kept: %s", guest.id, error)
+            self.leave(guest)
+            await guest.line.close("nothing can be stored now; come again", is_fault=True)
+            return
         except Exception:  # the outermost edge: one frame must not end a connection
             _log.exception("%s: a frame could not be handled: %r", guest.id, without_secrets(frame)[:500])
             guest.visit.stumble()
@@ -160,26 +169,15 @@ class Csms:
             turn = await self._recalled(guest, turn, turn.in_doubt)
         if turn.ignored is not None:
             _log.info("%s: ignored: %s", guest.id, turn.ignored)
-        kept = await self._kept(turn.records) if turn.records else True
-        guest.visit.settle(now, turn, kept=kept)
+        if turn.records:
+            await self.store.keep(turn.records)
+            self._tell(turn.records)
+        guest.visit.settle(now, turn)
 
-    async def _recalled(self, guest: Guest, turn: Turn, start: StartTransaction) -> Turn:
-        """A start that may have been answered long ago goes on with what is kept of it."""
-        try:
-            kept = await self.store.started(guest.id, start)
-        except Unavailable as error:
-            _log.error("%s: an old start could not be looked up: %s", guest.id, error)
-            return turn
+    async def _recalled(self, guest: Guest, turn: Turn, told: OfTransaction) -> Turn:
+        """What may be of a transaction that was over long ago goes on with what is kept of that."""
+        kept = await self.store.transaction_of(guest.id, told)
         return guest.visit.recall(self.now(), turn, kept)
-
-    async def _kept(self, records: Sequence[Record]) -> bool:
-        try:
-            await self.store.keep(records)
-        except Unavailable as error:
-            _log.error("records could not be kept: %s", error)
-            return False
-        self._tell(records)
-        return True
 
     async def _send(self, guest: Guest) -> None:
         for frame in guest.visit.frames():

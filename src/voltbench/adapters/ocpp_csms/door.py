@@ -140,8 +140,8 @@ class _Line:
         except ConnectionClosed:
             return  # whoever listens hears of it
 
-    async def close(self, reason: str) -> None:
-        await self._connection.close(1000, reason)
+    async def close(self, reason: str, *, is_fault: bool = False) -> None:
+        await self._connection.close(CloseCode.INTERNAL_ERROR if is_fault else CloseCode.NORMAL_CLOSURE, reason)
 
 
 def station_id(path: str) -> str | None:

@@ -1,4 +1,5 @@
-"""What is old enough to be forgotten: meter values, events, commands, and stations that never took part.
+"""What is old enough to be forgotten: meter values (those that stops brought along, too), events, commands, charging
+profiles that were cleared, reservations that are over, and stations that never took part.
 
 Transactions are kept for good.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select, tuple_
 
 from voltbench.adapters.ocpp_csms import schema
 from voltbench.quantities import Instant
@@ -18,10 +19,29 @@ ROWS_AT_ONCE = 5_000
 
 def prune(connection: Connection, before: Instant) -> int:
     """Forget some of what happened before an instant, the oldest first; return how much. 0: there is no more."""
-    over = (schema.commands.c.asked_at < before) & (schema.commands.c.state != "pending")
-    some = select(schema.commands.c.id).where(over).limit(ROWS_AT_ONCE)
-    commands = connection.execute(delete(schema.commands).where(schema.commands.c.id.in_(some))).rowcount
-    return commands + _prune(connection, schema.meter_values, before) + _prune(connection, schema.events, before)
+    aged = sum(_prune(connection, table, before) for table in (schema.meter_values, schema.events))
+    return aged + sum(_forget(connection, table, over) for table, over in _over(before).items())
+
+
+def _over(before: Instant) -> dict[Table, ColumnElement[bool]]:
+    """What was over before an instant, where that does not go by the order of ids."""
+    command, profile, reservation = schema.commands.c, schema.profiles.c, schema.reservations.c
+    readings, transaction = schema.stop_readings.c, schema.transactions.c
+    stopped = select(transaction.id).where(transaction.id == readings.transaction_id, transaction.stopped_at < before)
+    return {
+        schema.commands: and_(command.asked_at < before, command.state != "pending"),
+        schema.profiles: profile.cleared_at < before,
+        schema.reservations: and_(
+            reservation.changed_at < before, or_(reservation.state != "Active", reservation.expires_at < before)
+        ),
+        schema.stop_readings: stopped.exists(),
+    }
+
+
+def _forget(connection: Connection, table: Table, over: ColumnElement[bool]) -> int:
+    key = tuple_(*table.primary_key)
+    some = select(*table.primary_key).where(over).limit(ROWS_AT_ONCE)
+    return connection.execute(delete(table).where(key.in_(some))).rowcount
 
 
 def _prune(connection: Connection, table: Table, before: Instant) -> int:

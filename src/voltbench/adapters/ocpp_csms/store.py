@@ -18,8 +18,9 @@ from voltbench.adapters.store.database import Database, database_at, upsert
 from voltbench.adapters.store.migrate import CSMS
 from voltbench.ocpp.v16.csms import records
 from voltbench.ocpp.v16.csms.central import Memory
+from voltbench.ocpp.v16.csms.dossier import EXPIRED_FOR_MS
 from voltbench.ocpp.v16.csms.records import Record
-from voltbench.ocpp.v16.csms.transactions import RECENT
+from voltbench.ocpp.v16.csms.transactions import RECENT, OfTransaction
 from voltbench.ocpp.v16.messages import StartTransaction
 from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant
@@ -31,14 +32,8 @@ STATIONS_AT_ONCE = 500
 LATELY = 10_000
 """So many of the last messages with meter values may come again after a restart, whatever transaction they are of."""
 
-_BELONGINGS = (
-    records.ConnectorState,
-    records.Setting,
-    records.Reservation,
-    records.InstalledProfile,
-    records.Note,
-    records.LocalList,
-)
+_LASTING = (records.ConnectorState, records.Setting, records.Note, records.LocalList)
+"""Belongings of a station that are never over."""
 
 
 class CsmsStore:
@@ -90,7 +85,7 @@ class CsmsStore:
             connection.execute(self._statements[kind], alike)
 
     async def prune(self, before: Instant) -> None:
-        """Forget the meter values, events and commands from before an instant."""
+        """Forget what was over before an instant: see `pruning`."""
         while await self._custody.run(lambda connection: prune(connection, before)):
             pass
 
@@ -126,15 +121,17 @@ class CsmsStore:
         """A transaction."""
         return await self._first(records.Transaction, select(schema.transactions).where(schema.transactions.c.id == id))
 
-    async def started(self, station_id: str, request: StartTransaction) -> records.Transaction | None:
-        """The transaction that such a start began, however long ago."""
+    async def transaction_of(self, station_id: str, told: OfTransaction) -> records.Transaction | None:
+        """The transaction that a station tells something of, however long ago it began."""
         table = schema.transactions.c
-        query = select(schema.transactions).where(
-            table.station_id == station_id,
-            table.connector_id == request.connector_id,
-            table.id_token == request.id_tag,
-            table.started_at == instant(request.timestamp),
-            table.meter_start_wh == request.meter_start,
+        query = select(schema.transactions).where(table.station_id == station_id)
+        if not isinstance(told, StartTransaction):
+            return await self._first(records.Transaction, query.where(table.id == told.transaction_id))
+        query = query.where(
+            table.connector_id == told.connector_id,
+            table.id_token == told.id_tag,
+            table.started_at == instant(told.timestamp),
+            table.meter_start_wh == told.meter_start,
         )
         return await self._first(records.Transaction, query)
 
@@ -150,6 +147,12 @@ class CsmsStore:
         """What the stop of a transaction brought along."""
         table = schema.stop_readings
         return await self._first(records.StopReadings, select(table).where(table.c.transaction_id == transaction_id))
+
+    async def reservations(self, limit: int) -> list[records.Reservation]:
+        """The last reservations, whatever came of them, the newest first."""
+        table = schema.reservations
+        query = select(table).order_by(table.c.changed_at.desc(), table.c.station_id, table.c.reservation_id)
+        return await self._read(records.Reservation, query.limit(limit))
 
     async def command(self, id: str) -> records.Command | None:
         """A command."""
@@ -214,9 +217,22 @@ def _memory(connection: Connection, now: Instant) -> Memory:
         readings=[readings[id] for id in sorted(readings)],
         last_reading_id=_last_id(connection, schema.meter_values),
     )
-    for kind in _BELONGINGS:
+    for kind in _LASTING:
         memory.belongings += _all(connection, kind)
+    memory.belongings += _found(connection, records.Reservation, _active(now))
+    memory.belongings += _found(connection, records.InstalledProfile, _installed())
     return memory
+
+
+def _active(now: Instant) -> Select[Any]:
+    """The reservations that a start may still use."""
+    table = schema.reservations
+    return select(table).where(table.c.state == "Active", table.c.expires_at >= now - EXPIRED_FOR_MS)
+
+
+def _installed() -> Select[Any]:
+    """The charging profiles that stations have."""
+    return select(schema.profiles).where(schema.profiles.c.cleared_at.is_(None))
 
 
 def _all(connection: Connection, kind: type[R]) -> list[R]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -11,8 +11,11 @@ import msgspec
 from voltbench.ocpp.v16.csms.keys import without_secrets
 from voltbench.quantities import Instant
 
-FRAMES_IN_ALL, MOST_FRAMES, FEWEST_FRAMES = 200_000, 500, 16
-"""What is remembered of all stations together, and of one at most and at least."""
+BYTES_IN_ALL, MOST_FRAMES = 64 << 20, 500
+"""What is remembered of all stations together, and how many frames of one."""
+
+OVERHEAD = 400
+"""Bytes that a frame takes up in memory besides its own."""
 
 LONGEST_FRAME = 16_384
 """Bytes of a frame that are remembered."""
@@ -68,30 +71,57 @@ class Follower:
         return frame
 
 
-class WireLog:
-    """The last frames of each station."""
+class _Wire:
+    """The last frames of a station, the number of the last one, and the turns of all of them, the oldest first."""
+
+    __slots__ = ("frames", "last", "turns")
 
     def __init__(self) -> None:
-        self._frames: dict[str, deque[_Kept]] = {}
+        self.frames: deque[_Kept] = deque()
+        self.turns: deque[int] = deque()
+        self.last = 0
+
+
+class WireLog:
+    """The last frames of each station; where they take too many bytes together, the oldest of all go."""
+
+    def __init__(self, bytes_in_all: int = BYTES_IN_ALL) -> None:
+        self._bytes_left = bytes_in_all
+        self._wires: dict[str, _Wire] = {}
+        self._by_turn: OrderedDict[int, _Wire] = OrderedDict()
+        self._turn = 0
         self._followers: dict[str, list[Follower]] = {}
 
     def note(self, station_id: str, at: Instant, direction: Direction, frame: bytes) -> None:
         """A frame goes over the wire."""
-        frames = self._frames.get(station_id)
-        if frames is None:
-            frames = self._frames[station_id] = deque()
-        kept = (frames[-1][0] + 1 if frames else 1, at, direction, _sayable(frame))
-        frames.append(kept)
-        if len(frames) > FEWEST_FRAMES and len(frames) > FRAMES_IN_ALL // len(self._frames):
-            frames.popleft()
-        if len(frames) > MOST_FRAMES:
-            frames.popleft()
+        wire = self._wires.get(station_id)
+        if wire is None:
+            wire = self._wires[station_id] = _Wire()
+        wire.last += 1
+        kept = (wire.last, at, direction, _sayable(frame))
+        self._remember(wire, kept)
         for follower in self._followers.get(station_id, ()):
             follower.tell(_frame(kept))
 
+    def _remember(self, wire: _Wire, kept: _Kept) -> None:
+        self._turn += 1
+        wire.frames.append(kept)
+        wire.turns.append(self._turn)
+        self._by_turn[self._turn] = wire
+        self._bytes_left -= len(kept[3]) + OVERHEAD
+        if len(wire.frames) > MOST_FRAMES:
+            self._drop_oldest(wire)
+        while self._bytes_left < 0:
+            self._drop_oldest(next(iter(self._by_turn.values())))
+
+    def _drop_oldest(self, wire: _Wire) -> None:
+        del self._by_turn[wire.turns.popleft()]
+        self._bytes_left += len(wire.frames.popleft()[3]) + OVERHEAD
+
     def last(self, station_id: str) -> list[Frame]:
         """The last frames of a station, the oldest first."""
-        return [_frame(kept) for kept in self._frames.get(station_id, ())]
+        wire = self._wires.get(station_id)
+        return [_frame(kept) for kept in wire.frames] if wire is not None else []
 
     def follow(self, station_id: str) -> Follower:
         """Hear of each frame from now on."""
@@ -101,7 +131,9 @@ class WireLog:
 
     def forget(self, station_id: str) -> None:
         """A station is not known any more."""
-        self._frames.pop(station_id, None)
+        wire = self._wires.pop(station_id, None)
+        while wire is not None and wire.frames:
+            self._drop_oldest(wire)
 
     def leave(self, station_id: str, follower: Follower) -> None:
         """A follower goes."""

@@ -249,8 +249,8 @@ class HostedStation(Sheltered):
 
     def carry_out(self) -> None:
         """Do what the station wants done; nothing is sent before what it goes by is kept."""
-        orders = self.station.orders()
-        if self._host.memory is None:
+        orders, memory = self.station.orders(), self._host.memory
+        if memory is None:
             self._do(orders)
             return
         self._backlog += orders
@@ -259,15 +259,18 @@ class HostedStation(Sheltered):
             changes = [(order.key, order.entry) for order in orders if isinstance(order, Keep)]
             others = [order for order in orders if not isinstance(order, Keep)]
             if changes:
-                self._keep(self._host.memory, changes, others)
-            else:
-                self._do(others)
+                self._keep(memory, changes, others)
+                return
+            if any(isinstance(order, Send) for order in others):
+                memory.it_is(self._host.world.now)
+            self._do(others)
 
     def _keep(self, memory: Memory, changes: list[Change], then: Sequence[Order]) -> None:
         """Keep all changes of one moment or none, then do the rest."""
         if self._host.is_closed:
             return
         self._is_keeping = True
+        memory.it_is(self._host.world.now)
         kept = memory.put(self.station.id, changes)
         kept.add_done_callback(lambda done: self._kept(memory, done, changes, then))
 
@@ -307,11 +310,11 @@ class HostedStation(Sheltered):
             line = await self._host.dialler.connect(self._address(self.station), ear)
         except Unavailable as error:
             _log.debug("%s: %s", self.station.id, error)
-            self._not_connected(ear)
+            self._not_connected(ear, str(error))
             return
-        except Exception:
+        except Exception as error:
             self.stumbled()
-            self._not_connected(ear)
+            self._not_connected(ear, repr(error))
             return
         if self.ear is not ear:
             line.close()
@@ -321,8 +324,8 @@ class HostedStation(Sheltered):
         self._host.tally.connected()
         self.undergo(lambda station, now: station.connected(now))
 
-    def _not_connected(self, ear: _Ear) -> None:
-        self._host.tally.failed_to_connect()
+    def _not_connected(self, ear: _Ear, why: str) -> None:
+        self._host.tally.failed_to_connect(why)
         if self.ear is ear:
             self.undergo(lambda station, now: station.disconnected(now))
 

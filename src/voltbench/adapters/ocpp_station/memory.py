@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from voltbench.errors import InvalidInput, Unavailable, VoltbenchError
+from voltbench.quantities import Instant
 
 Change = tuple[str, bytes | None]
 """A key and its new entry, or None to forget it."""
@@ -32,6 +33,9 @@ SCHEMA = f"""
     PRAGMA user_version = {FORMAT};
     COMMIT;
 """
+
+CLOCK, NOW = "", "now"
+"""Under which the present instant is kept: no station has that id."""
 
 PATIENCE_S = 1.0
 """How long to wait for another process to let go of the file."""
@@ -104,9 +108,23 @@ class Memory:
         kept: asyncio.Future[None] = loop.create_future()
         self._gathering.changes[station].update(changes)
         self._gathering.waiting.append(kept)
-        if self._task is None:
-            self._task = loop.create_task(self._write_out(), name="station memory")
+        self._write_soon()
         return kept
+
+    def it_is(self, now: Instant) -> None:
+        """Keep what time it is, together with what is put next, or by itself. Nobody waits for that."""
+        if not self._is_closed:
+            self._gathering.changes[CLOCK][NOW] = b"%d" % now
+            self._write_soon()
+
+    def latest(self) -> Instant | None:
+        """What time it was last, if that was ever kept: who goes on lives from then on, or he would relive things.
+
+        Raises Unavailable where it cannot be read.
+        """
+        entry = self.load(CLOCK).get(NOW)
+        with _reaching(self._file):
+            return None if entry is None else int(entry)
 
     async def close(self) -> None:
         """Keep what was put, then let go of the file."""
@@ -116,11 +134,15 @@ class Memory:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
         self._thread.shutdown(wait=False)
 
+    def _write_soon(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._write_out(), name="station memory")
+
     async def _write_out(self) -> None:
         """Write what has come, and what comes meanwhile."""
         loop = asyncio.get_running_loop()
         try:
-            while self._gathering.waiting:
+            while self._gathering.changes:
                 self._in_hand, self._gathering = self._gathering, _Batch()
                 self._in_hand.settle(await loop.run_in_executor(self._thread, self._attempt, self._in_hand.changes))
         finally:  # who still waits, does so because this task was torn down with its loop

@@ -9,6 +9,9 @@ from time import perf_counter
 _PER_DOUBLING = 32
 """Latencies are counted in classes that are 1.6 to 3.1 % wide: a doubling is cut into so many equal parts."""
 
+LONGEST_REASON = 200
+"""Letters of why a line could not be had, which may be another's words."""
+
 
 class Tally:
     """Messages and latencies of calls, of any number of stations. One call a station is under way at a time."""
@@ -16,6 +19,7 @@ class Tally:
     def __init__(self) -> None:
         self.lines = 0
         self.failures = 0
+        self.last_failure = ""
         self.losses = 0
         self.stumbles = 0
         self.frames_out = 0
@@ -32,9 +36,10 @@ class Tally:
         """A line stands."""
         self.lines += 1
 
-    def failed_to_connect(self) -> None:
+    def failed_to_connect(self, why: str) -> None:
         """A line could not be had."""
         self.failures += 1
+        self.last_failure = " ".join(why.split())[:LONGEST_REASON]
 
     def disconnected(self, station: Hashable, *, on_purpose: bool = False) -> None:
         """A line is gone; `on_purpose` where the station itself hung up."""

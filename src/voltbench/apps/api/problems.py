@@ -176,7 +176,8 @@ async def _from_http(request: Request, error: Exception) -> Response:
         allowed = ", ".join(_methods(request))
         return plain_problem(405, f"{request.method} is not possible here, but {allowed}", {"Allow": allowed})
     if known.status_code == 404:
-        return plain_problem(404, f"there is nothing at {request.url.path}")
+        asked = request.scope.get("raw_path") or request.url.path.encode()  # the path may be ours by now, not his
+        return plain_problem(404, f"there is nothing at {asked.decode('latin-1')}")
     return plain_problem(known.status_code, known.detail, known.headers)
 
 

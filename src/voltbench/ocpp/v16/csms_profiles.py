@@ -14,7 +14,6 @@ from voltbench.ocpp.v16.messages import (
     ChargingSchedulePeriod,
     SetChargingProfile,
 )
-from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import MS_PER_SECOND, NOMINAL_VOLTAGE_V, Instant, rfc3339
 
 FAILSAFE_PROFILE, POWER_PROFILE = 2_000_000_001, 2_000_000_100
@@ -118,15 +117,18 @@ class Held:
     until: Instant
 
 
-def held_by(profile: ChargingProfile, transaction: str) -> Held | None:
-    """What a transaction may draw by this profile; None where it is no limit of ours for this transaction."""
+def held_by(profile: ChargingProfile, transaction: str, told_at: Instant) -> Held | None:
+    """What a transaction may draw by this profile; None where it is no limit of ours for this transaction.
+
+    It ends so long after it was told, at the latest; when it begins it says by the station's own clock.
+    """
     schedule = profile.charging_schedule
     is_ours = profile.charging_profile_id >= POWER_PROFILE and profile.charging_profile_purpose == "TxProfile"
     if not is_ours or profile.transaction_id is UNSET or str(profile.transaction_id) != transaction:
         return None
-    if schedule.start_schedule is UNSET or schedule.duration is UNSET:
+    if schedule.duration is UNSET:
         return None
-    until = instant(schedule.start_schedule) + schedule.duration * MS_PER_SECOND
+    until = told_at + schedule.duration * MS_PER_SECOND
     period = schedule.charging_schedule_period[0]
     phases = 3 if period.number_phases is UNSET else period.number_phases
     w_each = 1.0 if schedule.charging_rate_unit == "W" else NOMINAL_VOLTAGE_V * phases

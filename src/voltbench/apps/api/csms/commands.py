@@ -12,6 +12,7 @@ from voltbench.adapters import json_text
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.csms import views
 from voltbench.apps.api.csms.addressing import STATION, Limit, ServedCsms, StationId
+from voltbench.apps.api.csms.slashes import id_in_path
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.problems import problems
 from voltbench.errors import NotFound
@@ -50,7 +51,7 @@ async def list_commands(station_id: StationId, csms: ServedCsms, limit: Limit = 
     return struct_answer(views.Commands([views.command(one) for one in found]))
 
 
-@router.get("/commands/{command_id}", responses=says(views.CommandView) | problems(404))
+@router.get(f"/commands/{id_in_path('command_id')}", responses=says(views.CommandView) | problems(404))
 async def read_command(
     command_id: Annotated[str, Path(description="The id that was given for it")],
     csms: ServedCsms,

@@ -14,6 +14,7 @@ from voltbench.adapters.ocpp_csms.payloads import message_of
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.csms import views
 from voltbench.apps.api.csms.addressing import ServedCsms
+from voltbench.apps.api.csms.slashes import id_in_path
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.names import SITE_ID
 from voltbench.apps.api.problems import problems
@@ -34,7 +35,9 @@ async def list_profiles(csms: ServedCsms) -> Response:
     return struct_answer(views.Profiles(stored, installed))
 
 
-@router.put("/{name}", responses=says(views.NamedView) | problems(503), openapi_extra=body_of(ChargingProfile))
+@router.put(
+    f"/{id_in_path('name')}", responses=says(views.NamedView) | problems(503), openapi_extra=body_of(ChargingProfile)
+)
 async def put_profile(name: Name, request: Request, csms: ServedCsms) -> Response:
     """Store a charging profile under a name. A command may then name it instead of writing it out."""
     profile = message_of(ChargingProfile, json_text.parse(await request.body()))

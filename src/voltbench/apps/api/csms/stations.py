@@ -65,10 +65,9 @@ async def list_events(
 
 
 @router.get("/reservations", responses=says(views.Reservations))
-async def list_reservations(csms: ServedCsms) -> Response:
-    """Every reservation that was asked for, and what came of it."""
-    now = csms.now()
-    found = [one for dossier in csms.central.dossiers() for one in dossier.reservations.values()]
+async def list_reservations(csms: ServedCsms, limit: Limit = 1_000) -> Response:
+    """The last reservations that were asked for, and what came of them; the newest first."""
+    now, found = csms.now(), await csms.store.reservations(limit)
     return struct_answer(views.Reservations([views.reservation(now, one) for one in found]))
 
 

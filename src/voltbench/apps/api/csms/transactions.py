@@ -10,6 +10,7 @@ from starlette.responses import Response
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.csms import views
 from voltbench.apps.api.csms.addressing import Limit, ServedCsms, raw
+from voltbench.apps.api.csms.slashes import id_in_path
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.problems import problems
 from voltbench.errors import NotFound
@@ -35,7 +36,7 @@ async def list_transactions(
     return struct_answer(views.Transactions(shown, found[-1].id if len(found) == limit else None))
 
 
-@router.get("/{transaction_id}", responses=says(views.TransactionDetails) | problems(404))
+@router.get(f"/{id_in_path('transaction_id')}", responses=says(views.TransactionDetails) | problems(404))
 async def read_transaction(transaction_id: TransactionId, csms: ServedCsms, limit: Limit = 1_000) -> Response:
     """A transaction, with so many of its meter values."""
     found = await csms.store.transaction(transaction_id)
@@ -49,7 +50,7 @@ async def read_transaction(transaction_id: TransactionId, csms: ServedCsms, limi
     return struct_answer(details)
 
 
-@router.post("/{transaction_id}/close", responses=says(views.TransactionView) | problems(404, 409, 503))
+@router.post(f"/{id_in_path('transaction_id')}/close", responses=says(views.TransactionView) | problems(404, 409, 503))
 async def close_transaction(transaction_id: TransactionId, csms: ServedCsms) -> Response:
     """Close a transaction that its station will not stop any more. Should it stop it after all, that counts."""
     return struct_answer(views.transaction(await csms.close_transaction(transaction_id)))

@@ -176,7 +176,7 @@ class TransactionDetails(Struct, frozen=True):
 
 
 class Reservations(Struct, frozen=True):
-    """Every reservation: Active, Used, Cancelled, Expired, or why it was not granted."""
+    """The last reservations: Active, Used, Cancelled, Expired, or why one was not granted."""
 
     reservations: list[records.Reservation]
 

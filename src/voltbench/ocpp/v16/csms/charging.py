@@ -66,16 +66,15 @@ def stop(central: Central, now: Instant, dossier: Dossier, request: m.StopTransa
 
 
 def _ended_profiles(now: Instant, dossier: Dossier, stopped: Transaction, *, is_news: bool) -> list[Record]:
-    """A profile of a transaction ends with it (section 3.13.1).
+    """A profile of a transaction ends with it (section 3.13.1). One that has, and is known still, is not durable yet.
 
     One that names none is that of whatever goes on at its connector: after a stop that is told once more, another's.
     """
     here = (None, stopped.connector_id) if is_news else None
     return [
-        dossier.put(replace(profile, cleared_at=now))
+        dossier.put(replace(profile, cleared_at=profile.cleared_at or now))
         for profile in list(dossier.profiles.values())
-        if profile.cleared_at is None
-        and profile.purpose == "TxProfile"
+        if profile.purpose == "TxProfile"
         and (profile.transaction_id == stopped.id or (profile.transaction_id, profile.connector_id) == here)
     ]
 

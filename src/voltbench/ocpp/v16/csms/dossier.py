@@ -1,7 +1,8 @@
-"""What the CSMS knows of one station: the newest record of each thing."""
+"""What the CSMS knows of one station: the newest record of each thing that is not over."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -20,9 +21,12 @@ from voltbench.ocpp.v16.csms.records import (
     Reservation,
     Setting,
 )
-from voltbench.quantities import Instant
+from voltbench.quantities import MS_PER_DAY, Instant
 
 R = TypeVar("R", bound=Record)
+
+EXPIRED_FOR_MS = 30 * MS_PER_DAY
+"""How long a reservation that has expired is remembered: a station that was offline may yet tell who used it."""
 
 
 class Dossier:
@@ -67,6 +71,7 @@ class Dossier:
                 self._settings[key_name(record.key)] = record
             case Reservation():
                 self.reservations[record.reservation_id] = record
+                self._forget_expired(record.changed_at - EXPIRED_FOR_MS)
             case InstalledProfile():
                 self.profiles[record.profile_id] = record
             case Note():
@@ -76,6 +81,21 @@ class Dossier:
             case _:
                 raise LocalProtocolError(f"a {type(record).__name__} does not belong to a station alone")
         return record
+
+    def _forget_expired(self, before: Instant) -> None:
+        for expired in [id for id, one in self.reservations.items() if one.expires_at < before]:
+            del self.reservations[expired]
+
+    def forget_over(self, durable: Iterable[Record]) -> None:
+        """Of profiles that are cleared and reservations that are over only the store knows, once they are durable."""
+        for record in durable:
+            match record:
+                case InstalledProfile():
+                    if record.cleared_at is not None and self.profiles.get(record.profile_id) is record:
+                        del self.profiles[record.profile_id]
+                case Reservation():
+                    if record.state != "Active" and self.reservations.get(record.reservation_id) is record:
+                        del self.reservations[record.reservation_id]
 
     def connector(self, connector_id: int) -> ConnectorState:
         """A connector, even one that has not told anything yet."""

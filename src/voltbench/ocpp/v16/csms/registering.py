@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from voltbench.ocpp.v16 import messages as m
 from voltbench.ocpp.v16.csms.central import Central
 from voltbench.ocpp.v16.csms.dossier import Dossier
-from voltbench.ocpp.v16.csms.records import Setting
+from voltbench.ocpp.v16.csms.records import ConnectorState, Setting
 from voltbench.ocpp.v16.csms.reply import Reply, given, json_of
 from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant, rfc3339
@@ -37,14 +37,11 @@ def heartbeat(_central: Central, now: Instant, _dossier: Dossier, _request: m.He
 
 
 def status(_central: Central, now: Instant, dossier: Dossier, request: m.StatusNotification) -> Reply:
-    """A connector is in another state. What comes late from an offline time does not hide what is newer.
-
-    What is newer the station's clock says, which may be behind ours.
-    """
+    """A connector is in another state. What comes late from an offline time does not hide what is newer."""
     event = dossier.event(now, "StatusNotification", json_of(request))
     before = dossier.connector(request.connector_id)
-    told_at = min(now, instant(request.timestamp)) if request.timestamp else None
-    if told_at is not None and before.told_at is not None and told_at < before.told_at:
+    told_at = instant(request.timestamp) if request.timestamp else None
+    if told_at is not None and _is_older(now, told_at, before):
         return Reply(m.StatusNotificationResponse(), (event,))
     is_done = before.is_scheduled and request.status in ("Unavailable", "Available")
     state = replace(
@@ -54,8 +51,18 @@ def status(_central: Central, now: Instant, dossier: Dossier, request: m.StatusN
         info=given(request.info),
         vendor_id=given(request.vendor_id),
         vendor_error_code=given(request.vendor_error_code),
-        at=now if told_at is None else told_at,
+        at=now if told_at is None else min(now, told_at),
         told_at=told_at,
         is_scheduled=before.is_scheduled and not is_done,
     )
     return Reply(m.StatusNotificationResponse(), (dossier.put(state), event))
+
+
+def _is_older(now: Instant, told_at: Instant, known: ConnectorState) -> bool:
+    """Which of two statuses is the older one says the station's own clock, wherever it stands.
+
+    One that was ahead of ours and is not any more has been set right: what it says now is newer.
+    """
+    if known.told_at is None or known.at is None or told_at >= known.told_at:
+        return False
+    return told_at > now or told_at < known.at

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from voltbench.charging.authorization import token_name
 from voltbench.errors import Conflict, NotFound
 from voltbench.ocpp.v16.csms.records import Transaction
-from voltbench.ocpp.v16.messages import AuthorizationStatus, StartTransaction, StopTransaction
+from voltbench.ocpp.v16.messages import AuthorizationStatus, MeterValues, StartTransaction, StopTransaction
 from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant
 
@@ -22,6 +22,9 @@ RECENT = 16
 What is older is looked up where it is kept: see `is_in_doubt`."""
 
 Key: TypeAlias = tuple[str, int, str, Instant, int]
+
+OfTransaction: TypeAlias = StartTransaction | StopTransaction | MeterValues
+"""What a station tells of a transaction."""
 
 
 class Transactions:
@@ -52,10 +55,24 @@ class Transactions:
         id = self._by_key.get(_key_of(station_id, request))
         return self._known[id] if id is not None else None
 
-    def is_in_doubt(self, station_id: str, request: StartTransaction) -> bool:
-        """Whether such a start may have begun a transaction that is remembered no more."""
+    def is_in_doubt(self, request: Struct, station_id: str) -> TypeGuard[OfTransaction]:
+        """Whether this may be of a transaction that is remembered no more."""
+        match request:
+            case StartTransaction():
+                return self._may_have_begun(station_id, request)
+            case StopTransaction():
+                return self._may_be_forgotten(request.transaction_id)
+            case MeterValues():
+                named = request.transaction_id
+                return named is not UNSET and self._may_be_forgotten(named)
+        return False
+
+    def _may_have_begun(self, station_id: str, request: StartTransaction) -> bool:
         until = self._forgotten_until.get(station_id)
         return until is not None and instant(request.timestamp) <= until and self.of_start(station_id, request) is None
+
+    def _may_be_forgotten(self, id: int) -> bool:
+        return 0 < id <= self._last_id and id not in self._known
 
     def recall(self, forgotten: Transaction) -> None:
         """A transaction that was remembered no more is asked for again."""

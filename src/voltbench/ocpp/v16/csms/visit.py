@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -26,6 +26,7 @@ from voltbench.ocpp.v16.csms.keys import without_secrets
 from voltbench.ocpp.v16.csms.records import Command, CommandState, Record, Transaction
 from voltbench.ocpp.v16.csms.reply import Handler, Reply, json_of
 from voltbench.ocpp.v16.csms.storable import require_storable
+from voltbench.ocpp.v16.csms.transactions import OfTransaction
 from voltbench.ocpp.versions import OCPP_16
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
 
@@ -56,7 +57,8 @@ LARGEST_CONNECTOR = 1_000
 class Turn:
     """What came of a frame, or of time that went by: keep the records, then `Visit.settle` it.
 
-    Where a start is `in_doubt`, first look up what is kept of it, and go on with what `Visit.recall` says.
+    Where it is `in_doubt` of which transaction something is, first look up what is kept of that, and go on with what
+    `Visit.recall` says.
     """
 
     records: tuple[Record, ...] = ()
@@ -64,7 +66,7 @@ class Turn:
     response: Struct | None = None
     requests: tuple[tuple[str, Struct], ...] = ()
     ignored: str | None = None
-    in_doubt: m.StartTransaction | None = None
+    in_doubt: OfTransaction | None = None
 
 
 class Visit:
@@ -105,7 +107,7 @@ class Visit:
         try:
             self._require_admission(called.action)
             _require_storable(called.request, frame)
-            if self._is_in_doubt(called.request):
+            if self._central.transactions.is_in_doubt(called.request, self.dossier.id):
                 return Turn(call_id=called.id, in_doubt=called.request)
             reply = HANDLERS[called.action](self._central, now, self.dossier, called.request)
         except InvalidInput as error:
@@ -114,17 +116,14 @@ class Visit:
             return self._refused(called, Fault.SECURITY, error)
         return self._turn(now, called.id, reply)
 
-    def _is_in_doubt(self, request: Struct) -> TypeGuard[m.StartTransaction]:
-        transactions = self._central.transactions
-        return isinstance(request, m.StartTransaction) and transactions.is_in_doubt(self.dossier.id, request)
-
     def recall(self, now: Instant, turn: Turn, kept: Transaction | None) -> Turn:
-        """What is kept of a start that was in doubt, if anything is: go on with that."""
+        """What is kept of the transaction that was in doubt, if anything is: go on with that."""
         assert turn.in_doubt is not None
         assert turn.call_id is not None
         if kept is not None:
             self._central.transactions.recall(kept)
-        return self._turn(now, turn.call_id, charging.start(self._central, now, self.dossier, turn.in_doubt))
+        handle = HANDLERS[type(turn.in_doubt).__name__]
+        return self._turn(now, turn.call_id, handle(self._central, now, self.dossier, turn.in_doubt))
 
     def _refused(self, called: Called, fault: Fault, error: VoltbenchError) -> Turn:
         self._in_hand = None
@@ -147,14 +146,16 @@ class Visit:
         requests = zip((command.id for command in commands), reply.requests, strict=True)
         return Turn((*reply.records, *commands), call_id, reply.response, tuple(requests))
 
-    def settle(self, now: Instant, turn: Turn, *, kept: bool = True) -> None:
-        """The records of a turn are durable, or could not be kept: answer the station."""
-        if self._is_over or turn.call_id is None:
+    def settle(self, now: Instant, turn: Turn) -> None:
+        """The records of a turn are durable: answer the station.
+
+        A turn that cannot be kept is not settled, but its line is closed: what is not answered a station tells again
+        for as long as it takes, and what is refused so many times it gives up (TransactionMessageAttempts).
+        """
+        self.dossier.forget_over(turn.records)
+        if self._is_over or turn.call_id is None or turn.response is None:
             return
         self._in_hand = None
-        if not kept or turn.response is None:
-            self._peer.refuse(turn.call_id, Fault.INTERNAL, "this could not be stored; send it again")
-            return
         self._peer.answer(turn.call_id, turn.response)
         for id, request in turn.requests:
             self._peer.call(now, request, id)

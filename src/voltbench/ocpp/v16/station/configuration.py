@@ -70,11 +70,14 @@ class Configuration:
         return ChangeConfigurationResponse(status="RebootRequired" if key.at_boot else "Accepted")
 
     def tell(self, request: GetConfiguration) -> GetConfigurationResponse:
-        """Tell the CSMS of keys, or of all that can be read. OCPP 1.6 edition 2, section 5.8."""
-        asked = (request.key or ())[: self.whole("GetConfigurationMaxKeys")]
-        names = asked or tuple(key.name for key in KEYS if key.access is not Access.WRITE)
-        known = [BY_NAME[name.lower()] for name in names if name.lower() in BY_NAME]
-        unknown = tuple(name for name in names if name.lower() not in BY_NAME)
+        """Tell the CSMS of keys, or of all that can be read. OCPP 1.6 edition 2, section 5.8.
+
+        Those beyond the most that may be asked for are told as unknown ones are: the section does not say how else.
+        """
+        names = request.key or tuple(key.name for key in KEYS if key.access is not Access.WRITE)
+        most = self.whole("GetConfigurationMaxKeys") if request.key else len(names)
+        known = [BY_NAME[name.lower()] for name in names[:most] if name.lower() in BY_NAME]
+        unknown = tuple(name for name in names[:most] if name.lower() not in BY_NAME) + names[most:]
         return GetConfigurationResponse(configuration_key=tuple(map(self._told, known)), unknown_key=unknown)
 
     def _told(self, key: Key) -> KeyValue:

@@ -33,6 +33,10 @@ _REFUSALS: dict[Status, m.ReservationStatus] = {
 }
 
 
+SECURING = ("AuthorizationKey", "SecurityProfile")
+"""Keys by which a station connects: when one of them has changed, it does so anew."""
+
+
 class Operating:
     """The operator's hand on a station."""
 
@@ -120,6 +124,8 @@ class Operating:
     def change_configuration(self, now: Instant, request: m.ChangeConfiguration) -> m.ChangeConfigurationResponse:
         """Change a configuration key, and what goes by it."""
         keys = self._desk.configuration
+        if self._connects_so_already(request):
+            return m.ChangeConfigurationResponse(status="Accepted")
         profile = keys.text("SecurityProfile")
         response = keys.change(request, self._hindrance)
         if response.status in ("Accepted", "RebootRequired"):
@@ -127,6 +133,11 @@ class Operating:
             self._securing.try_out(profile)
             self._adopt(now, _name(request.key))
         return response
+
+    def _connects_so_already(self, request: m.ChangeConfiguration) -> bool:
+        """Whether a key by which the station connects is to be what it is: there is nothing to connect anew for."""
+        found = next((name for name in SECURING if name.lower() == request.key.lower()), None)
+        return found is not None and request.value.strip() == self._desk.configuration.text(found) != ""
 
     def _hindrance(self, name: str, setting: str) -> m.ConfigurationStatus | None:
         """Why a key cannot be set to what it may be set to elsewhere."""
@@ -142,7 +153,7 @@ class Operating:
             ADOPTED[name](now, self._desk.life, self._desk.configuration)
         elif name == "HeartbeatInterval":
             self._registration.heartbeat_changed(now)
-        elif name in ("AuthorizationKey", "SecurityProfile"):
+        elif name in SECURING:
             self._security.note(now, "ReconfigurationOfSecurityParameters", name)
             self._desk.afterwards.append(self._registration.reconnect)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import floor
+from typing import TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -25,7 +27,7 @@ from voltbench.ocpp.v16.messages import (
 from voltbench.ocpp.v16.station.desk import Desk
 from voltbench.ocpp.v16.station.outbox import Outbox
 from voltbench.ocpp.wire_types import instant, read
-from voltbench.quantities import MS_PER_SECOND, Instant, rfc3339
+from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant, rfc3339
 
 PURPOSES = {
     "ChargePointMaxProfile": Purpose.STATION_MAX,
@@ -41,10 +43,16 @@ _UNITS = {Unit.A: "Current", Unit.W: "Power"}
 """What ChargingScheduleAllowedChargingRateUnit calls the unit of a schedule."""
 
 LONGEST_WINDOW_S = 7 * 86_400
+"""Composite schedules reach no further."""
 
 LARGEST_LIMIT = 1e9
 """In W or A: more than any station has, and still a number after whatever is done to it."""
-"""Composite schedules reach no further."""
+
+_TENTHS = 1e-7
+"""Room for rounding, in tenths of W or A: 16 A are not to become 15.9."""
+
+_Told: TypeAlias = tuple[float, int]
+"""A limit as it is told, in tenths of W or A, and the phases it is on."""
 
 
 class Profiles:
@@ -55,6 +63,7 @@ class Profiles:
     def __init__(self, desk: Desk, outbox: Outbox) -> None:
         self._desk = desk
         self._outbox = outbox
+        desk.life.profiles.on_removal = self._forget
 
     def install(self, now: Instant, request: SetChargingProfile) -> SetChargingProfileResponse:
         """Install a profile. OCPP 1.6 edition 2, sections 3.13 and 5.16."""
@@ -63,8 +72,7 @@ class Profiles:
         if not (is_acceptable(self._desk, evse, profile) and self._is_for_us(evse, sent, profile)):
             return SetChargingProfileResponse(status="Rejected")
         life = self._desk.life
-        for at, gone in life.profiles.install(now, evse, profile):
-            self._desk.keep(_key(at, gone), None)
+        life.profiles.install(now, evse, profile)
         if profile.purpose is not Purpose.TX:
             self._desk.keep(_key(evse, profile), msgspec.json.encode((now, sent)))
         life.changed(now)
@@ -93,10 +101,12 @@ class Profiles:
             )
 
         gone = self._desk.life.profiles.clear(fits)
-        for evse, profile in gone:
-            self._desk.keep(_key(evse, profile), None)
         self._desk.life.changed(now)
         return ClearChargingProfileResponse(status="Accepted" if gone else "Unknown")
+
+    def _forget(self, evse: int, profile: Profile) -> None:
+        if profile.purpose is not Purpose.TX:  # which ends with its transaction, and is never kept
+            self._desk.keep(_key(evse, profile), None)
 
     def composite(self, now: Instant, request: GetCompositeSchedule) -> GetCompositeScheduleResponse:
         """The limit over the next seconds, and in which unit. OCPP 1.6 edition 2, section 5.7."""
@@ -169,7 +179,6 @@ def profile_of(sent: ChargingProfile) -> Profile:
         recurrency=None if sent.recurrency_kind is UNSET else Recurrency(sent.recurrency_kind),
         valid_from=_instant(sent.valid_from),
         valid_to=_instant(sent.valid_to),
-        transaction=None if sent.transaction_id is UNSET else str(sent.transaction_id),
     )
 
 
@@ -182,33 +191,39 @@ def _schedule(
 ) -> ChargingSchedule:
     """Stretches as a schedule from now; in A they are those of each phase that may be used: of a station, of all."""
 
-    def phases(stretch: Stretch) -> int:
-        return supply.phases if in_all else stretch.phases
-
-    def limit(stretch: Stretch) -> float:
-        return stretch.limit_w if unit is Unit.W else stretch.limit_w / (supply.voltage_v * phases(stretch))
+    def told(stretch: Stretch) -> _Told:
+        phases = supply.phases if in_all else stretch.phases
+        limit = stretch.limit_w if unit is Unit.W else stretch.limit_w / (supply.voltage_v * phases)
+        return floor(limit * 10.0 + _TENTHS) / 10.0, phases
 
     return ChargingSchedule(
         duration=duration_s,
         start_schedule=rfc3339(now),
         charging_rate_unit=unit.value,
         charging_schedule_period=tuple(
-            _without_repeats(
-                ChargingSchedulePeriod(
-                    start_period=(s.start - now) // MS_PER_SECOND,
-                    limit=round(limit(s), 1),
-                    number_phases=UNSET if phases(s) == 3 else phases(s),
-                )
-                for s in stretches
-            )
+            ChargingSchedulePeriod(start_period=second, limit=limit, number_phases=UNSET if phases == 3 else phases)
+            for second, (limit, phases) in _by_second([(s.start - now, told(s)) for s in stretches])
+            if second < max(1, duration_s)
         ),
     )
 
 
-def _without_repeats(periods: Iterable[ChargingSchedulePeriod]) -> Iterator[ChargingSchedulePeriod]:
-    """Periods that say something else than the one before: another profile may say the same."""
-    last: tuple[float, int | UnsetType] | None = None
-    for period in periods:
-        if (period.limit, period.number_phases) != last:
-            yield period
-        last = period.limit, period.number_phases
+def _by_second(changes: Sequence[tuple[DurationMs, _Told]]) -> Iterator[tuple[int, _Told]]:
+    """What holds from which second on; the least of what is said within a second holds in all of it.
+
+    Another profile may say the same as the one before: that is nothing new.
+    """
+    seconds: dict[int, _Told] = {}
+    before = changes[0][1]
+    for since_ms, told in changes:
+        second, within = divmod(since_ms, MS_PER_SECOND)
+        if within:
+            limit, phases = seconds.get(second, before)
+            seconds[second] = min(limit, told[0]), min(phases, told[1])
+            second += 1
+        seconds[second] = before = told
+    last: _Told | None = None
+    for second, told in seconds.items():
+        if told != last:
+            yield second, told
+        last = told

@@ -32,6 +32,9 @@ LAST_WORDS_MS = 20 * MS_PER_SECOND
 UNASKED_WAIT_S = 60
 """Between two boot notifications where the CSMS did not say."""
 
+LONGEST_INTERVAL_S = 2**31 - 1
+"""Between two heartbeats: the most that the key HeartbeatInterval may be set to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -140,7 +143,7 @@ class Registration:
 
     def _welcome(self, now: Instant, interval_s: int) -> None:
         if interval_s > 0:
-            self._desk.configuration.set("HeartbeatInterval", str(interval_s))
+            self._desk.configuration.set("HeartbeatInterval", str(min(interval_s, LONGEST_INTERVAL_S)))
         self._desk.may_call = True
         self._heartbeat_in(now)
         self._accepted(now, True)

@@ -1,0 +1,153 @@
+"""A steered site at its CSMS, without a network: what it does where something is amiss, and what it shows of that."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.csms_live import soon
+from voltbench.adapters.ocpp_csms.csms import Csms, Guest
+from voltbench.adapters.station_json import parse
+from voltbench.apps import steered_site
+from voltbench.apps.steered_site import SteeredChoices, SteeredSite
+from voltbench.clock import wall_instant
+from voltbench.ocpp.v16.csms.central import Policy
+from voltbench.quantities import Instant, rfc3339
+
+SITE = {
+    "stationId": "YARD",
+    "gridCapacity": 22.08,
+    "chargers": [{"id": "CP1", "maxPower": 22.08, "connectors": [{"connector_id": 1, "connector_type": "TYPE2"}]}],
+}
+LIFE = "steered site"
+BOOT = {"chargePointVendor": "Acme", "chargePointModel": "One"}
+
+
+class OurClock:
+    """The clock of the CSMS, which can be set forward, and fails the site so many times as it looks after limits."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+        self.failures = 0
+
+    def __call__(self) -> Instant:
+        task = asyncio.current_task()
+        if self.failures and task is not None and task.get_name() == LIFE:
+            self.failures -= 1
+            raise ArithmeticError("no time at all")
+        return wall_instant() + self.ahead_ms
+
+
+class Station:
+    """A station whose line leads to the CSMS directly; it answers each command with this status."""
+
+    def __init__(self, csms: Csms) -> None:
+        self._csms = csms
+        self._tasks = set[asyncio.Task[None]]()
+        self.status = "Accepted"
+        self.profiles: list[Any] = []
+        self.answers: list[Any] = []
+        self.guest: Guest = csms.enter("CP1", "ocpp1.6", self)
+
+    async def send(self, frame: bytes) -> None:
+        kind, id, *rest = json.loads(frame)
+        if kind != 2:
+            self.answers.append(rest[0])
+            return
+        action, payload = rest
+        if action == "SetChargingProfile":
+            self.profiles.append(payload["csChargingProfiles"])
+        answer = {} if action == "GetConfiguration" else {"status": self.status}
+        task = asyncio.create_task(self._csms.hear(self.guest, json.dumps([3, id, answer]).encode()))
+        self._tasks.add(task)
+
+    async def close(self, reason: str, *, is_fault: bool = False) -> None:
+        raise AssertionError(reason)
+
+    async def tells(self, action: str, **payload: Any) -> Any:
+        await self._csms.hear(self.guest, json.dumps([2, "a", action, payload]).encode())
+        return self.answers[-1]
+
+    async def draws(self, transaction: int, power_w: float, at: Instant) -> None:
+        sample = {"value": str(power_w), "measurand": "Power.Active.Import"}
+        values = [{"timestamp": rfc3339(at), "sampledValue": [sample]}]
+        await self.tells("MeterValues", connectorId=1, transactionId=transaction, meterValue=values)
+
+
+@asynccontextmanager
+async def a_steered_station(directory: Path, now: OurClock) -> AsyncIterator[tuple[SteeredSite, Station]]:
+    """A site that is steered, and its station, which has booted."""
+    csms = await Csms.open(f"sqlite:///{directory}/csms.db", Policy(unknown_tokens="Accepted"), now=now)
+    site = await SteeredSite.open(csms, SteeredChoices(parse(json.dumps(SITE).encode()), 0.0, 60.0))
+    life = asyncio.create_task(site.live(), name=LIFE)
+    await asyncio.sleep(0)
+    station = Station(csms)
+    await station.tells("BootNotification", **BOOT)
+    try:
+        yield site, station
+    finally:
+        life.cancel()
+        with suppress(asyncio.CancelledError):
+            await life
+        await csms.close()
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steered_site, "LOOK_S", 0.01)
+
+
+async def test_a_fault_of_ours_is_told_once_and_ends_no_steering(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    now = OurClock()
+    async with a_steered_station(tmp_path, now) as (_, station):
+        await soon(lambda: told(station, 1))
+        charging = await begins(station)
+        await soon(lambda: told(station, 2))
+        now.failures = 5
+        await soon(lambda: over(now))
+        now.ahead_ms += 40_000
+        await station.draws(charging, 0.0, now())
+        await soon(lambda: told(station, 3))
+    assert caplog.text.count("the site cannot be steered now") == 1
+
+
+async def test_a_station_whose_clock_is_off_is_steered_by_it_and_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.WARNING)
+    now = OurClock()
+    async with a_steered_station(tmp_path, now) as (site, station):
+        assert [one.clock_off_s for one in site.status().chargers] == [0.0]
+        charging = await begins(station)
+        await soon(lambda: told(station, 2))
+        for _ in range(2):
+            await station.draws(charging, 0.0, now() + 3_600_000)
+        await soon(lambda: told(station, 3))
+        assert [one.clock_off_s for one in site.status().chargers] == [pytest.approx(3_600.0, abs=5.0)]
+    starts = [profile["chargingSchedule"]["startSchedule"] for profile in station.profiles[1:]]
+    assert starts[-1] > rfc3339(now() + 3_500_000) > starts[0]
+    assert caplog.text.count("CP1: its clock is 3600 s ahead of ours") == 1
+
+
+async def begins(station: Station) -> int:
+    start = await station.tells(
+        "StartTransaction", connectorId=1, idTag="ADA", meterStart=0, timestamp=rfc3339(wall_instant())
+    )
+    id: int = start["transactionId"]
+    return id
+
+
+async def told(station: Station, profiles: int) -> bool | None:
+    """Whether so many charging profiles have come: the failsafe first, and then limits."""
+    return len(station.profiles) >= profiles or None
+
+
+async def over(now: OurClock) -> bool | None:
+    return now.failures == 0 or None
