@@ -20,7 +20,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 from websockets.utils import accept_key
 
-from voltbench.adapters.ocpp_station.line import Address, Dialler
+from voltbench.adapters.ocpp_station.line import Address, Dialler, NotLetIn, NotTrusted
 from voltbench.adapters.ocpp_station.notary import StationNotary
 from voltbench.adapters.ocpp_station.picows_line import PicowsDialler
 from voltbench.adapters.ocpp_station.websockets_line import WebSocketsDialler
@@ -269,8 +269,16 @@ async def test_a_url_that_leads_nowhere_is_unavailable(dialler: Dialler, url):
         await dialler.connect(Address(url, OCPP), Heard())
 
 
-@pytest.mark.parametrize("status", [HTTPStatus.UNAUTHORIZED, HTTPStatus.FOUND, HTTPStatus.SERVICE_UNAVAILABLE])
-async def test_who_answers_anything_but_yes_is_unavailable_and_nobody_is_sent_on(dialler: Dialler, status):
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (HTTPStatus.UNAUTHORIZED, NotLetIn),
+        (HTTPStatus.FORBIDDEN, NotLetIn),
+        (HTTPStatus.FOUND, Unavailable),
+        (HTTPStatus.SERVICE_UNAVAILABLE, Unavailable),
+    ],
+)
+async def test_who_answers_anything_but_yes_is_unavailable_and_nobody_is_sent_on(dialler: Dialler, status, error):
     asked: list[str] = []
 
     def refuse(_: ServerConnection, request: Request) -> Response:
@@ -278,8 +286,9 @@ async def test_who_answers_anything_but_yes_is_unavailable_and_nobody_is_sent_on
         return Response(status, "no", Headers({"Location": "/elsewhere", "Content-Length": "0"}))
 
     async with a_csms(echo, guard=refuse) as address:
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable) as caught:
             await dialler.connect(address, Heard())
+    assert type(caught.value) is error
     assert asked == ["/CP%20001"]
 
 
@@ -382,9 +391,9 @@ async def test_a_secure_line_carries_frames(dialler: Dialler, authority: trustme
 
 async def test_a_csms_that_another_authority_vouches_for_is_unavailable(dialler: Dialler, authority: trustme.CA):
     async with a_csms(echo, tls=of_the_csms(trustme.CA())) as address:
-        with pytest.raises(Unavailable, match="certificate"):
+        with pytest.raises(NotTrusted, match="certificate"):
             await dialler.connect(replace(address, tls=a_notary(authority).tls(2)), Heard())
-        with pytest.raises(Unavailable, match="certificate"):
+        with pytest.raises(NotTrusted, match="certificate"):
             await dialler.connect(address, Heard())
 
 

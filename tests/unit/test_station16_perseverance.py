@@ -6,6 +6,8 @@ import pytest
 from msgspec import UNSET
 
 from tests.ocpp16 import OnTheBench, an_ac_car
+from voltbench.ocpp.dialect import Side
+from voltbench.ocpp.orders import Deliver
 from voltbench.ocpp.rpc import Ignored
 from voltbench.ocpp.v16 import messages as m
 from voltbench.quantities import rfc3339
@@ -172,6 +174,25 @@ def test_a_reset_is_a_security_event_where_there_is_security():
         "StartupOfTheDevice",
     ]
     assert plain.told("SecurityEventNotification") == []
+
+
+@pytest.mark.parametrize(
+    ("in_doubt", "told"),
+    [("station", "FailedToAuthenticateAtCentralSystem"), ("csms", "CentralSystemFailedToAuthenticate")],
+)
+def test_who_did_not_believe_whom_is_in_the_security_log_alone(in_doubt: Side, told: str):
+    bench = OnTheBench()
+    bench.lose_line()
+    bench.station.disconnected(bench.now, in_doubt)
+    bench.settle()
+    bench.is_reachable = True
+    bench.advance(10)
+    log = m.LogParameters(remote_location="http://127.0.0.1/up/")
+    bench.ask(m.GetLog(log=log, log_type="SecurityLog", request_id=9), m.GetLogResponse)
+    delivery = bench.transfers[0]
+    assert isinstance(delivery, Deliver)
+    assert told in delivery.content.decode()
+    assert bench.told("SecurityEventNotification") == []
 
 
 def test_events_keep_their_order_over_a_kill():

@@ -10,7 +10,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
-from voltbench.adapters.ocpp_station.line import Address, Dialler, Line
+from voltbench.adapters.ocpp_station.line import Address, Dialler, Line, NotLetIn, NotTrusted
 from voltbench.adapters.ocpp_station.memory import Change, Memory
 from voltbench.adapters.ocpp_station.shelter import Sheltered
 from voltbench.adapters.ocpp_station.tally import Tally
@@ -19,6 +19,7 @@ from voltbench.charging.vehicle import Vehicle
 from voltbench.clock import Clock
 from voltbench.engine import ARRIVALS, World
 from voltbench.errors import Unavailable
+from voltbench.ocpp.dialect import Side
 from voltbench.ocpp.orders import Abandon, Connect, Deliver, Fetch, HangUp, Keep, Order, Send
 from voltbench.ocpp.v16.station.station import Station
 from voltbench.quantities import Instant
@@ -41,6 +42,8 @@ WAKEUPS = 16
 
 AGAIN_S = 1.0
 """Between two attempts to keep what a station wants kept."""
+
+_IN_DOUBT: dict[type[Unavailable], Side] = {NotLetIn: "station", NotTrusted: "csms"}
 
 _log = logging.getLogger(__name__)
 
@@ -310,7 +313,7 @@ class HostedStation(Sheltered):
             line = await self._host.dialler.connect(self._address(self.station), ear)
         except Unavailable as error:
             _log.debug("%s: %s", self.station.id, error)
-            self._not_connected(ear, str(error))
+            self._not_connected(ear, str(error), _IN_DOUBT.get(type(error)))
             return
         except Exception as error:
             self.stumbled()
@@ -324,10 +327,10 @@ class HostedStation(Sheltered):
         self._host.tally.connected()
         self.undergo(lambda station, now: station.connected(now))
 
-    def _not_connected(self, ear: _Ear, why: str) -> None:
+    def _not_connected(self, ear: _Ear, why: str, in_doubt: Side | None = None) -> None:
         self._host.tally.failed_to_connect(why)
         if self.ear is ear:
-            self.undergo(lambda station, now: station.disconnected(now))
+            self.undergo(lambda station, now: station.disconnected(now, in_doubt))
 
     def hang_up(self) -> None:
         """Close the line, whatever comes of it."""

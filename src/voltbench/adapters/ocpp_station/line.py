@@ -6,7 +6,10 @@ import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Protocol
+
+from voltbench.errors import Unavailable
 
 LARGEST_FRAME = 1 << 20
 PATIENCE_S = 10.0
@@ -27,6 +30,22 @@ class Address:
     headers: Mapping[str, str] = field(default_factory=dict)
     tls: ssl.SSLContext | None = None
     ping_s: float = 60.0
+
+
+class NotLetIn(Unavailable):
+    """The other side does not take who we say we are."""
+
+
+class NotTrusted(Unavailable):
+    """The other side shows a certificate that we do not trust."""
+
+
+def why_none(address: Address, error: Exception, status: int | None = None) -> Unavailable:
+    """What to raise where no line can be had; `status` is what an HTTP server answered, if one did."""
+    is_ours = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    is_theirs = isinstance(error, ssl.SSLCertVerificationError)
+    kind = NotLetIn if is_ours else NotTrusted if is_theirs else Unavailable
+    return kind(f"{address.url}: {error}")
 
 
 class Listener(Protocol):
@@ -53,7 +72,7 @@ class Dialler(Protocol):
     """Makes lines."""
 
     async def connect(self, address: Address, listener: Listener) -> Line:
-        """A line that stands. Raises Unavailable where none can be had."""
+        """A line that stands. Raises Unavailable where none can be had: NotLetIn, NotTrusted, or for another reason."""
 
 
 def hear(listener: Listener, frame: bytes) -> None:

@@ -10,6 +10,7 @@ from picows import (
     WSCloseCode,
     WSError,
     WSFrame,
+    WSInvalidStatusError,
     WSListener,
     WSMsgType,
     WSProtocolError,
@@ -18,7 +19,7 @@ from picows import (
 )
 
 from voltbench.adapters.ocpp_station import line as lines
-from voltbench.adapters.ocpp_station.line import LARGEST_FRAME, Address, Line, Listener, hear
+from voltbench.adapters.ocpp_station.line import LARGEST_FRAME, Address, Line, Listener, hear, why_none
 from voltbench.errors import Unavailable
 
 READ_BUFFER = 2_048
@@ -50,7 +51,9 @@ class PicowsDialler:
             )
             line.stands(address)
         except (OSError, WSError, TimeoutError, ValueError) as error:
-            raise Unavailable(f"{address.url}: {error}") from error
+            response = error.response if isinstance(error, WSInvalidStatusError) else None
+            status = None if response is None else response.status
+            raise why_none(address, error, status) from error
         finally:
             line.give_up_unless_it_stands()
         return line

@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
 from voltbench.adapters.ocpp_station import line as lines
-from voltbench.adapters.ocpp_station.line import LARGEST_FRAME, Address, Line, Listener, hear
+from voltbench.adapters.ocpp_station.line import LARGEST_FRAME, Address, Line, Listener, hear, why_none
 from voltbench.errors import Unavailable
 
 
@@ -36,7 +36,8 @@ class WebSocketsDialler:
                 **tls,
             )
         except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
-            raise Unavailable(f"{address.url}: {error}") from error
+            status = error.response.status_code if isinstance(error, InvalidStatus) else None
+            raise why_none(address, error, status) from error
         if connection.subprotocol != address.subprotocol:
             await connection.close(1002, "the sub-protocol is missing")
             raise Unavailable(f"{address.url}: does not speak {address.subprotocol}")

@@ -42,9 +42,13 @@ class SecurityEvents:
         self._last = 0
         self.diary: deque[tuple[Instant, str]] = deque(maxlen=DIARY_LINES)
 
+    def log(self, now: Instant, type: str, tech_info: str = "") -> None:
+        """Something has happened that only the diary tells of."""
+        self.diary.append((now, f"{type} {tech_info}".rstrip()))
+
     def note(self, now: Instant, type: str, tech_info: str = "") -> None:
         """Something that matters to security has happened."""
-        self.diary.append((now, f"{type} {tech_info}".rstrip()))
+        self.log(now, type, tech_info)
         if len(self._waiting) >= MOST_WAITING:
             self._forget(self._waiting[0])
         self._last += 1

@@ -25,7 +25,7 @@ from voltbench.charging.life import StationLife
 from voltbench.charging.station import StationModel
 from voltbench.charging.status import StopReason
 from voltbench.charging.vehicle import Vehicle
-from voltbench.ocpp.dialect import Fault
+from voltbench.ocpp.dialect import Fault, Side
 from voltbench.ocpp.orders import Order
 from voltbench.ocpp.rpc import Answered, Called, Ignored, Overdue, Refused
 from voltbench.ocpp.v16.station.authorizing import Authorizing
@@ -45,6 +45,12 @@ from voltbench.ocpp.v16.station.security import SecurityEvents
 from voltbench.ocpp.v16.station.transactions import Transactions, status_notification
 from voltbench.ocpp.v16.station.wiring import usual
 from voltbench.quantities import Instant, earliest
+
+_UNPROVEN: dict[Side, str] = {
+    "station": "FailedToAuthenticateAtCentralSystem",
+    "csms": "CentralSystemFailedToAuthenticate",
+}
+"""What the security log says where a line could not be had because of who a side is (whitepaper, section 4.2)."""
 
 
 class Station:
@@ -150,8 +156,10 @@ class Station:
         self._securing.works()
         self._follow(now)
 
-    def disconnected(self, now: Instant) -> None:
-        """The line is gone, or could not be had."""
+    def disconnected(self, now: Instant, in_doubt: Side | None = None) -> None:
+        """The line is gone, or could not be had; perhaps because one side does not believe who the other is."""
+        if in_doubt is not None:
+            self._security.log(now, _UNPROVEN[in_doubt])
         if not self.is_connected:
             self._securing.missed(now)
         self.registration.disconnected(now)
