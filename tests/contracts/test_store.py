@@ -346,7 +346,7 @@ async def test_a_closing_store_writes_what_was_put_and_then_takes_nothing(url: s
 
 async def test_what_was_not_written_when_the_loop_is_torn_down_says_so(url: str):
     async with opened(url) as store:
-        (writer,) = (task for task in asyncio.all_tasks() if task.get_name() == "store writer")
+        (writer,) = (task for task in asyncio.all_tasks() if task.get_name() == "group commit")
         future = store.put(a_site())
         writer.cancel()
         with pytest.raises(Unavailable, match="closed before"):

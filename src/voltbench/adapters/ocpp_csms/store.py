@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, Table, case, func, select, update
@@ -12,9 +13,9 @@ from sqlalchemy.sql.base import Executable
 
 from voltbench.adapters.ocpp_csms import schema
 from voltbench.adapters.ocpp_csms.pruning import forget, prune
-from voltbench.adapters.ocpp_csms.writer import RecordWriter
 from voltbench.adapters.store.custody import Custody
 from voltbench.adapters.store.database import Database, database_at, upsert
+from voltbench.adapters.store.group_commit import GroupCommit
 from voltbench.adapters.store.migrate import CSMS
 from voltbench.ocpp.v16.csms import records
 from voltbench.ocpp.v16.csms.central import Memory
@@ -26,6 +27,15 @@ from voltbench.ocpp.wire_types import instant
 from voltbench.quantities import Instant
 
 R = TypeVar("R", bound=Record)
+
+LARGEST_BATCH = 2_000
+"""Groups of records in one transaction."""
+
+REST_S = 0.004
+"""From one transaction to the next."""
+
+PATIENCE_S = 5.0
+"""How long groups of a batch that failed are tried by themselves."""
 
 STATIONS_AT_ONCE = 500
 
@@ -43,7 +53,7 @@ class CsmsStore:
         self._database = database
         self._custody = custody
         self._statements = {kind: _statement(database, kind) for kind in schema.TABLES}
-        self._writer = RecordWriter(lambda group: custody.run(lambda connection: self._write(connection, group)))
+        self._writer = GroupCommit[Record](self._keep, largest=LARGEST_BATCH, patience_s=PATIENCE_S, rest_s=REST_S)
 
     @classmethod
     async def open(cls, url: str, *, full_sync: bool = False, patience_s: float = 5.0) -> CsmsStore:
@@ -76,10 +86,14 @@ class CsmsStore:
         """Keep records, all of them or none; the future is done when they are durable, else fails: Unavailable."""
         return self._writer.put(group)
 
-    def _write(self, connection: Connection, group: Sequence[Record]) -> None:
+    async def _keep(self, groups: Sequence[Sequence[Record]]) -> Sequence[None]:
+        await self._custody.run(lambda connection: self._write(connection, groups))
+        return [None] * len(groups)
+
+    def _write(self, connection: Connection, groups: Iterable[Sequence[Record]]) -> None:
         """Records of different kinds do not depend on each other; of one kind, the last of a key counts."""
         rows: dict[type[Record], list[dict[str, Any]]] = {}
-        for record in group:
+        for record in chain.from_iterable(groups):
             rows.setdefault(type(record), []).append(_row(record))
         for kind, alike in rows.items():
             connection.execute(self._statements[kind], alike)
