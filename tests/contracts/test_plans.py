@@ -19,6 +19,7 @@ from voltbench.adapters.store import store as stores
 from voltbench.apps import plans
 from voltbench.apps.aside import aside
 from voltbench.apps.peak_charge import plan_told
+from voltbench.energy import search
 
 START = 1_772_474_400_000
 HOUR = 3_600_000
@@ -104,6 +105,8 @@ async def test_a_house_with_sun_a_battery_and_a_car_that_gives_is_planned_as_a_w
         assert plan["planner"] == "place"
         assert plan["shortfall_wh"] == 0.0
         assert min(plan["place"]["storage_w"]) < 0.0
+        assert (plan["place"]["gap"], plan["place"]["shortfall_gap_wh"]) == (0.0, 0.0)
+        assert plan["cost"] < plan["cost_at_once"] == pytest.approx(2 * 0.5 + 10 * 0.5 + 2 * 0.2 + 2 * 0.5 - 3 * 0.05)
 
 
 async def test_a_place_tells_what_is_lacking_and_why(tmp_path: Path):
@@ -115,6 +118,15 @@ async def test_a_place_tells_what_is_lacking_and_why(tmp_path: Path):
         assert plan["cars"][0]["hindrances"] == [
             {"limit": "site", "begins_at_ms": START, "ends_at_ms": START + 4 * HOUR}
         ]
+
+
+async def test_a_place_too_large_to_be_planned_in_time_is_no_fault_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(search, "PATIENCE_S", 0.0)
+    async with a_bench(tmp_path) as client:
+        status, detail = await refused(client, generation_w=1_000)
+        assert (status, detail) == (503, "a plan this large is not found within 0 s")
 
 
 async def test_no_generation_at_all_leaves_a_car_to_the_quick_planner(tmp_path: Path):
@@ -245,17 +257,26 @@ async def test_what_goes_wrong_aside_is_told_to_who_waits():
         ({"cars": [ADA | {"colour": "blue"}]}, "cars[0].colour"),
         ({"cars": [ADA | {"departs_at_ms": START - 1}]}, "cars[0].departs_at_ms"),
         ({"cars": [ADA, ADA]}, "cars"),
-        ({"cars": [ADA | {"departs_at_ms": START + 9 * 24 * HOUR}]}, "cars"),
+        ({"cars": [ADA, ADA | {"departs_at_ms": START + 9 * 24 * HOUR}]}, "cars[1].departs_at_ms"),
         ({"cars": [ADA | {"circuit": "cellar"}]}, "cars[0].circuit"),
         ({"prices_per_kwh": None, "source": "file:/etc/passwd"}, "source"),
         ({"prices_per_kwh": None, "source": "awattar:de?url=http://localhost"}, "source"),
         ({"cars": [ADA, ADA | {"id": "bob", "min_power_w": 12_000}]}, "cars[1].min_power_w"),
-        ({"cars": [ADA | {"losses": [{"given_w": 2_000, "drawn_w": 1_000}]}]}, "cars[0].losses.drawn_w"),
+        ({"cars": [ADA | {"losses": [{"given_w": 2_000, "drawn_w": 1_000}]}]}, "cars[0].losses[0].drawn_w"),
+        ({"cars": [ADA | {"losses": [{"given_w": 2_000, "drawn_w": 2_100}] * 2}]}, "cars[0].losses[1].given_w"),
+        ({"cars": [ADA | {"losses": [{"given_w": 20_000, "drawn_w": 21_000}]}]}, "cars[0].losses[0].drawn_w"),
+        (
+            {"cars": [ADA | {"min_power_w": 5_000, "battery": BATTERY | {"charge_w": 3_000}}]},
+            "cars[0].battery.charge_w",
+        ),
         ({"cars": [ADA | {"in_one_go": True}], "generation_w": 1_000}, "cars[0].in_one_go"),
         ({"storage": BATTERY | {"stored_wh": 90_000}}, "storage.stored_wh"),
         ({"cars": [ADA | {"battery": BATTERY | {"charge_efficiency": 2}}]}, "cars[0].battery.charge_efficiency"),
         ({"storage": BATTERY, "prices_per_kwh": [0.1] * 192, "cars": MANY}, "cars"),
+        ({"generation_w": 1, "cars": [ADA | {"id": f"{i}", "priority": i} for i in range(31)]}, "cars"),
         ({"load_w": []}, "load_w"),
+        ({"export_prices_per_kwh": []}, "export_prices_per_kwh"),
+        ({"co2_g_per_kwh": []}, "co2_g_per_kwh"),
         ({"circuits_w": {"garage": [1e9, 2e9]}}, "circuits_w"),
         ({"circuits_w": {"garage": "much"}}, "circuits_w"),
         ({"circuits_w": {"garage": []}}, "circuits_w.garage"),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tests.planning import Instance, a_fleet, by_linear_program, instances, on_circuits
 from voltbench.energy.demand import Demand
 from voltbench.energy.minimums import with_minimums
+from voltbench.energy.optimize import Place, Reservoir, optimize
 from voltbench.energy.plan import Horizon, PlannedCar, plan
 from voltbench.energy.plan_car import Losses, Stretch, plan_block, plan_car, plan_with_losses
 from voltbench.energy.plan_fleet import FleetPlan, plan_fleet, served_wh
@@ -147,6 +148,43 @@ def test_all_steps_of_a_fleet_are_those_of_its_cars_one_by_one(of: Instance) -> 
         used = np.flatnonzero(schedule.energy_wh > 1e-6).tolist()
         even = [Stretch(slot, 1.0, round(float(schedule.energy_wh[slot]), 9)) for slot in used]
         assert schedule.steps == steps_of(edges, car, even)
+
+
+# --- a whole place ----------------------------------------------------------------------------------------------------
+
+QUARTER = MS_PER_HOUR // 4
+
+
+@st.composite
+def cars_at_any_time(draw: st.DrawFn) -> tuple[list[PlannedCar], list[Reservoir | None]]:
+    """Some cars that come and go within three hours, of which some give back and some have a minimum."""
+    cars, batteries = list[PlannedCar](), list[Reservoir | None]()
+    for number in range(draw(st.integers(1, 4))):
+        comes, goes = sorted(draw(st.lists(st.integers(0, 12), min_size=2, max_size=2, unique=True)))
+        gives, least_w = draw(st.booleans()), draw(st.sampled_from([0.0, 0.0, 2_000.0, 4_000.0]))
+        needed_wh, circuit = draw(st.integers(0, 5)) * 1_500.0, draw(st.sampled_from([None, "garage", "garage"]))
+        stay = comes * QUARTER, goes * QUARTER
+        cars.append(PlannedCar(f"car-{number}", *stay, needed_wh, 7_400.0, least_w, circuit=circuit))
+        batteries.append(Reservoir(40_000.0, 20_000.0, 7_400.0, 7_400.0) if gives else None)
+    return cars, batteries
+
+
+@given(cars_at_any_time(), st.lists(st.integers(0, 4), min_size=3, max_size=3), st.sampled_from([3_000.0, 9_000.0]))
+def test_in_a_place_limits_hold_at_every_instant(
+    of: tuple[list[PlannedCar], list[Reservoir | None]], load_kw: list[int], limit_w: float
+) -> None:
+    cars, batteries = of
+    edges = tuple(hour * MS_PER_HOUR for hour in range(4))
+    horizon = Horizon(edges, (0.1, 0.3, 0.2), (1e6,) * 3, {"garage": (5_000.0, 0.0, 8_000.0)})
+    place = Place(tuple(kw * 1e3 for kw in load_kw), import_limit_w=limit_w, export_price_per_kwh=(0.5, 0.1, 0.1))
+    found = optimize(horizon, cars, place, batteries=batteries)
+    for at in sorted({at for steps in found.steps for at, _ in steps} | set(edges[:-1])):
+        hour = min(2, at // MS_PER_HOUR)
+        powers_w = [([0.0] + [power_w for since, power_w in steps if since <= at])[-1] for steps in found.steps]
+        garage_w = sum(power_w for car, power_w in zip(cars, powers_w, strict=True) if car.circuit)
+        assert abs(garage_w) <= horizon.circuits_w["garage"][hour] + 1.0
+        assert sum(powers_w) + place.load_w[hour] <= max(limit_w, place.load_w[hour]) + 1.0
+        assert all(car.arrives_at <= at < car.departs_at for car, w in zip(cars, powers_w, strict=True) if w)
 
 
 # --- one car ----------------------------------------------------------------------------------------------------------

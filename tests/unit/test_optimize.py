@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
 
 from tests.planning import Instance, instances
+from voltbench.energy import place_program, search
 from voltbench.energy.optimize import Place, PlacePlan, Reservoir, optimize
+from voltbench.energy.place_program import PlaceProgram
 from voltbench.energy.plan import Horizon, PlannedCar, plan
-from voltbench.energy.search import method
-from voltbench.errors import InvalidInput
+from voltbench.energy.program import Floats
+from voltbench.energy.search import method, solve
+from voltbench.errors import InvalidInput, Unavailable
 from voltbench.quantities import MS_PER_HOUR
 
 
@@ -131,6 +136,18 @@ def test_who_comes_first_charges_where_not_all_can() -> None:
     assert found.shortfall_wh.sum() == pytest.approx(22_000.0)
 
 
+@pytest.mark.parametrize("least_w", [0.0, 1_000.0])
+def test_however_many_priorities_there_are_a_higher_one_is_served_first(least_w: float) -> None:
+    cars = [
+        PlannedCar(f"car-{i}", 0, MS_PER_HOUR, 2_000.0, 10_000.0, least_w, extra_wh=1_000.0, priority=priority)
+        for i, priority in enumerate((4, 0, 11, 2, 7, 13, 1, 8, 3, 12, 5, 10, 6, 9))
+    ]
+    ranked = sorted(range(14), key=lambda i: -cars[i].priority)
+    for site_w, had_kw in ((19_000.0, [2.0] * 9 + [1.0] + [0.0] * 4), (37_000.0, [3.0] * 9 + [2.0] * 5)):
+        found = optimize(hours(0.1), cars, Place((0.0,), import_limit_w=site_w))
+        assert kw(found.cars_w[ranked, 0]) == had_kw
+
+
 def test_what_a_car_would_like_comes_after_what_others_need() -> None:
     cars = [PlannedCar("ada", 0, MS_PER_HOUR, 1_000.0, 10_000.0, extra_wh=9_000.0, priority=9),
             PlannedCar("bob", 0, MS_PER_HOUR, 4_000.0, 10_000.0)]  # fmt: skip
@@ -146,6 +163,13 @@ def test_a_car_that_lacks_energy_hears_why() -> None:
     told = [(one.limit, one.begins_at // MS_PER_HOUR, one.ends_at // MS_PER_HOUR) for one in found.hindrances[0]]
     assert told == [("garage", 0, 1), ("site", 1, 2), ("car", 2, 3)]
     assert found.hindrances[1] == ()
+
+
+def test_room_that_is_kept_for_anothers_minimum_is_the_sites() -> None:
+    cars = [a_car(9_000.0, 1, priority=1), a_car(1_000.0, 1, id="bob", least_w=4_000.0, priority=2)]
+    found = optimize(hours(0.1), cars, Place((0.0,), import_limit_w=8_000.0))
+    assert found.shortfall_wh.tolist() == pytest.approx([5_000.0, 0.0])
+    assert [one.limit for one in found.hindrances[0]] == ["site"]
 
 
 def test_load_that_nothing_can_carry_is_told_and_blurs_no_departure() -> None:
@@ -164,6 +188,57 @@ def test_a_circuit_limits_what_its_cars_give_back() -> None:
     battery = Reservoir(60_000.0, 30_000.0, 10_000.0, 10_000.0, 1.0, 1.0)
     car = a_car(0.0, 2, circuit="garage")  # type: ignore[arg-type]
     assert kw(optimize(horizon, [car], Place((8_000.0, 0.0)), batteries=[battery]).cars_w[0]) == [-2.0, 2.0]
+
+
+def test_what_others_draw_from_a_circuit_counts_with_what_a_car_gives_to_it() -> None:
+    battery = Reservoir(60_000.0, 30_000.0, 7_000.0, 7_000.0, 1.0, 1.0)
+    horizon = Horizon((0, MS_PER_HOUR, 2 * MS_PER_HOUR), (0.1, 0.1), (1e6,) * 2, {"garage": (7_000.0, 0.0)})
+    giver = PlannedCar("ada", 0, 2 * MS_PER_HOUR, 0.0, 7_000.0, circuit="garage")
+    for least_w, lacks_wh in ((0.0, 0.0), (2_000.0, 0.0), (4_000.0, 3_000.0)):
+        taker = PlannedCar("bob", MS_PER_HOUR, 2 * MS_PER_HOUR, 3_000.0, 7_000.0, least_w, circuit="garage")
+        found = optimize(horizon, [giver, taker], Place((0.0, 0.0)), batteries=[battery, None])
+        assert found.shortfall_wh.sum() == pytest.approx(lacks_wh)
+        assert kw(found.cars_w[:, 1]) == [lacks_wh / 1e3 - 3.0, 3.0 - lacks_wh / 1e3]
+
+
+def test_cars_that_are_there_for_a_part_of_a_slot_keep_the_limit_at_every_instant() -> None:
+    half = MS_PER_HOUR // 2
+    cars = [PlannedCar(id, 0, half, 3_700.0, 7_400.0) for id in ("ada", "bob")]
+    place = Place((0.0,), import_limit_w=7_400.0, demand_price_per_kw=0.01)
+    found = optimize(hours(0.1), cars, place)
+    assert highest_w(found) <= 7_400.0 + 1e-3
+    assert found.shortfall_wh.sum() == pytest.approx(3_700.0)
+    reasons = {(one.limit, one.begins_at, one.ends_at) for told in found.hindrances for one in told}
+    assert reasons == {("site", 0, half)}
+    assert kw(found.import_w) == [3.7]
+
+
+def test_a_peak_is_the_mean_of_a_slot_as_it_was_asked_for() -> None:
+    car = PlannedCar("ada", MS_PER_HOUR // 2, 2 * MS_PER_HOUR, 10_000.0, 10_000.0)
+    found = optimize(hours(0.1, 0.1), [car], Place((0.0, 0.0), demand_price_per_kw=10.0))
+    assert kw(found.import_w) == [5.0, 5.0]
+    assert found.cost == pytest.approx(51.0)
+    assert found.cost_at_once == pytest.approx(51.0)
+
+
+def test_what_a_place_does_is_told_by_the_slots_that_were_asked_for() -> None:
+    cars = [PlannedCar(f"car-{i}", i * 700_000, 2 * MS_PER_HOUR - i * 500_000, 5_000.0, 10_000.0) for i in range(3)]
+    battery = Reservoir(10_000.0, 5_000.0, 5_000.0, 5_000.0)
+    place = Place((2_000.0, 1_000.0), (0.0, 9_000.0), (0.05,) * 2, import_limit_w=12_000.0)
+    found = optimize(hours(0.3, 0.1), cars, place, battery)
+    net_w = found.import_w - found.export_w - found.curtailed_w - found.cars_w.sum(axis=0) - found.storage_w
+    assert net_w == pytest.approx([2_000.0, -8_000.0], abs=1e-2)
+    paid = found.import_w @ [0.3, 0.1] - found.export_w.sum() * 0.05
+    assert found.cars_w.shape == (3, 2)
+    assert found.cost == pytest.approx(paid / 1e3)
+
+
+def test_where_slots_would_be_too_many_a_car_counts_in_whole_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place_program, "MOST_CELLS", 0)
+    cars = [PlannedCar(id, MS_PER_HOUR // 2, 2 * MS_PER_HOUR, 12_000.0, 10_000.0) for id in ("ada", "bob")]
+    found = optimize(hours(0.1, 0.1), cars, Place((0.0, 0.0), import_limit_w=15_000.0))
+    assert found.cars_w.sum(axis=0).tolist() == pytest.approx([0.0, 15_000.0])
+    assert all(told[0].begins_at == MS_PER_HOUR // 2 for told in found.hindrances)
 
 
 def test_a_car_that_gives_charges_with_its_own_power_in_the_time_it_is_there_and_beyond_its_need() -> None:
@@ -265,6 +340,27 @@ def test_a_plan_says_whether_another_one_could_lack_less() -> None:
     assert not hurried.is_proven
 
 
+def test_when_the_time_is_over_no_more_is_guessed() -> None:
+    horizon, cars = a_street()
+    model, guesses = PlaceProgram(horizon, cars, Place((0.0,) * 24), None, [None] * 24).finished(), list[int]()
+
+    def guess(columns: Floats) -> Iterator[Floats]:
+        for number in range(3):
+            guesses.append(number)
+            yield np.zeros_like(columns)  # nobody charges, which is no good plan
+
+    nobody = solve(model, guess, longest_s=0.0)
+    assert (guesses, nobody.gap) == ([0], 1.0)
+    assert nobody.first_gap == pytest.approx(sum(car.needed_wh for car in cars), abs=0.1)
+
+
+@pytest.mark.parametrize("least_w", [0.0, 4_000.0])
+def test_who_asks_for_more_than_can_be_planned_is_told_so(monkeypatch: pytest.MonkeyPatch, least_w: float) -> None:
+    monkeypatch.setattr(search, "PATIENCE_S", 0.0)
+    with pytest.raises(Unavailable, match="fewer cars or slots"):
+        optimize(hours(0.1, 0.2, site_w=7_000.0), [a_car(9_000.0, 2, least_w=least_w)], Place((0.0, 0.0)))
+
+
 @pytest.mark.parametrize(
     ("columns", "has_choices", "expected"),
     [(19_999, False, "choose"), (20_000, False, "ipm"), (20_000, True, "choose")],
@@ -278,6 +374,12 @@ def test_what_does_not_fit_is_refused() -> None:
         (lambda: optimize(hours(0.1), [a_car(), a_car()], Place((0.0,))), "cars"),
         (lambda: optimize(hours(0.1), [a_car(in_one_go=True)], Place((0.0,))), "cars[0].in_one_go"),
         (lambda: optimize(hours(0.1), [a_car()], Place((0.0,)), batteries=[None, None]), "batteries"),
+        (
+            lambda: optimize(
+                hours(0.1), [a_car(least_w=4_000.0)], Place((0.0,)), batteries=[Reservoir(1_000.0, 0.0, 3_000.0, 1.0)]
+            ),
+            "cars[0].battery.charge_w",
+        ),
         (lambda: Place((0.0,), import_limit_w=-1.0), "import_limit_w"),
         (lambda: Place((0.0,), export_limit_w=float("nan")), "export_limit_w"),
         (lambda: Place((0.0,), demand_price_per_kw=-1.0), "demand_price_per_kw"),

@@ -208,10 +208,10 @@ def _of_place(plain: PlanView, plan: PricedPlan, bill: PeakBill, made: Planner) 
 
 
 def _billed(view: PlanView, bill: PeakBill, stood_for_it: float) -> PlanTold:
-    """A plan with the tariff's own charge instead of what stood for it."""
+    """A plan with the tariff's own charge instead of what stood for it. What at once would peak at is not known."""
     assert view.place is not None
     charge = bill.added(np.array(view.place.import_w))
-    return replace(_told(view), cost=view.cost - stood_for_it + charge, peak_charge=charge)
+    return replace(_told(view), cost=view.cost - stood_for_it + charge, peak_charge=charge, cost_at_once=None)
 
 
 # --- both ------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Good guesses at who charges when in a whole place, where cars have minimum powers.
 
-The program without minimums says how much goes into cars in each slot. With that as a limit, the fleet is planned with
-its minimums; and then as if there were no batteries at all. What is left to find, the program finds itself.
+The fleet is planned with its minimums as if there were no batteries at all; then as the program without minimums says
+how much goes into cars in each slot, with that as a limit. What is left to find, the program finds itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from voltbench.energy.minimums import with_minimums
 from voltbench.energy.plan import Horizon, PlannedCar, plan
 from voltbench.energy.plan_car import LEAST_WH
 
-MORE = (0.0, 0.5)
+MORE = (0.0, 0.5, 2.0, 8.0)
 """How much more than without minimums all cars may take in a slot, in parts of the greatest minimum, guess by guess."""
 
 
@@ -33,6 +33,7 @@ def likely(
     `energy_wh` is what cars take without minimums and `spare_wh` what the site could give to them beyond that in each
     slot; `room_wh` is what they can take, and `least_wh` the least that has to be.
     """
+    yield (plan(horizon, cars).energy_wh.T > LEAST_WH) & (room_wh > 0.0)
     fleet, slots = Fleet.of(cars, horizon.slots.circuits), horizon.slots
     taken_wh = np.clip(energy_wh, 0.0, room_wh)  # the solver's rounding goes beyond
     for part in MORE:
@@ -40,4 +41,3 @@ def likely(
         limits_wh[0] = taken_wh.sum(axis=1) + np.minimum(spare_wh, part * least_wh.max(axis=1))
         demand = Demand(slots.price_per_kwh, room_wh, limits_wh, fleet.limit, [taken_wh.sum(axis=0)])
         yield with_minimums(demand, least_wh, exact=True) > LEAST_WH
-    yield (plan(horizon, cars).energy_wh.T > LEAST_WH) & (room_wh > 0.0)

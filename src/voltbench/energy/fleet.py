@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
+Number = TypeVar("Number", np.float64, np.int32)
 
 MOST_CELLS = 200_000
 """Cars times slots. Up to so many, slots are cut where cars come and go; beyond, for those alone who most need it."""
@@ -46,11 +47,14 @@ class Slots:
         hours: Floats = (self.edges[1:] - self.edges[:-1]) / MS_PER_HOUR
         return hours
 
-    def cut(self, fleet: Fleet) -> Slots:
-        """The same slots, cut where cars come and go. A car counts in whole slots only: so a mean power is a power."""
+    def cut(self, fleet: Fleet, most_cells: int | None = None) -> Slots:
+        """The same slots, cut where cars come and go. A car counts in whole slots only: so a mean power is a power.
+
+        There are no more cells than that; without a number, than MOST_CELLS.
+        """
         comings = np.stack((fleet.arrives_at, fleet.departs_at))
         edges = self._cut_at(comings)
-        most = MOST_CELLS // max(1, len(fleet.limit))
+        most = (MOST_CELLS if most_cells is None else most_cells) // max(1, len(fleet.limit))
         if len(edges) > most:
             begins_at, ends_at = (self.edges[np.clip(one, 0, len(self.edges) - 1)] for one in fleet.whole_slots(self))
             whole_h = np.maximum(0.0, ends_at - begins_at) / MS_PER_HOUR
@@ -68,8 +72,14 @@ class Slots:
         return np.union1d(self.edges, instants[inside])
 
     def joined(self, energy_wh: Floats) -> Floats:
-        """Energies (T x C) by the slots there were before any was cut."""
+        """Energies (T x C, or T) by the slots there were before any was cut."""
         return energy_wh if self.first is None else np.add.reduceat(energy_wh, self.first, axis=0)
+
+    def repeated(self, series: NDArray[Number]) -> NDArray[Number]:
+        """What is told of each slot there was before any was cut, for each part of it."""
+        if self.first is None:
+            return series
+        return np.repeat(series, np.diff(self.first, append=len(self.price_per_kwh)))
 
 
 @dataclass(frozen=True, slots=True)

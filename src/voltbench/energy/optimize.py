@@ -1,9 +1,9 @@
 """When cars and batteries charge and discharge: the cheapest plan for a whole place, as a linear program.
 
 For what the quick tiers leave out: cars that give back (V2G, V2H), generation of one's own, a stationary battery, the
-price of the highest power, wear, carbon, and powers that are none or at least a minimum. Energies in Wh, powers as
-means of a slot. Loads and departures come first: only among the plans in which as little as can be is lacking, the
-cheapest is chosen.
+price of the highest power, wear, carbon, and powers that are none or at least a minimum. Slots are cut where cars come
+and go, so that limits hold at every instant; what is told are means of the slots as they were. Loads and departures
+come first: only among the plans in which as little as can be is lacking, the cheapest is chosen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from voltbench.energy.at_once import drawn_at_once
 from voltbench.energy.choices import likely
 from voltbench.energy.place import Place, Reservoir
 from voltbench.energy.place_program import PlaceProgram
-from voltbench.energy.plan import CAR, SITE, Hindrance, Horizon, PlannedCar, check
+from voltbench.energy.plan import CAR, SITE, Hindrance, Horizon, PlannedCar, check, hours_present
 from voltbench.energy.plan_car import Stretch
 from voltbench.energy.program import Columns, Floats
 from voltbench.energy.schedule import Steps, steps_of
@@ -80,17 +80,23 @@ def optimize(
     The horizon's circuit limits hold for the cars of each together, in both directions. Its site limit does so only
     where the place has no import limit: else that one decides, so that batteries and the sun can help. First as little
     load as can be stays unserved, then cars lack as little as can be of what they need, those of a higher priority
-    weighing several times more, then of what they would like beyond; then the cost. Where cars have minimum powers,
-    a better plan than the first ones is searched for in `longest_s` at most. Raises InvalidInput.
+    weighing several times more, then of what they would like beyond; then the cost. Where there are choices to make, a
+    better plan than the first one is searched for until `longest_s` are over. Raises InvalidInput, and Unavailable
+    where no plan is found in a minute.
     """
     check(horizon, cars)
     for number, car in enumerate(cars):
         if car.in_one_go or car.losses is not None:
             field = "in_one_go" if car.in_one_go else "losses"
             raise InvalidInput(f"cars[{number}].{field}", "cannot be planned with a place", allowed="none")
-    if batteries is not None and len(batteries) != len(cars):
+    batteries = [None] * len(cars) if batteries is None else batteries
+    if len(batteries) != len(cars):
         raise InvalidInput("batteries", "do not fit the cars", found=len(batteries), allowed=f"{len(cars)}")
-    program = PlaceProgram(horizon, cars, place, storage, batteries or [None] * len(cars))
+    for number, (car, battery) in enumerate(zip(cars, batteries, strict=True)):
+        if battery is not None and battery.charge_w < car.least_w:
+            field, allowed = f"cars[{number}].battery.charge_w", f">= {car.least_w}"
+            raise InvalidInput(field, "is less than the car's minimum", found=battery.charge_w, allowed=allowed)
+    program = PlaceProgram(horizon, cars, place, storage, batteries)
     solved = solve(program.finished(), lambda columns: _guesses(program, columns), longest_s)
     return _Told(program, solved).plan()
 
@@ -113,6 +119,8 @@ def _guesses(of: PlaceProgram, columns: Floats) -> Iterator[Floats]:
     for is_on in likely(_alone(of), of.cars, energy_wh.T, room_wh.T, least_wh.T, spare_wh):
         like = columns.copy()
         like[into] = np.where(is_on.T, room_wh, 0.0)
+        for is_steady, drawn, least in of.steady:
+            like[is_steady] = (like[drawn] > 0.0) & (columns[drawn] >= least)
         yield _apart(of, like)
 
 
@@ -136,29 +144,29 @@ def _alone(of: PlaceProgram) -> Horizon:
 
 
 class _Told:
-    """A place's plan, read off its program's solution."""
+    """A place's plan, read off its program's solution. Energies are by the slots of the program."""
 
     def __init__(self, of: PlaceProgram, solved: Solved) -> None:
         self._of, self._solved, self._x = of, solved, solved.columns
 
     def plan(self) -> PlacePlan:
         """All of it."""
-        of, x, hours = self._of, self._x, self._of.hours
+        of, x = self._of, self._x
         bought, sold = x[of.bought], x[of.sold]
-        cars_w = np.array([self._power_w(*one) for one in of.drawn]).reshape(len(of.drawn), of.slots)
+        cars_wh = np.array([self._energy_wh(*one) for one in of.drawn]).reshape(len(of.drawn), of.slots)
         short_wh = np.where(x[of.short] > TOLD_WH, x[of.short], 0.0)
         unserved_wh = of.unserved_wh + np.where(x[of.missing] > TOLD_WH, x[of.missing], 0.0)
         wear = sum(float(x[columns].sum()) * cost for columns, cost in of.wear)
         return PlacePlan(
-            cars_w=cars_w,
-            steps=tuple(self._steps(number, energy_wh) for number, energy_wh in enumerate(cars_w * hours)),
-            storage_w=self._power_w(*of.storage) if of.storage is not None else np.zeros(of.slots),
-            import_w=self._power_w(of.bought),
-            export_w=self._power_w(of.sold),
-            curtailed_w=self._power_w(of.curtailed),
-            unserved_w=unserved_wh / hours,
+            cars_w=self._mean_w(cars_wh.T).T,
+            steps=tuple(self._steps(number, energy_wh) for number, energy_wh in enumerate(cars_wh)),
+            storage_w=self._mean_w(self._energy_wh(*of.storage) if of.storage is not None else np.zeros(of.slots)),
+            import_w=self._mean_w(self._energy_wh(of.bought)),
+            export_w=self._mean_w(self._energy_wh(of.sold)),
+            curtailed_w=self._mean_w(self._energy_wh(of.curtailed)),
+            unserved_w=self._mean_w(unserved_wh),
             shortfall_wh=short_wh,
-            hindrances=self._hindrances(cars_w * hours, bought, short_wh),
+            hindrances=self._hindrances(cars_wh, bought, short_wh),
             cost=self._paid(bought, sold) + wear,
             co2_g=float(bought @ of.co2) + 0.0,
             gap=self._solved.gap,
@@ -166,11 +174,15 @@ class _Told:
             cost_at_once=self._cost_at_once(),
         )
 
-    def _power_w(self, into: Columns, out: Columns | None = None) -> Floats:
-        """The mean power of each slot; what the solver's rounding leaves is none."""
-        energy_wh = self._x[into] if out is None else self._x[into] - self._x[out]
-        power_w: Floats = energy_wh / self._of.hours
-        return np.where(np.abs(power_w) < TOLD_W, 0.0, power_w)
+    def _energy_wh(self, into: Columns, out: Columns | None = None) -> Floats:
+        """What goes into something; what the solver's rounding leaves is none."""
+        energy_wh: Floats = self._x[into] if out is None else self._x[into] - self._x[out]
+        return np.where(np.abs(energy_wh) < TOLD_W * self._of.hours, 0.0, energy_wh)
+
+    def _mean_w(self, energy_wh: Floats) -> Floats:
+        """The mean powers of the slots as they were before they were cut (T x C, or T)."""
+        mean_w: Floats = (self._of.parts.joined(energy_wh).T / self._of.told_hours).T
+        return mean_w
 
     def _steps(self, number: int, energy_wh: Floats) -> Steps:
         """A car's power from each instant on."""
@@ -185,7 +197,7 @@ class _Told:
     def _paid(self, bought: Floats, sold: Floats) -> float:
         """What these energies cost, without wear."""
         of, place = self._of, self._of.place
-        higher_w = float((bought / of.hours).max(initial=place.peak_so_far_w)) - place.peak_so_far_w
+        higher_w = float(self._mean_w(bought).max(initial=place.peak_so_far_w)) - place.peak_so_far_w
         return float(bought @ of.price - sold @ of.sells) + place.demand_price_per_kw * higher_w / 1e3
 
     def _cost_at_once(self) -> float | None:
@@ -204,10 +216,12 @@ class _Told:
     def _hindrances(self, cars_wh: Floats, bought: Floats, short_wh: Floats) -> tuple[tuple[Hindrance, ...], ...]:
         """Which limit keeps each car that lacks something from more, slot by slot of the time it has."""
         left = {name: most.copy() for name, most in self._of.limits_wh.items()}
-        for car, energy_wh, least_wh in zip(self._of.cars, cars_wh, self._of.least_in, strict=True):
-            for name in left.keys() & {None, car.circuit}:
-                left[name] -= np.where(energy_wh > TOLD_WH, np.maximum(energy_wh, least_wh), energy_wh)
         imports_wh = self._of.place.import_limit_w * self._of.hours - bought
+        for car, energy_wh, least_wh in zip(self._of.cars, cars_wh, self._of.least_in, strict=True):
+            taken_wh = np.where(energy_wh > TOLD_WH, np.maximum(energy_wh, least_wh), energy_wh)
+            imports_wh -= taken_wh - energy_wh
+            for name in left.keys() & {None, car.circuit}:
+                left[name] -= taken_wh
         left[None] = np.minimum(left.get(None, imports_wh), imports_wh)
         lacking = (
             self._hindered(number, cars_wh[number], left) if short else () for number, short in enumerate(short_wh)
@@ -218,7 +232,7 @@ class _Told:
         """Equal neighbours are one. Where a car does not charge, less than its minimum is as good as nothing left."""
         car, edges, present = self._of.cars[number], self._of.horizon.edges, self._of.present_h[number]
         found: list[Hindrance] = []
-        for slot in np.flatnonzero(present > 0.0).tolist():
+        for slot in np.flatnonzero(hours_present(self._of.horizon, car)).tolist():
             starts_with = car.least_w * float(present[slot]) - TOLD_WH if energy_wh[slot] <= TOLD_WH else 0.0
             full = {name for name in (None, car.circuit) if left[name][slot] < max(TOLD_WH, starts_with)}
             if not full or energy_wh[slot] >= self._of.most_in[number][slot] - TOLD_WH:

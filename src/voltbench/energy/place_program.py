@@ -7,19 +7,32 @@ from math import inf, isfinite
 
 import numpy as np
 
+from voltbench.energy.fleet import Fleet, Slots
 from voltbench.energy.place import Place, Reservoir
-from voltbench.energy.plan import Horizon, PlannedCar, hours_present
+from voltbench.energy.plan import Horizon, PlannedCar
 from voltbench.energy.program import Columns, Flags, Floats, Model, Program
 from voltbench.errors import InvalidInput
 
+MOST_CELLS = 10_000
+"""Cars times slots. Up to so many, slots are cut where cars come and go; beyond, for those alone who most need it."""
 MOST_LEVELS = 6
-"""So many priorities of cars are told apart: the highest ones; all lower ones are as the last of these."""
+"""So many priorities of cars are weighed against each other. Where there are more, one turn comes after the other."""
+MOST_PRIORITIES = 30
+"""With more of them there would be too many turns."""
 PER_LEVEL = 4.0
 """A Wh that a car lacks weighs so many times what it does one level below."""
 
 
+Limits = dict[str | None, Floats]
+"""Energies by the name of a limit, slot by slot."""
+
+
 class PlaceProgram:
-    """The program of a plan for a whole place. Columns are energies of a slot, in Wh."""
+    """The program of a plan for a whole place. Columns are energies of a slot, in Wh.
+
+    Its slots are those of the plan, cut where cars come and go, and its horizon has the same. A car counts in those
+    alone that it is there all through.
+    """
 
     def __init__(
         self,
@@ -29,17 +42,22 @@ class PlaceProgram:
         storage: Reservoir | None,
         batteries: Sequence[Reservoir | None],
     ) -> None:
-        self.horizon, self.cars, self.place = horizon, cars, place
-        self.hours, self.batteries = horizon.hours, batteries
+        fleet = Fleet.of(cars, horizon.slots.circuits)
+        self.parts = horizon.slots.cut(fleet, MOST_CELLS)
+        self.horizon, self.cars, self.place = _by_parts(horizon, self.parts), cars, place
+        self.hours, self.batteries, self.told_hours = self.parts.hours, batteries, horizon.hours
         self.slots = len(self.hours)
-        self.price = np.array(horizon.price_per_kwh) / 1e3
+        self.price = self.parts.price_per_kwh / 1e3
         self.co2 = self._series("co2_g_per_kwh", place.co2_g_per_kwh) / 1e3
         self.sells = self._series("export_price_per_kwh", place.export_price_per_kwh) / 1e3
         self.load_wh = self._series("load_w", place.load_w) * self.hours
         self.sun_wh = self._series("generation_w", place.generation_w) * self.hours
-        self.present_h = [hours_present(horizon, car) for car in cars]
-        self.most_in = [self._room(*one) for one in zip(cars, batteries, self.present_h, strict=True)]
-        self.least_in = [car.least_w * self.present_h[i] * (self.most_in[i] > 0.0) for i, car in enumerate(cars)]
+        self.present_h = self._present_h(fleet)
+        self.most_in = [
+            present * (car.most_w if battery is None else min(car.most_w, battery.charge_w))
+            for car, battery, present in zip(cars, batteries, self.present_h, strict=True)
+        ]
+        self.least_in = [car.least_w * present for car, present in zip(cars, self.present_h, strict=True)]
         self.most_out = [
             np.zeros(self.slots) if battery is None else battery.discharge_w * present
             for battery, present in zip(batteries, self.present_h, strict=True)
@@ -48,16 +66,11 @@ class PlaceProgram:
             self.most_in.append(storage.charge_w * self.hours)
             self.most_out.append(storage.discharge_w * self.hours)
         self._program = Program()
-        self.limits_wh: dict[str | None, Floats] = {  # the site's has no name
-            name: np.maximum(0.0, np.array(most_w)) * self.hours for name, most_w in horizon.circuits_w.items()
-        }
-        self._shared = {name: self._program.rows(self.slots, -inf, most) for name, most in self.limits_wh.items()}
-        self._given = {name: self._program.rows(self.slots, -most, inf) for name, most in self.limits_wh.items()}
-        if not isfinite(place.import_limit_w):
-            self.limits_wh[None] = np.maximum(0.0, np.array(horizon.site_w)) * self.hours
-            self._shared[None] = self._program.rows(self.slots, -inf, self.limits_wh[None])
+        self.limits_wh, self._shared, self._given = self._limited()
         self.wear: list[tuple[Columns, float]] = []
+        self._last_turn = 0
         self.apart: list[tuple[Columns, Columns, Columns]] = []
+        self.steady: list[tuple[Columns, Columns, Floats]] = []
         self.unserved_wh = self._surely_unserved()
         due = self.load_wh - self.sun_wh - self.unserved_wh
         self._balance = self._program.rows(self.slots, due, due)
@@ -71,19 +84,30 @@ class PlaceProgram:
         for number, (car, battery) in enumerate(zip(cars, batteries, strict=True)):
             self.drawn.append(self._car(number, car, battery))
 
-    @staticmethod
-    def _room(car: PlannedCar, battery: Reservoir | None, present: Floats) -> Floats:
-        """The most that a car can take in each slot: nothing, where that is less than its minimum."""
-        most_w = car.most_w if battery is None else min(car.most_w, battery.charge_w)
-        return present * (most_w if most_w >= car.least_w else 0.0)
+    def _limited(self) -> tuple[Limits, dict[str | None, Columns], dict[str | None, Columns]]:
+        """What cars share, by circuit (the site's has no name), with its rows, and rows for what they give together."""
+        site_wh, *circuits_wh = self.parts.limits_w * self.hours
+        limits_wh: Limits = dict(zip(self.parts.circuits, circuits_wh, strict=True))
+        gives = {car.circuit for car, battery in zip(self.cars, self.batteries, strict=True) if battery is not None}
+        rows, slots = self._program.rows, self.slots
+        given = {name: rows(slots, -most_wh, inf) for name, most_wh in limits_wh.items() if name in gives}
+        if not isfinite(self.place.import_limit_w):
+            limits_wh[None] = site_wh
+        return limits_wh, {name: rows(slots, -inf, most_wh) for name, most_wh in limits_wh.items()}, given
+
+    def _present_h(self, fleet: Fleet) -> list[Floats]:
+        """How long each car counts in each slot: all through it, or not at all."""
+        slot = np.arange(self.slots)
+        stays = zip(*fleet.whole_slots(self.parts), strict=True)
+        return [np.where((slot >= first) & (slot < last), self.hours, 0.0) for first, last in stays]
 
     def _series(self, name: str, series: Sequence[float]) -> Floats:
         if not series:
             return np.zeros(self.slots)
-        if len(series) != self.slots or not np.isfinite(series).all():
-            allowed = f"{self.slots} finite values"
-            raise InvalidInput(name, "does not fit the slots", found=len(series), allowed=allowed)
-        return np.array(series, dtype=np.float64)
+        count = len(self.told_hours)
+        if len(series) != count or not np.isfinite(series).all():
+            raise InvalidInput(name, "does not fit the slots", found=len(series), allowed=f"{count} finite values")
+        return self.parts.repeated(np.array(series, dtype=np.float64))
 
     def _surely_unserved(self) -> Floats:
         """The load that is left in each slot when the connection and all batteries give all they can.
@@ -94,14 +118,20 @@ class PlaceProgram:
         return np.maximum(0.0, self.load_wh - carried)
 
     def _put_first(self) -> None:
-        """What comes before the cost, by weight: load, needs by priority, and then extras by priority."""
+        """What comes before the cost, by weight and turn: load, needs by priority, and then extras by priority."""
         priorities = np.array([car.priority for car in self.cars])
-        levels = sorted(set(priorities.tolist()), reverse=True)[:MOST_LEVELS]
-        for above, priority in enumerate(reversed(levels)):
-            at = priorities == priority if above else priorities <= priority
-            self._program.first(self.short[at], PER_LEVEL**above)
-            self._program.first(self.less[at], PER_LEVEL ** (above - len(levels)))
-        self._program.first(self.missing, PER_LEVEL ** (len(levels) + 1))
+        levels = sorted(set(priorities.tolist()), reverse=True)
+        if len(levels) > MOST_PRIORITIES:
+            allowed = f"<= {MOST_PRIORITIES}"
+            raise InvalidInput("cars", "have too many priorities in a place", found=len(levels), allowed=allowed)
+        sums = [lacking[priorities == priority] for lacking in (self.short, self.less) for priority in levels]
+        a_turn = len(sums) if len(levels) <= MOST_LEVELS else MOST_LEVELS
+        needs = min(len(levels), MOST_LEVELS)
+        for number, lacking in enumerate(sums):
+            turn, below = divmod(number, a_turn)
+            self._program.first(lacking, PER_LEVEL ** (needs - 1 - below), turn)
+            self._last_turn = turn
+        self._program.first(self.missing, PER_LEVEL ** (needs + 1))
 
     # --- the grid connection ----------------------------------------------------------------------------------------
 
@@ -122,9 +152,9 @@ class PlaceProgram:
         self._not_both((bought, most_in), (sold, most_out), self.sells > self.price + carbon)
         if place.demand_price_per_kw:
             peak = program.columns(1, place.peak_so_far_w / 1e3, inf, place.demand_price_per_kw)
-            rows = program.rows(self.slots, 0.0, inf)
-            program.enter(rows, np.repeat(peak, self.slots), 1e3 * hours)
-            program.enter(rows, bought, -1.0)
+            rows = program.rows(len(self.told_hours), 0.0, inf)
+            program.enter(rows, np.repeat(peak, len(rows)), 1e3 * self.told_hours)
+            program.enter(self.parts.repeated(rows), bought, -1.0)
         return bought, sold, curtailed, missing
 
     def _fused(self) -> Columns | None:
@@ -184,7 +214,7 @@ class PlaceProgram:
         elif battery.least_at_end_wh is not None:
             unfilled = program.columns(1, 0.0, battery.least_at_end_wh)
             program.enter(end, unfilled, 1.0)
-            program.first(unfilled, PER_LEVEL ** -(MOST_LEVELS + 1))
+            program.first(unfilled, PER_LEVEL ** -(MOST_LEVELS + 1), self._last_turn)
         program.enter(self._balance, into, -1.0)
         program.enter(self._balance, out, 1.0)
         has_least = car is not None and car.least_w > 0.0
@@ -209,12 +239,28 @@ class PlaceProgram:
             program.enter(self._shared[name], into, 1.0)
             if out is not None:
                 program.enter(self._shared[name], out, -1.0)
-            if out is not None and name in self._given:
-                program.enter(self._given[name], into, 1.0)
-                program.enter(self._given[name], out, -1.0)
+        if car.circuit in self._given:
+            program.enter(self._given[car.circuit], into, 1.0)
+            if car.least_w > 0.0:
+                program.enter(self._given[car.circuit], self._unsteady(number, into), -1.0)
+            if out is not None:
+                program.enter(self._given[car.circuit], out, -1.0)
         if car.least_w > 0.0:
             self._at_least(number, into)
         return into, out
+
+    def _unsteady(self, number: int, into: Columns) -> Columns:
+        """What a car draws in each slot, but not at every instant: all of it, where it is less than its minimum."""
+        program, most, least = self._program, self.most_in[number], self.least_in[number]
+        unsteady, is_steady = program.columns(self.slots, 0.0, most), program.columns(self.slots, 0.0, 1.0, whole=True)
+        enough, counted = program.rows(self.slots, 0.0, inf), program.rows(self.slots, -inf, 0.0)
+        for rows, floor in ((enough, least), (counted, most)):
+            program.enter(rows, into, 1.0)
+            program.enter(rows, is_steady, -floor)
+        program.enter(counted, unsteady, -1.0)
+        program.only_for_switched((unsteady, is_steady), (enough, counted))
+        self.steady.append((is_steady, into, least))
+        return unsteady
 
     def _at_least(self, number: int, into: Columns) -> None:
         """Nothing, or at least the car's minimum, be it for a shorter time: for that, limits have room all the time."""
@@ -228,3 +274,14 @@ class PlaceProgram:
     def finished(self) -> Model:
         """The program, to be solved."""
         return self._program.finished()
+
+
+def _by_parts(horizon: Horizon, parts: Slots) -> Horizon:
+    """The same horizon, by the parts that its slots were cut into."""
+    if parts.first is None:
+        return horizon
+    site_w, *circuits_w = (tuple(row) for row in parts.limits_w.tolist())
+    edges = tuple(parts.edges.astype(np.int64).tolist())
+    return Horizon(
+        edges, tuple(parts.price_per_kwh.tolist()), site_w, dict(zip(parts.circuits, circuits_w, strict=True))
+    )

@@ -94,6 +94,9 @@ class PlannedCar:
             raise InvalidInput("most_w", "is out of range", found=self.most_w, allowed="above 0")
         if self.least_w > self.most_w:
             raise InvalidInput("least_w", "is more than the most", found=self.least_w, allowed=f"<= {self.most_w}")
+        if self.losses is not None and self.losses.drawn_w[0] > self.most_w:
+            found, allowed = self.losses.drawn_w[0], f"<= {self.most_w}"
+            raise InvalidInput("losses[0].drawn_w", "is more than the most", found=found, allowed=allowed)
 
 
 def plan(horizon: Horizon, cars: Sequence[PlannedCar], *, exact: bool = True) -> Plan:

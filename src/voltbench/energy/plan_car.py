@@ -48,10 +48,15 @@ class Losses:
         if len(self.given_w) != len(self.drawn_w) or not self.given_w:
             raise InvalidInput("losses", "needs as many powers drawn as given", allowed="at least one of each")
         for field, powers in (("given_w", self.given_w), ("drawn_w", self.drawn_w)):
-            if any(b <= a for a, b in pairwise((0.0, *powers))):
-                raise InvalidInput(f"losses.{field}", "does not rise", found=str(powers), allowed="rising from above 0")
-        if any(drawn_w < given_w for given_w, drawn_w in zip(self.given_w, self.drawn_w, strict=True)):
-            raise InvalidInput("losses.drawn_w", "is less than what is given", allowed="given_w or more")
+            for number, (below, power_w) in enumerate(pairwise((0.0, *powers))):
+                if power_w <= below:
+                    raise InvalidInput(
+                        f"losses[{number}].{field}", "does not rise", found=power_w, allowed=f"> {below}"
+                    )
+        for number, (given_w, drawn_w) in enumerate(zip(self.given_w, self.drawn_w, strict=True)):
+            if drawn_w < given_w:
+                field = f"losses[{number}].drawn_w"
+                raise InvalidInput(field, "is less than what is given", found=drawn_w, allowed=f">= {given_w}")
 
     def given_for(self, drawn_w: float) -> float:
         """What it gives when it draws this power; nothing below the first pair."""

@@ -1,10 +1,12 @@
 """A linear or mixed-integer program, put together in blocks of columns and rows.
 
-It is minimised in two levels: first what must be as little as can be (`first`), then, with that kept, the costs.
+It is minimised in levels: first what must be as little as can be (`first`, turn after turn), then, with that kept, the
+costs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,11 +19,14 @@ Columns = NDArray[np.int32]
 
 SOMETHING = 1e-6
 """Less than this is nothing."""
+LATER = 0.25
+"""What the columns of later turns weigh in a turn: so that often nothing is left of them that could be less."""
+NO_COLUMNS: Columns = np.zeros(0, dtype=np.int32)
 NO_SWITCHES: dict[str, Any] = {
-    "switched": np.zeros(0, dtype=np.int32),
-    "excess": np.zeros(0, dtype=np.int32),
+    "switched": NO_COLUMNS,
+    "excess": NO_COLUMNS,
     "floor": np.zeros(0),
-    "floor_row": np.zeros(0, dtype=np.int32),
+    "floor_row": NO_COLUMNS,
 }
 
 
@@ -30,8 +35,9 @@ class Model:
     """A finished program. Entries are those of a matrix by columns: where each begins, their rows and factors.
 
     `whole` columns are whole numbers. Those `switched` are something or nothing; one that is something, and its
-    `excess`, come to its `floor` at least, which its row says (`floor_row`). `first` are the sums that are minimised
-    before the costs, each with its weight.
+    `excess`, come to its `floor` at least, which its row says (`floor_row`). Where each of them is nothing or has its
+    floor, the `idle` columns may be nothing, whatever the `idle_rows` say. `first` are the sums that are minimised
+    before the costs, each with its weight, and in which turn that is.
     """
 
     cost: Floats
@@ -47,7 +53,9 @@ class Model:
     excess: Columns
     floor: Floats
     floor_row: Columns
-    first: tuple[tuple[Columns, float], ...]
+    idle: Columns
+    idle_rows: Columns
+    first: tuple[tuple[Columns, float, int], ...]
 
     @property
     def has_choices(self) -> bool:
@@ -55,18 +63,28 @@ class Model:
         return bool(self.whole.any() or len(self.switched))
 
     @property
-    def weights(self) -> Floats:
-        """What each column weighs before any cost."""
+    def turns(self) -> int:
+        """How many times something is minimised before the costs are."""
+        return max((turn for _, _, turn in self.first), default=-1) + 1
+
+    def weights(self, turn: int) -> Floats:
+        """What each column weighs in a turn, in which later ones count a little; after the last it is what it costs."""
+        if turn == self.turns:
+            return self.cost
         weights = np.zeros(len(self.cost))
-        for columns, weight in self.first:
-            weights[columns] += weight
+        for columns, weight, its_turn in self.first:
+            if its_turn >= turn:
+                weights[columns] += weight if its_turn == turn else LATER
         return weights
 
     def relaxed(self) -> Model:
         """The same without choices: every number is as good as a whole one, and floors are none."""
-        upper, row_lower = self.upper.copy(), self.row_lower.copy()
-        upper[self.excess], row_lower[self.floor_row] = 0.0, -np.inf
-        return replace(self, upper=upper, row_lower=row_lower, whole=np.zeros_like(self.whole), **NO_SWITCHES)
+        upper, row_lower, row_upper = self.upper.copy(), self.row_lower.copy(), self.row_upper.copy()
+        upper[self.excess] = upper[self.idle] = 0.0
+        row_lower[self.floor_row] = row_lower[self.idle_rows] = -np.inf
+        row_upper[self.idle_rows] = np.inf
+        made, no_whole = replace(self, upper=upper, row_lower=row_lower, row_upper=row_upper), np.zeros_like(self.whole)
+        return replace(made, whole=no_whole, **NO_SWITCHES)
 
     def chosen(self, like: Floats) -> Model:
         """The same where the choices are those of these columns."""
@@ -98,7 +116,8 @@ class Program:
         self._row_upper: list[Floats] = []
         self._entries: list[tuple[Columns, Columns, Floats]] = []
         self._switched: list[tuple[Columns, Columns, Floats, Columns]] = []
-        self._first: list[tuple[Columns, float]] = []
+        self._idle: tuple[list[Columns], list[Columns]] = [NO_COLUMNS], [NO_COLUMNS]
+        self._first: list[tuple[Columns, float, int]] = []
         self._columns = self._rows = 0
 
     def columns(
@@ -134,13 +153,18 @@ class Program:
         self._switched.append((columns, excess, floor, rows))
         return excess
 
-    def first(self, columns: Columns, weight: float) -> None:
-        """The sum of these columns times a weight is minimised, together with others like it, before any cost.
+    def only_for_switched(self, columns: Sequence[Columns], rows: Sequence[Columns]) -> None:
+        """These columns may be nothing, and these rows tell nothing, where all that is switched makes its choice."""
+        for kept, given in zip(self._idle, (columns, rows), strict=True):
+            kept.extend(given)
+
+    def first(self, columns: Columns, weight: float, turn: int = 0) -> None:
+        """The sum of these columns times a weight is minimised, together with others of its turn, before any cost.
 
         Each of these sums is then kept as it was found. None of these columns may be below zero.
         """
         if len(columns):
-            self._first.append((columns, weight))
+            self._first.append((columns, weight, turn))
 
     def finished(self) -> Model:
         """All of it."""
@@ -158,6 +182,8 @@ class Program:
             index=rows[order],
             factor=factors[order],
             whole=np.concatenate(self._whole),
+            idle=np.concatenate(self._idle[0]),
+            idle_rows=np.concatenate(self._idle[1]),
             first=tuple(self._first),
             **switches,
         )

@@ -3,7 +3,7 @@
 A program with choices (whole numbers, something or nothing) can take longer than anybody waits. So it is solved
 without them before, which says how good a solution can be at all; then guesses at the choices are tried, with each of
 which it is a linear program again; and only what is missing between these two is searched for, for a while. Whatever
-happens, the best of them is told, and how much better another one could be.
+happens, the best of them is told, and how much better another one could be. The time is that of HiGHS' own clock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import highspy
 import numpy as np
 
 from voltbench.energy.program import SOMETHING, Floats, Model
-from voltbench.errors import LocalProtocolError
+from voltbench.errors import LocalProtocolError, Unavailable
 
 MANY_COLUMNS = 20_000
 """From here on an interior point is faster than the simplex method."""
@@ -30,8 +30,11 @@ TINY = 1e-9
 NEAR = 1e-4
 """A solution with choices is good enough when it costs so little more than one could cost at all, relatively."""
 LONGEST_S = 10.0
-"""How long choices are searched for; half of it at most for what is lacking."""
+"""How long all of it may take where there is a solution already; half of what is left is for what is lacking."""
+PATIENCE_S = 60.0
+"""How long it may take until there is a solution at all."""
 
+_STATUS = highspy.HighsModelStatus
 Guess = Callable[[Floats], Iterable[Floats]]
 """Columns like which choices may be made, from those of the solution without choices."""
 
@@ -51,17 +54,24 @@ class Solved:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """A solution: what it comes to turn by turn of what comes first, and then what it costs."""
+
     columns: Floats
-    first: float
+    first: tuple[float, ...]
     cost: float
 
-    def lacks_more_than(self, first: float) -> bool:
-        """Whether what comes first weighs more than that."""
-        return self.first > first + KEPT_WITHIN + LOOSELY * abs(first)
+    def turn_lacking(self, first: tuple[float, ...]) -> int | None:
+        """The turn in which it comes to more than that, where it is as good in those before."""
+        for turn, (own, other) in enumerate(zip(self.first, first, strict=True)):
+            if abs(own - other) > KEPT_WITHIN + LOOSELY * abs(min(own, other)):
+                return turn if own > other else None
+        return None
 
     def is_better_than(self, other: _Found) -> bool:
         """Less is lacking, or as much for less."""
-        return other.lacks_more_than(self.first) or (not self.lacks_more_than(other.first) and self.cost < other.cost)
+        if other.turn_lacking(self.first) is not None:
+            return True
+        return self.turn_lacking(other.first) is None and self.cost < other.cost
 
 
 def method(columns: int, has_choices: bool) -> str:
@@ -72,34 +82,9 @@ def method(columns: int, has_choices: bool) -> str:
 def solve(model: Model, guess: Guess = lambda _: (), longest_s: float = LONGEST_S) -> Solved:
     """The cheapest solution, or one that is dearer by NEAR at most, or the best that was found in the time.
 
-    Whoever makes a model makes it so that it has a solution.
+    Whoever makes a model makes it so that it has a solution. Raises Unavailable where none is found within PATIENCE_S.
     """
-    bound = _by_levels(model.relaxed())
-    if model.is_kept_by(bound.columns):
-        return Solved(bound.columns, bound.cost, 0.0, 0.0)
-    best: _Found | None = None
-    for like in guess(bound.columns):
-        try:
-            found = _by_levels(model.chosen(like))
-        except LocalProtocolError:
-            continue  # a guess may be wrong
-        best = found if best is None or found.is_better_than(best) else best
-        if not best.lacks_more_than(bound.first) and _gap(best.cost, bound.cost) <= NEAR:
-            break
-    return _searched(model, bound, best, longest_s)
-
-
-def _searched(model: Model, bound: _Found, best: _Found | None, longest_s: float) -> Solved:
-    """The best choices: what is lacking first, if a guess lacks more than has to be, and then the cost."""
-    first, cost = bound.first, bound.cost
-    if best is None or best.lacks_more_than(first):
-        longest_s /= 2.0
-        best, at_least = _improved(model, best, model.weights, longest_s)
-        first, cost = max(first, at_least), -np.inf  # who may lack more, may pay less
-    if _gap(best.cost, cost) > NEAR:
-        best, at_least = _improved(model, best, model.cost, longest_s)
-        cost = max(cost, at_least)
-    return Solved(best.columns, best.cost, _gap(best.cost, cost), max(0.0, best.first - first))
+    return _Search(model, longest_s).solved(guess)
 
 
 def _gap(cost: float, least: float) -> float:
@@ -109,28 +94,135 @@ def _gap(cost: float, least: float) -> float:
     return max(0.0, cost - least) / max(abs(cost), TINY) if cost - least > TINY else 0.0
 
 
-# --- HiGHS ------------------------------------------------------------------------------------------------------------
+class _Search:
+    """A search for the cheapest solution of a model, and the time that it has taken."""
+
+    def __init__(self, model: Model, longest_s: float) -> None:
+        self._model, self._longest_s, self._taken_s = model, longest_s, 0.0
+
+    def solved(self, guess: Guess) -> Solved:
+        """The best that is found in the time."""
+        bound = self._by_levels(self._model.relaxed(), PATIENCE_S)
+        if self._model.is_kept_by(bound.columns):
+            return Solved(bound.columns, bound.cost, 0.0, 0.0)
+        to_tell_s = self._taken_s  # what is found last is solved without choices again
+        return self._searched(bound, self._guessed(guess, bound), to_tell_s)
+
+    def _guessed(self, guess: Guess, bound: _Found) -> _Found | None:
+        """The best of the guesses for which there is time: half of it always; more, until one is any good."""
+        best: _Found | None = None
+        ends_s = max(self._longest_s, self._taken_s + self._longest_s / 2.0)
+        for like in guess(bound.columns):
+            best = self._better(like, best, PATIENCE_S if best is None else ends_s)
+            if self._taken_s >= (PATIENCE_S if best is None else ends_s):
+                break
+            if best is not None and best.turn_lacking(bound.first) is None and _gap(best.cost, bound.cost) <= NEAR:
+                break
+        return best
+
+    def _searched(self, bound: _Found, best: _Found | None, to_tell_s: float) -> Solved:
+        """The best choices: what is lacking first, if a guess lacks more than has to be, and then the cost."""
+        cost, lacked, least = bound.cost, 0.0, 0.0
+        turn = 0 if best is None else best.turn_lacking(bound.first)
+        if turn is not None and self._model.turns:
+            best, least = self._improved(best, turn, self._left_s(best) / 2.0 - to_tell_s)
+            lacked, least = best.first[turn], max(bound.first[turn], least)
+            cost = -np.inf  # who may lack more, may pay less
+        if best is None or _gap(best.cost, cost) > NEAR:
+            best, at_least = self._improved(best, self._model.turns, self._left_s(best) - to_tell_s)
+            cost = max(cost, at_least)
+        return Solved(best.columns, best.cost, _gap(best.cost, cost), max(0.0, lacked - least))
+
+    def _left_s(self, best: _Found | None) -> float:
+        """The time that is left: more, where there is nothing yet."""
+        return (PATIENCE_S if best is None else self._longest_s) - self._taken_s
+
+    # --- HiGHS ----------------------------------------------------------------------------------------------------
+
+    def _by_levels(self, model: Model, until_s: float) -> _Found:
+        """The cheapest solution of a model without choices."""
+        solver, first = _solver(model), list[float]()
+        columns: Floats | None = None
+        for turn in range(model.turns):
+            weights = model.weights(turn)
+            at = weights > 0.0
+            if (model.upper[at] > model.lower[at]).any() and (columns is None or columns[at].max() > NOTHING):
+                _minimise(solver, weights)
+                columns = self._run(solver, until_s)
+            if columns is not None:
+                _keep(solver, model, turn, columns)
+            first.append(0.0 if columns is None else float(weights @ columns))
+        _minimise(solver, model.cost)
+        columns = self._run(solver, until_s)
+        return _Found(columns, tuple(first), float(model.cost @ columns))
+
+    def _run(self, solver: Any, until_s: float) -> Floats:
+        """Let a solver run, at the longest until the search has taken so long."""
+        self._timed(solver, until_s - self._taken_s)
+        found, status = solver.getSolution(), solver.getModelStatus()
+        if not found.value_valid or status in (_STATUS.kInfeasible, _STATUS.kTimeLimit):
+            raise _without_solution(solver)
+        return np.array(found.col_value)
+
+    def _timed(self, solver: Any, longest_s: float) -> None:
+        before_s = solver.getRunTime()
+        solver.setOptionValue("time_limit", before_s + max(0.0, longest_s))
+        solver.run()
+        self._taken_s += solver.getRunTime() - before_s
+
+    def _improved(self, best: _Found | None, turn: int, longest_s: float) -> tuple[_Found, float]:
+        """The best that is found in a time, beginning with what there is; and the least that a turn can come to.
+
+        What comes in the turns before is kept.
+        """
+        if best is not None and longest_s <= 0.0:
+            return best, -np.inf
+        model, costs = self._model, self._model.weights(turn)
+        solver, is_cost = _solver(model), turn == model.turns
+        _minimise(solver, costs)
+        solver.setOptionValue("mip_rel_gap", NEAR if is_cost else 0.0)
+        solver.setOptionValue("mip_abs_gap", TINY if is_cost else KEPT_WITHIN)
+        _add_choices(solver, model)
+        if best is not None:
+            for before in range(turn):
+                _keep(solver, model, before, best.columns)
+            _begin_with(solver, model, best.columns)
+        self._timed(solver, longest_s)
+        at_least, solution = float(solver.getInfo().mip_dual_bound), solver.getSolution()
+        is_new = best is None or solver.getInfo().objective_function_value < float(costs @ best.columns) - TINY
+        if solution.value_valid and is_new:
+            like = np.array(solution.col_value)
+            like[model.switched] = like[len(costs) :] > 0.5
+            best = self._better(like[: len(costs)], best, PATIENCE_S)
+        if best is None:
+            raise _without_solution(solver)
+        return best, at_least
+
+    def _better(self, like: Floats, best: _Found | None, until_s: float) -> _Found | None:
+        """The cheapest solution that makes choices like these, or the one before, if that is better."""
+        try:
+            found = self._by_levels(self._model.chosen(like), until_s)
+        except (LocalProtocolError, Unavailable):
+            return best  # a guess may be wrong, or lead too far
+        return found if best is None or found.is_better_than(best) else best
 
 
-def _by_levels(model: Model) -> _Found:
-    """The cheapest solution of a model without choices."""
-    solver = _solver(model)
-    count, every = len(model.cost), np.arange(len(model.cost), dtype=np.int32)
-    first = 0.0
-    if any((model.upper[columns] > model.lower[columns]).any() for columns, _ in model.first):
-        solver.changeColsCost(count, every, model.weights)
-        least = _run(solver)
-        first = float(model.weights @ least)
-        _keep_first(solver, model, least)
-        solver.changeColsCost(count, every, model.cost)
-    columns = _run(solver)
-    return _Found(columns, first, float(model.cost @ columns))
+def _without_solution(solver: Any) -> LocalProtocolError | Unavailable:
+    """Why a solver tells none: for lack of time, or because there is none."""
+    status = solver.getModelStatus()
+    if status == _STATUS.kTimeLimit:
+        return Unavailable(f"a plan this large is not found within {PATIENCE_S:g} s: ask for fewer cars or slots")
+    return LocalProtocolError(f"HiGHS found no solution: {solver.modelStatusToString(status)}")
 
 
-def _keep_first(solver: Any, model: Model, found: Floats) -> None:
-    """Each of the sums that come first may be no more from now on."""
+def _minimise(solver: Any, costs: Floats) -> None:
+    solver.changeColsCost(len(costs), np.arange(len(costs), dtype=np.int32), costs)
+
+
+def _keep(solver: Any, model: Model, turn: int, found: Floats) -> None:
+    """Each of the sums of a turn may be no more from now on."""
     relative = LOOSELY if method(len(model.cost), has_choices=False) == "ipm" else 1e-9
-    for columns, _ in model.first:
+    for columns in (columns for columns, _, its_turn in model.first if its_turn == turn):
         most = float(found[columns].sum())
         if abs(found[columns]).max() <= NOTHING:
             solver.changeColsBounds(len(columns), columns, np.zeros(len(columns)), np.zeros(len(columns)))
@@ -139,37 +231,12 @@ def _keep_first(solver: Any, model: Model, found: Floats) -> None:
         solver.addRow(-np.inf, most, len(columns), columns, np.ones(len(columns)))
 
 
-def _improved(model: Model, best: _Found | None, costs: Floats, longest_s: float) -> tuple[_Found, float]:
-    """The best that is found in a time, beginning with what there is; and the least that any can come to.
-
-    With the model's own costs, what comes first is kept.
-    """
-    solver = _solver(model)
-    every = np.arange(len(costs), dtype=np.int32)
-    solver.changeColsCost(len(costs), every, costs)
-    is_cost = best is not None and costs is model.cost
-    solver.setOptionValue("time_limit", longest_s)
-    solver.setOptionValue("mip_rel_gap", NEAR if is_cost else 0.0)
-    solver.setOptionValue("mip_abs_gap", TINY if is_cost else KEPT_WITHIN)
-    _add_choices(solver, model)
-    if best is not None:
-        if is_cost:
-            _keep_first(solver, model, best.columns)
-        start = highspy.HighsSolution()
-        is_on = best.columns[model.switched] > SOMETHING
-        start.col_value = [*best.columns.tolist(), *is_on.astype(np.float64).tolist()]
-        solver.setSolution(start)
-    solver.run()
-    at_least, solution = float(solver.getInfo().mip_dual_bound), solver.getSolution()
-    is_new = best is None or solver.getInfo().objective_function_value < float(costs @ best.columns) - TINY
-    if solution.value_valid and is_new:
-        like = np.array(solution.col_value)
-        like[model.switched] = like[len(costs) :] > 0.5
-        found = _by_levels(model.chosen(like[: len(costs)]))
-        best = found if best is None or found.is_better_than(best) else best
-    if best is None:
-        raise LocalProtocolError(f"HiGHS found no solution: {solver.modelStatusToString(solver.getModelStatus())}")
-    return best, at_least
+def _begin_with(solver: Any, model: Model, columns: Floats) -> None:
+    """Let a solver know a solution."""
+    start = highspy.HighsSolution()
+    is_on = columns[model.switched] > SOMETHING
+    start.col_value = [*columns.tolist(), *is_on.astype(np.float64).tolist()]
+    solver.setSolution(start)
 
 
 def _add_choices(solver: Any, model: Model) -> None:
@@ -203,11 +270,3 @@ def _solver(model: Model) -> Any:
     lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = model.start, model.index, model.factor
     solver.passModel(lp)
     return solver
-
-
-def _run(solver: Any) -> Floats:
-    solver.run()
-    found, status = solver.getSolution(), solver.getModelStatus()
-    if not found.value_valid or status == highspy.HighsModelStatus.kInfeasible:
-        raise LocalProtocolError(f"HiGHS found no solution: {solver.modelStatusToString(status)}")
-    return np.array(found.col_value)

@@ -19,8 +19,8 @@ LONGEST_MS = 8 * 24 * MS_PER_HOUR
 MOST_CARS = 5_000
 MOST_CELLS = 500_000
 """Cars times slots, so that a plan stays a matter of a second or two."""
-MOST_IN_A_PLACE = 30_000
-"""The same where a whole place is planned: with batteries a program of that size takes half a minute."""
+MOST_IN_A_PLACE = 10_000
+"""The same where a whole place is planned: with batteries a program of that size takes ten to twenty seconds."""
 
 Power: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e9)]
 Energy: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e9)]
@@ -113,9 +113,11 @@ _AS_ASKED = {"departs_at": "departs_at_ms", "least_w": "min_power_w", "most_w": 
 def horizon_of(asked: PlanAsked, prices_per_kwh: Sequence[float]) -> Horizon:
     """The slots until the last departure, with what cars may draw in each beside the load. Raises InvalidInput."""
     slot_ms = asked.slot_minutes * MS_PER_MINUTE
-    last = max((car.departs_at_ms for car in asked.cars), default=asked.starts_at_ms)
+    departures = [car.departs_at_ms for car in asked.cars]
+    last = max(departures, default=asked.starts_at_ms)
     if last - asked.starts_at_ms > LONGEST_MS:
-        raise InvalidInput("cars", "depart too late to be planned", found=last, allowed="within 8 days of the start")
+        field = f"cars[{departures.index(last)}].departs_at_ms"
+        raise InvalidInput(field, "is too late to be planned", found=last, allowed="within 8 days of the start")
     slots = max(len(prices_per_kwh), ceil((last - asked.starts_at_ms) / slot_ms))
     require_few(asked, slots, MOST_CELLS)
     edges = tuple(asked.starts_at_ms + slot * slot_ms for slot in range(slots + 1))

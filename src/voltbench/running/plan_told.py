@@ -44,9 +44,11 @@ class CarView(msgspec.Struct, frozen=True):
 
 
 class PlaceView(msgspec.Struct, frozen=True):
-    """What a whole place does, slot by slot. With `gap` the cost could be so much lower at most, as a part of it.
+    """What a whole place does, as means of each slot.
 
-    `unserved_load_wh` is the foreseen load that neither the connection nor a battery can carry.
+    `unserved_load_wh` is the foreseen load that neither the connection nor a battery can carry. Where the best plan was
+    not found in the time there is, `gap` is the part of the cost that another one could save at most, and
+    `shortfall_gap_wh` how much less cars could lack at most.
     """
 
     import_w: list[float]
@@ -56,6 +58,7 @@ class PlaceView(msgspec.Struct, frozen=True):
     unserved_load_wh: float
     co2_g: float
     gap: float
+    shortfall_gap_wh: float
 
 
 class PlanView(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +118,7 @@ def place_view(
         prices_known_until_ms=known_until,
         energy_wh=float(energy_wh.sum()),
         cost=whole.cost,
-        cost_at_once=None,
+        cost_at_once=whole.cost_at_once,
         shortfall_wh=float(whole.shortfall_wh.sum()),
         cars=[_in_place(car, whole, number, horizon) for number, car in enumerate(cars)],
         place=PlaceView(
@@ -126,6 +129,7 @@ def place_view(
             unserved_load_wh=float(whole.unserved_w @ horizon.hours),
             co2_g=whole.co2_g,
             gap=whole.gap,
+            shortfall_gap_wh=whole.shortfall_gap_wh,
         ),
     )
 

@@ -35,10 +35,10 @@ def planned(id: str, asked: PlanAsked, prices_per_kwh: Sequence[float]) -> PlanV
     if not prices_per_kwh:
         raise InvalidInput("prices_per_kwh", "are none", allowed="one for each slot, or a source")
     horizon, cars = horizon_of(asked, prices_per_kwh), [car_of(car, number) for number, car in enumerate(asked.cars)]
-    known_until = horizon.edges[len(prices_per_kwh)]
+    place, known_until = place_of(asked, len(horizon.price_per_kwh)), horizon.edges[len(prices_per_kwh)]
     if _needs_place(asked):
         require_few(asked, len(horizon.price_per_kwh), MOST_IN_A_PLACE)
-        place, storage = place_of(asked, len(horizon.price_per_kwh)), reservoir_of(asked.storage, "storage")
+        storage = reservoir_of(asked.storage, "storage")
         batteries = [reservoir_of(car.battery, f"cars[{number}].battery") for number, car in enumerate(asked.cars)]
         whole = optimize(horizon, cars, place, storage, batteries)
         return place_view(id, asked, horizon, known_until, cars, whole)
