@@ -152,14 +152,17 @@ def test_one_tag_for_all_is_allowed_to_one_of_them(csms: Csms, tmp_path: Path) -
         "--speed",
         "50",
         "--duration",
-        "2s",
+        "10m",
         "--tag",
         "ONE",
         "--leave-running",
         "--out",
         "report",
     )
-    assert fleet(csms, tmp_path, *options).wait(60) == 0, (tmp_path / "fleet.log").read_text()
+    running = fleet(csms, tmp_path, *options)
+    eventually(lambda: some(csms.transactions("closed"), 1))
+    running.send_signal(signal.SIGINT)
+    assert running.wait(60) == 0, (tmp_path / "fleet.log").read_text()
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert "ONE" in {one["id_token"] for one in csms.transactions("open")}
     assert {one["reason"] for one in csms.transactions("closed")} == {"DeAuthorized"}

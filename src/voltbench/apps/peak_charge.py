@@ -31,7 +31,7 @@ Planner = Callable[[PlanAsked, Sequence[float]], PlanView]
 """What makes a plan of what is asked, at prices slot by slot."""
 Badness = tuple[float, float, float]
 
-MOST_TRIES, LEAST_TRIES = 20, 4
+MOST_TRIES, LEAST_TRIES = 24, 4
 CELLS_IN_ALL = 400_000
 """How many ceilings are tried: as many as cars times slots of all of them come to so many."""
 
@@ -161,7 +161,7 @@ def _searched(made: Callable[[float], PlanTold], low: float, high: float, tries:
             known[ceiling] = made(ceiling)
         return _badness(known[ceiling])
 
-    spread = np.linspace(low, high, max(LEAST_TRIES - 1, tries // 2)).tolist()
+    spread = np.linspace(low, high, max(LEAST_TRIES - 1, tries // 3)).tolist()
     best = spread.index(min(spread, key=badness))
     low, high = spread[max(0, best - 1)], spread[min(best + 1, len(spread) - 1)]
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
