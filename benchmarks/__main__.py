@@ -111,11 +111,12 @@ def _tried(name: str, quick: bool, tries: int) -> Iterator[Table]:
 
 
 def _rewrite(name: str, table: Table) -> None:
-    """Put one table in its place on the page."""
+    """Put one table in its place on the page, which is before those that come later."""
     again = f"Measured again on {datetime.now(UTC):%Y-%m-%d}. "
-    parts = re.split(r"(?m)^(?=## )", PAGE.read_text())
-    mine = f"## {TITLES[name]}\n"
-    PAGE.write_text("".join(_section(name, table, again) if part.startswith(mine) else part for part in parts))
+    introduction, *parts = re.split(r"(?m)^(?=## )", PAGE.read_text())
+    sections = {part.removeprefix("## ").split("\n", 1)[0]: part for part in parts}
+    sections[TITLES[name]] = _section(name, table, again)
+    PAGE.write_text(introduction + "".join(sections[title] for title in TITLES.values() if title in sections))
 
 
 def _section(name: str, table: Table, words: str = "") -> str:
