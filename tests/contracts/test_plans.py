@@ -279,6 +279,7 @@ async def test_what_goes_wrong_aside_is_told_to_who_waits():
         ({"co2_g_per_kwh": []}, "co2_g_per_kwh"),
         ({"circuits_w": {"garage": [1e9, 2e9]}}, "circuits_w"),
         ({"circuits_w": {"garage": "much"}}, "circuits_w"),
+        ({"circuits_w": {f"c{number}": 1 for number in range(5_000)}, "prices_per_kwh": [0.1] * 101}, "circuits_w"),
         ({"circuits_w": {"garage": []}}, "circuits_w.garage"),
     ],
 )

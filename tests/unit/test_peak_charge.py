@@ -97,6 +97,20 @@ def test_a_limit_does_not_find_what_the_search_for_a_ceiling_has_missed():
     assert free.cost <= 1.01 * min(told.cost for told in held if not told.shortfall_wh)
 
 
+def test_what_a_car_would_like_beyond_its_need_comes_before_a_peak_too():
+    car = CarAsked(
+        id="ada",
+        arrives_at_ms=NOON,
+        departs_at_ms=NOON + 4 * MS_PER_HOUR,
+        needed_wh=4_000,
+        max_power_w=11_000,
+        extra_wh=20_000,
+    )
+    told = a_plan(TARIFF, [0.2] * 4, cars=[car])
+    assert told.energy_wh == pytest.approx(24_000.0)
+    assert told.peak_charge == pytest.approx(20.0 * 3.0, abs=0.1), "6 kW, where the month has seen 3, of three hours"
+
+
 def test_a_departure_comes_before_a_peak():
     told = a_plan(TARIFF, [0.1], cars=[CarAsked(id="ada", arrives_at_ms=NOON, departs_at_ms=NOON + MS_PER_HOUR,
                                                needed_wh=11_000, max_power_w=11_000, in_one_go=True)])  # fmt: skip

@@ -30,6 +30,7 @@ Floats = NDArray[np.float64]
 Planner = Callable[[PlanAsked, Sequence[float]], PlanView]
 """What makes a plan of what is asked, at prices slot by slot."""
 Badness = tuple[float, float, float]
+"""What of a plan counts, the most important first; the cost is last."""
 
 MOST_TRIES, LEAST_TRIES = 24, 4
 CELLS_IN_ALL = 400_000
@@ -137,7 +138,12 @@ def _of_cars(plain: PlanView, plan: PricedPlan, bill: PeakBill, made: Planner) -
     if high <= low + 1.0:
         return best
     tries = max(LEAST_TRIES, min(MOST_TRIES, CELLS_IN_ALL // (bill.slots * max(1, len(plan.asked.cars)))))
-    return min(best, *_searched(under, low, high, tries), key=_badness)
+    wanted_wh = sum(car.needed_wh + car.extra_wh for car in plan.asked.cars)
+
+    def badness(told: PlanTold) -> Badness:
+        return round(told.shortfall_wh), round(wanted_wh - told.energy_wh), told.cost
+
+    return min(best, *_searched(under, badness, low, high, tries), key=badness)
 
 
 def _with_ceiling(asked: PlanAsked, load_w: Floats, counted_w: float, weights: Floats) -> PlanAsked:
@@ -152,21 +158,23 @@ def _with_ceiling(asked: PlanAsked, load_w: Floats, counted_w: float, weights: F
     return replace(asked, site_limit_w=UNLIMITED_W, load_w=(UNLIMITED_W - for_cars_w).tolist())
 
 
-def _searched(made: Callable[[float], PlanTold], low: float, high: float, tries: int) -> list[PlanTold]:
+def _searched(
+    made: Callable[[float], PlanTold], badness: Callable[[PlanTold], Badness], low: float, high: float, tries: int
+) -> list[PlanTold]:
     """Plans on the way to the best between two ceilings: evenly spread ones, then golden section beside the best."""
     known: dict[float, PlanTold] = {}
 
-    def badness(ceiling: float) -> Badness:
+    def bad(ceiling: float) -> Badness:
         if ceiling not in known:
             known[ceiling] = made(ceiling)
-        return _badness(known[ceiling])
+        return badness(known[ceiling])
 
     spread = np.linspace(low, high, max(LEAST_TRIES - 1, tries // 3)).tolist()
-    best = spread.index(min(spread, key=badness))
+    best = spread.index(min(spread, key=bad))
     low, high = spread[max(0, best - 1)], spread[min(best + 1, len(spread) - 1)]
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     while len(known) < tries:
-        if badness(left) <= badness(right):
+        if bad(left) <= bad(right):
             high, right = right, left
             left = high - _GOLDEN * (high - low)
         else:
@@ -204,7 +212,13 @@ def _of_place(plain: PlanView, plan: PricedPlan, bill: PeakBill, made: Planner) 
     assert view.place is not None
     stood_for_it = price_per_kw * kw_from_w(max(0.0, max(view.place.import_w) - so_far_w))
     other = _billed(view, bill, stood_for_it)
-    return min(best, other, key=lambda told: _badness(told, asked.co2_price_per_kg))
+
+    def badness(told: PlanTold) -> Badness:
+        assert told.place is not None
+        carbon = told.place.co2_g / 1e3 * asked.co2_price_per_kg
+        return round(told.place.unserved_load_wh), round(told.shortfall_wh), told.cost + carbon
+
+    return min(best, other, key=badness)
 
 
 def _billed(view: PlanView, bill: PeakBill, stood_for_it: float) -> PlanTold:
@@ -215,14 +229,6 @@ def _billed(view: PlanView, bill: PeakBill, stood_for_it: float) -> PlanTold:
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
-
-
-def _badness(told: PlanTold, co2_price_per_kg: float = 0.0) -> Badness:
-    """What is lacking, to the Wh, and then what it costs, carbon counted by its weight."""
-    if told.place is None:
-        return 0.0, round(told.shortfall_wh), told.cost
-    carbon = told.place.co2_g / 1e3 * co2_price_per_kg
-    return round(told.place.unserved_load_wh), round(told.shortfall_wh), told.cost + carbon
 
 
 def _told(view: PlanView) -> PlanTold:

@@ -120,6 +120,9 @@ def horizon_of(asked: PlanAsked, prices_per_kwh: Sequence[float]) -> Horizon:
         raise InvalidInput(field, "is too late to be planned", found=last, allowed="within 8 days of the start")
     slots = max(len(prices_per_kwh), ceil((last - asked.starts_at_ms) / slot_ms))
     require_few(asked, slots, MOST_CELLS)
+    if slots * len(asked.circuits_w) > MOST_CELLS:
+        found = slots * len(asked.circuits_w)
+        raise InvalidInput("circuits_w", "times slots are too many", found=found, allowed=f"<= {MOST_CELLS}")
     edges = tuple(asked.starts_at_ms + slot * slot_ms for slot in range(slots + 1))
     mean = sum(prices_per_kwh) / len(prices_per_kwh)
     prices = tuple(prices_per_kwh) + (mean,) * (slots - len(prices_per_kwh))
