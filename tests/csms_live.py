@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import signal
@@ -30,6 +31,8 @@ from voltbench.ocpp.v16.messages import FROM_CSMS
 logging.getLogger("ocpp").setLevel(logging.CRITICAL)
 
 Found = TypeVar("Found")
+
+HEARTBEAT = '[2,"h","Heartbeat",{}]'
 
 
 @dataclass
@@ -203,3 +206,11 @@ def a_csms_process(
         if running.process.poll() is None:
             running.process.kill()
             running.process.wait(DEADLINE_S)
+
+
+async def answer(connection: ClientConnection, frame: str | bytes = HEARTBEAT) -> list[object]:
+    """What a CSMS answers a frame with."""
+    await connection.send(frame)
+    async with asyncio.timeout(DEADLINE_S):
+        heard: list[object] = json.loads(await connection.recv())
+    return heard

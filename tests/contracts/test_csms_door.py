@@ -13,23 +13,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
-from tests.csms_live import LiveCsms, a_csms, connected
+from tests.csms_live import LiveCsms, a_csms, answer, connected
 from voltbench.adapters.ocpp_csms.door import LARGEST_FRAME, password_in, station_id
-
-HEARTBEAT = '[2,"h","Heartbeat",{}]'
 
 
 @pytest.fixture
 async def csms(tmp_path: Path) -> AsyncIterator[LiveCsms]:
     async with a_csms(tmp_path) as csms:
         yield csms
-
-
-async def answer(connection: ClientConnection, frame: str | bytes = HEARTBEAT) -> list[object]:
-    await connection.send(frame)
-    async with asyncio.timeout(10):
-        heard: list[object] = json.loads(await connection.recv())
-    return heard
 
 
 @pytest.mark.parametrize(

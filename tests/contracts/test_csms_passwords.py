@@ -11,17 +11,15 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
-from tests.csms_live import LiveCsms, a_csms, connected
+from tests.csms_live import LiveCsms, a_csms, answer, connected
 from tests.databases import a_full_disk
 from voltbench.adapters.ocpp_csms.csms import Csms
 from voltbench.adapters.ocpp_csms.door import Rules
 from voltbench.ocpp.v16.csms.records import Command, Record
 from voltbench.ocpp.v16.csms.secrets_kept import is_password
 
-HEARTBEAT = '[2,"h","Heartbeat",{}]'
 BOOT = '[2,"b","BootNotification",{"chargePointVendor":"Acme","chargePointModel":"One"}]'
 KEY = "00112233445566778899aabbccddeeff00112233"
 NEW_KEY = "a-new-password-of-20"
@@ -31,13 +29,6 @@ NEW_KEY = "a-new-password-of-20"
 async def csms(tmp_path: Path) -> AsyncIterator[LiveCsms]:
     async with a_csms(tmp_path) as csms:
         yield csms
-
-
-async def answer(connection: ClientConnection, frame: str | bytes = HEARTBEAT) -> list[object]:
-    await connection.send(frame)
-    async with asyncio.timeout(10):
-        heard: list[object] = json.loads(await connection.recv())
-    return heard
 
 
 def credentials(name: str, password: str | bytes) -> dict[str, str]:

@@ -75,8 +75,8 @@ def test_a_reading_proves_nothing_about_a_limit_that_was_not_taken(answer):
         steering.renew(now)
 
 
-def test_a_station_that_is_mute_to_a_raise_counts_with_the_higher_limit():
-    steering, site = two_stations()
+def raised_at_4_s(steering: Steering, site: HostedSite) -> SetPower:
+    """The command that lets a car have 22 kW again, which rested below 11 kW; nobody has answered it yet."""
     site.take(MIDNIGHT + 1_000, SetLimit("grid", "operator", 11_040.0))
     (lower,) = steering.commands()
     steering.answered(MIDNIGHT + 1_000, lower, True)
@@ -85,7 +85,12 @@ def test_a_station_that_is_mute_to_a_raise_counts_with_the_higher_limit():
     site.take(MIDNIGHT + 4_000, SetLimit("grid", "operator", None))
     (higher,) = (one for one in steering.commands() if isinstance(one, SetPower))
     assert higher.power_w == 22_080.0
-    steering.answered(MIDNIGHT + 4_000, higher, None)
+    return higher
+
+
+def test_a_station_that_is_mute_to_a_raise_counts_with_the_higher_limit():
+    steering, site = two_stations()
+    steering.answered(MIDNIGHT + 4_000, raised_at_4_s(steering, site), None)
     steering.started(MIDNIGHT + 5_000, "CP-2", 1, "8", 22_080.0)
     nobody_is_given_what_a_resting_car_may_draw(steering, 6)
 
@@ -191,14 +196,7 @@ def test_a_lower_limit_that_went_with_the_line_may_not_have_arrived():
 
 def test_a_higher_limit_that_went_with_the_line_may_have_arrived():
     steering, site = two_stations()
-    site.take(MIDNIGHT + 1_000, SetLimit("grid", "operator", 11_040.0))
-    (lower,) = steering.commands()
-    steering.answered(MIDNIGHT + 1_000, lower, True)
-    for second in (2, 3):
-        steering.measured(MIDNIGHT + second * 1_000, "CP-1", 1, "7", 3_000.0, MIDNIGHT + second * 1_000)
-    site.take(MIDNIGHT + 4_000, SetLimit("grid", "operator", None))
-    (higher,) = (one for one in steering.commands() if isinstance(one, SetPower))
-    assert higher.power_w == 22_080.0
+    raised_at_4_s(steering, site)
     comes_back(steering, 5)
     steering.started(MIDNIGHT + 6_000, "CP-2", 1, "8", 22_080.0)
     nobody_is_given_what_a_resting_car_may_draw(steering, 7)

@@ -95,13 +95,12 @@ def csms(
     rules = Rules(password_required, ping)
     choices = CsmsChoices(data, store, policy, rules, full_sync, retention_days=retention, stranger_days=forget_unknown)
     # Stations on other machines are let in by their own rules; the API there is for who has the token.
-    trust = trust_for(host, token) if token is not None or is_loopback(host) else trust_for("127.0.0.1", None)
     api_host = host if token is not None or is_loopback(host) else "127.0.0.1"
     with ExitStack() as sockets:
         plain = sockets.enter_context(listening(host, port))
         tls = sockets.enter_context(listening(host, tls_port, "tls-port")) if certificates is not None else None
         http = sockets.enter_context(listening(api_host, http_port, "http-port"))
-        asyncio.run(_serve(choices, steered, Doors(plain, tls, certificates), trust, http))
+        asyncio.run(_serve(choices, steered, Doors(plain, tls, certificates), trust_for(api_host, token), http))
 
 
 def _site(file: Path) -> StationConfig:

@@ -41,13 +41,12 @@ Guess = Callable[[Floats], Iterable[Floats]]
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """The solution, column by column, and what it costs.
+    """The solution, column by column.
 
     A better one could weigh less by `first_gap` at most in what comes first; or else cost less, by `gap` of its cost.
     """
 
     columns: Floats
-    objective: float
     gap: float
     first_gap: float
 
@@ -104,7 +103,7 @@ class _Search:
         """The best that is found in the time."""
         bound = self._by_levels(self._model.relaxed(), PATIENCE_S)
         if self._model.is_kept_by(bound.columns):
-            return Solved(bound.columns, bound.cost, 0.0, 0.0)
+            return Solved(bound.columns, 0.0, 0.0)
         to_tell_s = self._taken_s  # what is found last is solved without choices again
         return self._searched(bound, self._guessed(guess, bound), to_tell_s)
 
@@ -131,7 +130,7 @@ class _Search:
         if best is None or _gap(best.cost, cost) > NEAR:
             best, at_least = self._improved(best, self._model.turns, self._left_s(best) - to_tell_s)
             cost = max(cost, at_least)
-        return Solved(best.columns, best.cost, _gap(best.cost, cost), max(0.0, lacked - least))
+        return Solved(best.columns, _gap(best.cost, cost), max(0.0, lacked - least))
 
     def _left_s(self, best: _Found | None) -> float:
         """The time that is left: more, where there is nothing yet."""
