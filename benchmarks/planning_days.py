@@ -86,6 +86,14 @@ def any_day(cars: int, seed: int) -> Day:
     return Day(0.05 + 0.25 * chance.random(SLOTS), room, needed, site)
 
 
+def tight(cars: int, seed: int) -> Day:
+    """Any day whose limit is 5 % above what all need if each charges evenly: who comes too late lacks some."""
+    day, chance = any_day(cars, seed), np.random.default_rng(seed)
+    room_wh = day.room.sum(axis=1)
+    needed = room_wh * chance.uniform(0.3, 0.95, cars)
+    return Day(day.price, day.room, needed, 1.05 * (day.room * (needed / room_wh)[:, None]).sum(axis=0))
+
+
 def alone(seed: int) -> Day:
     """Any day of one car whose site has room for it."""
     day = any_day(1, seed)

@@ -9,6 +9,10 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from voltbench.energy.plan import Horizon, PlannedCar
+from voltbench.energy.schedule import Steps
+from voltbench.quantities import MS_PER_HOUR, Instant
+
 Floats = NDArray[np.float64]
 
 
@@ -41,6 +45,40 @@ def instances(draw: st.DrawFn, most_cars: int = 6, most_slots: int = 6, most_cir
     return Instance(price, room, needed, site, of, circuit_wh)
 
 
+@st.composite
+def crowds(draw: st.DrawFn, most_cars: int = 5) -> tuple[Horizon, list[PlannedCar]]:
+    """Cars that come and go by quarters of four hours, under tight limits: some in one go, some with a minimum."""
+    hours = draw(st.integers(1, 4))
+    price = tuple(draw(st.lists(st.integers(-2, 6).map(lambda price: price / 10.0), min_size=hours, max_size=hours)))
+    power_w = st.sampled_from([0.0, 2e3, 3e3, 5e3, 8e3, 10e3, 15e3])
+    limits = st.lists(power_w, min_size=hours, max_size=hours).map(tuple)
+    circuits = {name: draw(limits) for name in ("attic", "garage")[: draw(st.integers(0, 2))]}
+    cars = list[PlannedCar]()
+    for number in range(draw(st.integers(1, most_cars))):
+        comes, goes = sorted(draw(st.lists(st.integers(0, 4 * hours), min_size=2, max_size=2, unique=True)))
+        most_w = draw(st.sampled_from([3e3, 4e3, 7e3, 11e3]))
+        cars.append(
+            PlannedCar(
+                f"car-{number}",
+                comes * MS_PER_HOUR // 4,
+                goes * MS_PER_HOUR // 4,
+                draw(st.integers(0, 10)) * 1_500.0,
+                most_w,
+                draw(st.sampled_from([0.0, 0.0, 0.5, 1.0])) * most_w,
+                draw(st.sampled_from([0.0, 0.0, 2_000.0, 6_000.0])),
+                draw(st.sampled_from([None, *circuits])),
+                draw(st.sampled_from([0, 0, 1, 5])),
+                draw(st.sampled_from([False, False, True])),
+            )
+        )
+    return Horizon(tuple(hour * MS_PER_HOUR for hour in range(hours + 1)), price, draw(limits), circuits), cars
+
+
+def power_at(steps: Steps, at: Instant) -> float:
+    """The power of a schedule at an instant."""
+    return ([0.0] + [power_w for since, power_w in steps if since <= at])[-1]
+
+
 def a_fleet(cars: int, seed: int, slots: int = 96) -> Instance:
     """Cars that come and go within a day of quarter hours, under a limit that binds in most cheap slots."""
     chance = np.random.default_rng(seed)
@@ -53,6 +91,15 @@ def a_fleet(cars: int, seed: int, slots: int = 96) -> Instance:
     needed = room.sum(axis=1) * chance.uniform(0.1, 0.6, cars)
     site = needed.sum() / slots / 0.45 * chance.uniform(0.6, 1.4, slots)
     return Instance(price, room, needed, site, np.zeros(cars, dtype=np.intp), site[None, :])
+
+
+def a_tight_fleet(cars: int, seed: int, slack: float) -> Instance:
+    """Such a day under a limit that all can have what they need under, if they share it well, and hardly more."""
+    of, chance = a_fleet(cars, seed), np.random.default_rng(seed)
+    room_wh = of.room_wh.sum(axis=1)
+    needed = room_wh * chance.uniform(0.3, 0.95, cars)
+    site = (of.room_wh * (needed / room_wh)[:, None]).sum(axis=0) * slack
+    return Instance(of.price_per_kwh, of.room_wh, needed, site, of.circuit, site[None, :])
 
 
 def on_circuits(of: Instance, count: int, seed: int) -> Instance:

@@ -79,16 +79,17 @@ async def test_prices_of_every_service_fill_a_day_of_any_length(
     assert (plan["currency"], plan["shortfall_wh"]) == (kind.currency, 0.0)
 
 
-async def test_until_tomorrow_is_published_the_mean_stands_in(kind: Kind, web: Web, tmp_path: Path):
+async def test_until_tomorrow_is_published_it_is_taken_to_be_like_today(kind: Kind, web: Web, tmp_path: Path):
     zone = ZoneInfo(kind.zone)
     web.answering = kind.serve(Market(zone, MONDAY, MONDAY, kind.slot_ms))
     noon = day_start(MONDAY, zone) + 12 * MS_PER_HOUR
     body = a_plan(noon, noon + 20 * MS_PER_HOUR, source=kind.text.rstrip("?&"))
     async with a_bench(tmp_path) as client:
         plan = await planned(client, body)
-    known = plan["prices_per_kwh"][:48]
+    midnight = noon - 12 * MS_PER_HOUR
+    like = [price_at(slot - slot % kind.slot_ms) for slot in range(midnight, midnight + 8 * MS_PER_HOUR, QUARTER_MS)]
     assert plan["prices_known_until_ms"] == noon + 12 * MS_PER_HOUR
-    assert plan["prices_per_kwh"][48:] == pytest.approx([sum(known) / 48] * 32)
+    assert plan["prices_per_kwh"][48:] == pytest.approx(like, abs=1e-5), "the hours of this morning"
 
 
 FAULTS = (
@@ -179,6 +180,30 @@ async def test_fees_and_vat_are_added_to_prices_that_are_given(tmp_path: Path):
         assert len(nobody["prices_per_kwh"]) == 2
         short = {name: part for name, part in body.items() if name != "tariff"} | {"fees_per_kwh": 0.2, "vat": 0.25}
         assert (await planned(client, short))["prices_per_kwh"] == pytest.approx([1.5, -1.0])
+
+
+async def test_what_nobody_knows_yet_is_like_the_same_local_hour_of_the_last_day(tmp_path: Path):
+    """Clocks are set back in the night to Sunday: at nine by the clock it is 25 hours after nine on Saturday."""
+    nine = at("2026-10-24T09:00")
+    given = [0.9, 0.1, 0.5, 0.3] + [0.4] * 11
+    tariff = {"zone": STOCKHOLM, "vat": 0.0, "fees_per_kwh": 0.1}
+    body = a_plan(nine, nine + 28 * MS_PER_HOUR, slot_minutes=60, prices_per_kwh=given)
+    async with a_bench(tmp_path) as client:
+        by_clocks = (await planned(client, body | {"tariff": tariff}))["prices_per_kwh"]
+        of_nobody = (await planned(client, body))["prices_per_kwh"]
+    mean = sum(given) / 15
+    night = [mean] * 10
+    assert by_clocks[15:] == pytest.approx([price + 0.1 for price in [*night, 0.9, 0.1, 0.5]])
+    assert of_nobody[15:] == pytest.approx([*night[:9], 0.9, 0.1, 0.5, 0.3])
+
+
+def test_feeding_in_is_foreseen_as_prices_are():
+    starts_at = at("2026-06-01T12:00")
+    body = a_plan(starts_at, starts_at + 26 * MS_PER_HOUR, slot_minutes=60, prices_per_kwh=[0.5, -0.2] + [0.1] * 10)
+    body |= {"tariff": {"feed_in": {"market_share": 1.0}, "zone": STOCKHOLM}}
+    asked = priced(request_in(json.dumps(body).encode()), {}).asked
+    assert isinstance(asked.export_prices_per_kwh, list)
+    assert asked.export_prices_per_kwh[24:] == pytest.approx([0.5, -0.2])
 
 
 async def test_feeding_in_earns_a_share_of_the_market(tmp_path: Path):
@@ -304,3 +329,47 @@ async def test_prices_in_another_currency_than_is_said_are_refused(tmp_path: Pat
         async with a_bench(tmp_path) as client:
             answer = await client.post("/plans", json=a_day(kind, MONDAY, currency="SEK"))
             assert (answer.status_code, answer.json()["field"], answer.json()["allowed"]) == (422, "currency", "EUR")
+
+
+AT_SIX = {"price_per_kwh": 0.1, "from": "06:00", "until": "07:00"}
+
+
+@pytest.mark.parametrize("minutes", [30, 37, 60])
+async def test_what_is_known_of_the_slot_of_the_last_departure_counts(tmp_path: Path, minutes: int):
+    night = at("2026-03-03T02:00")
+    body = a_plan(night, night + 4 * MS_PER_HOUR + minutes * MS_PER_HOUR // 60, slot_minutes=60)
+    cheap_at_six = {"zone": STOCKHOLM, "time_of_use": {"price_per_kwh": 1.0, "rates": [AT_SIX]}}
+    async with a_bench(tmp_path) as client:
+        plan = await planned(client, body | {"tariff": cheap_at_six})
+    assert plan["prices_per_kwh"] == [1.0] * 4 + [0.1]
+    assert plan["prices_known_until_ms"] == night + 5 * MS_PER_HOUR
+
+
+def test_a_fee_that_is_known_is_added_to_a_price_that_is_not():
+    """Of four hours the market is known; what the grid takes in the fifth stands in the tariff."""
+    night = at("2026-03-03T02:00")
+    body = a_plan(night, night + 5 * MS_PER_HOUR, slot_minutes=60, prices_per_kwh=[0.1, 0.2, 0.3, 0.4])
+    fee = {"price_per_kwh": 0.5, "rates": [{"price_per_kwh": 2.0, "from": "06:00", "until": "07:00"}]}
+    plan = priced(request_in(json.dumps(body | {"tariff": {"zone": STOCKHOLM, "grid_fee": fee}}).encode()), {})
+    assert plan.prices_per_kwh == pytest.approx([0.6, 0.7, 0.8, 0.9, 0.25 + 2.0])
+    assert plan.known_slots == 4
+
+
+@pytest.mark.parametrize("zone", ["/etc/localtime", "localtme", "Europe/Stokholm"])
+def test_what_is_no_zone_hears_what_one_is_like(zone: str):
+    body = a_plan(at("2026-03-03T02:00"), at("2026-03-03T04:00")) | PRICES | {"tariff": {"zone": zone, "peak": PEAK}}
+    with pytest.raises(InvalidInput) as refused:
+        priced(request_in(json.dumps(body).encode()), {})
+    assert refused.value.field == "tariff.zone"
+    assert str(refused.value.allowed).startswith("an IANA zone such as Europe/Stockholm")
+
+
+async def test_a_service_that_answers_nothing_at_all_is_told_with_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with serving(partial(_always, Told(200, b"null"))) as server:
+        monkeypatch.setenv("VOLTBENCH_ELPRISETJUSTNU_URL", server.url)
+        async with a_bench(tmp_path) as client:
+            answer = await client.post("/plans", json=a_day(KINDS["elprisetjustnu"], MONDAY))
+    assert answer.status_code == 502
+    assert "makes no sense: answer" in answer.text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from tests.price_services import KINDS, Market, Told, price_at, serving
 from voltbench.adapters.scenario_files import load
 from voltbench.errors import InvalidInput, Unavailable
 from voltbench.quantities import MS_PER_HOUR
+from voltbench.running.publication import Publication
 from voltbench.running.scenario import run
 from voltbench.running.summary import summarize
 from voltbench.site.calendar import day_start
@@ -126,9 +127,74 @@ def test_peaks_and_feeding_in_are_billed(tmp_path: Path):
     assert (cost.energy_import, cost.energy_export, cost.demand_charge) == pytest.approx((3.6, 2.4, 40.0))
 
 
+FOR_DAYS = "import_price_per_kwh = { values = [0.1, 0.2], every_min = 1440 }"
+STEPWISE = 'import_price_per_kwh = { steps = { "2026-06-01T00:00" = 0.1 } }'
+FROM_A_FILE = 'source = "file:prices.csv"'
+BY_THE_START = timezone(timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("tariff", "expected"),
+    [
+        ("", None),
+        ("import_price_per_kwh = 0.2", None),
+        ('import_price_per_kwh = { daily = { "00:00" = 0.1, "06:00" = 0.3 } }', None),
+        (f'time_of_use = {{ price_per_kwh = 0.3, {RATES} }}\npublished_at = "always"', None),
+        (f'{FOR_DAYS}\npublished_at = "always"', None),
+        (FOR_DAYS, Publication(BY_THE_START)),
+        (STEPWISE, Publication(BY_THE_START)),
+        (f'{FOR_DAYS}\nzone = "Europe/Helsinki"', Publication(ZoneInfo("Europe/Helsinki"))),
+        (f'{FOR_DAYS}\npublished_at = "12:45"', Publication(BY_THE_START, 12 * 60 + 45)),
+        (f'{FROM_A_FILE}\nzone = "Europe/Stockholm"\nvat = 0.25', Publication(ZoneInfo("Europe/Stockholm"))),
+    ],
+)
+def test_prices_of_certain_days_are_published_on_the_day_before(
+    tmp_path: Path, tariff: str, expected: Publication | None
+):
+    (tmp_path / "prices.csv").write_text("at,price_per_kwh\n2026-06-01T00:00+02:00,1\n2026-06-01T12:00+02:00,2\n")
+    assert load(written(tmp_path, tariff)).published == expected
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_services_tell_is_published_by_the_clocks_of_the_market(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kind = KINDS[name]
+    zone = ZoneInfo(kind.zone)
+    with serving(
+        kind.serve(Market(zone, MONDAY - timedelta(days=1), MONDAY + timedelta(days=1), kind.slot_ms))
+    ) as server:
+        monkeypatch.setenv(f"VOLTBENCH_{name.upper().replace('-', '_')}_URL", server.url)
+        story = load(written(tmp_path, f'source = "{kind.text.rstrip("?&")}"\nzone = "Europe/Helsinki"'))
+    assert story.published == Publication(ZoneInfo("Europe/Brussels"), (17 if name == "octopus" else 13) * 60)
+
+
+def test_a_planned_scenario_goes_by_what_is_published(tmp_path: Path):
+    """The night of Tuesday is a cheap one, which a car that comes on Monday morning cannot know until one o'clock."""
+    (tmp_path / "cars.csv").write_text(
+        "arrives_at,departs_at,asked_wh,soc,capacity_wh,max_w\n2026-06-01T09:00,2026-06-02T08:00,20000,0.2,60000,11000\n"
+    )
+    prices = [0.3] * 24 + [0.3, 0.3, 0.05, 0.05, 0.05] + [0.3] * 19
+    words = f'import_price_per_kwh = {{ values = {prices} }}\n[control]\nstrategy = "planned"\n'
+    always, usually = 'published_at = "always"\n', ""
+    costs = {}
+    for said in (always, usually):
+        file = written(tmp_path, said + words, days=2)
+        file.write_text(file.read_text().replace('pattern = "home"\nper_day = 0', 'sessions = "cars.csv"'))
+        summary = summarize(run(load(file)))
+        assert summary.delivery.unmet_wh == pytest.approx(0, abs=1e-6)
+        assert summary.cost is not None
+        costs[said] = summary.cost.total
+    assert costs[always] == pytest.approx(1.0, rel=0.2)
+    assert costs[usually] > costs[always] * 2, "at nine no hour that it knew was cheaper, and it charged at once"
+
+
 @pytest.mark.parametrize(
     ("tariff", "field"),
     [
+        (f'{FOR_DAYS}\npublished_at = "25:00"', "tariff.published_at"),
+        (f'{FOR_DAYS}\npublished_at = "soon"', "tariff.published_at"),
+        (f'time_of_use = {{ price_per_kwh = 1, {RATES} }}\npublished_at = "13:00"', "tariff.published_at"),
         ('source = "awattar:de"\nimport_price_per_kwh = 1', "tariff.source"),
         (f"time_of_use = {{ price_per_kwh = 1, {RATES} }}\nimport_price_per_kwh = 1", "tariff.time_of_use"),
         ("feed_in = {}\nexport_price_per_kwh = 1\nimport_price_per_kwh = 1", "tariff.feed_in"),

@@ -332,6 +332,19 @@ async def test_awattar_is_asked_in_milliseconds():
     assert server.asked[0].query == {"start": str(START), "end": str(END)}
 
 
+async def test_awattar_is_asked_for_the_hour_that_has_begun():
+    """A service that gives the slots that begin in what is asked for, and no other one."""
+
+    def from_starts(asked: Asked) -> Told:
+        found = json.loads(services.awattar(Market(BERLIN, MONDAY, MONDAY, MS_PER_HOUR))(asked).content)
+        begins_at = int(asked.query["start"])
+        return services.as_json({"data": [slot for slot in found["data"] if slot["start_timestamp"] >= begins_at]})
+
+    with serving(from_starts) as server:
+        prices = await price_source(f"awattar:de?url={server.url}", {}).prices(START + 1_800_000, END)
+    assert prices.slots.starts_at == START
+
+
 def spoiled(serve: Callable[[Market], Answering], right: str, wrong: str) -> Answering:
     def answer(asked: Asked) -> Told:
         told = serve(A_DAY)(asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta, timezone
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import OnboardCharger
 from voltbench.events import LimitSet
 from voltbench.quantities import MS_PER_HOUR
+from voltbench.running.publication import Publication
 from voltbench.running.scenario import Outcome, Run, Scenario
 from voltbench.running.summary import summarize
 from voltbench.running.visits import Visit
@@ -92,6 +94,16 @@ def lived(scenario: Scenario) -> Outcome:
 @given(days(st.sampled_from([0.0, 6 * KW, 15 * KW, 40 * KW])))
 def test_no_limit_is_broken_however_little_there_is(scenario: Scenario) -> None:
     lived(scenario)
+
+
+@settings(max_examples=25)
+@given(days(st.sampled_from([25 * KW, 40 * KW, 80 * KW])), st.integers(-12, 12), st.sampled_from([0, 767, 1439]))
+def test_departures_hold_whenever_prices_are_told(scenario: Scenario, ahead_h: int, minute: int) -> None:
+    at_once = lived(replace(scenario, options=replace(scenario.options, strategy="max_min")))
+    told = Publication(timezone(timedelta(hours=ahead_h)), minute)
+    before = {visit.id: visit for visit in at_once.ledger}
+    for visit in lived(replace(scenario, published=told)).ledger:
+        assert visit.unmet_wh <= before[visit.id].unmet_wh + max(1.0, 1e-3 * visit.fitting_wh), visit.id
 
 
 @settings(max_examples=60)

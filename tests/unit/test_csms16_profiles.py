@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import MIDNIGHT
-from voltbench.ocpp.v16.csms_profiles import USUAL, Terms, failsafe_profile, held_by, power_profile, terms_told
+from voltbench.ocpp.limit_terms import USUAL, Terms
+from voltbench.ocpp.v16.csms_profiles import failsafe_profile, held_by, power_profile, terms_told
 from voltbench.running.steering import SetFailsafe, SetPower
 
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import given
 
 from tests.planning import Instance, instances
-from voltbench.energy import place_program, search
+from voltbench.energy import place_program
 from voltbench.energy.optimize import Place, PlacePlan, Reservoir, optimize
-from voltbench.energy.place_program import PlaceProgram
 from voltbench.energy.plan import Horizon, PlannedCar, plan
-from voltbench.energy.program import Floats
-from voltbench.energy.search import method, solve
-from voltbench.errors import InvalidInput, Unavailable
+from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR
 
 
@@ -23,7 +18,7 @@ def hours(*prices: float, site_w: float = 1e6) -> Horizon:
     return Horizon(tuple(i * MS_PER_HOUR for i in range(len(prices) + 1)), prices, (site_w,) * len(prices))
 
 
-def a_car(needed_wh: float = 10_000.0, stays_h: int = 4, id: str = "ada", **more: float) -> PlannedCar:
+def a_car(needed_wh: float = 10_000.0, stays_h: int = 4, id: str = "ada", **more: object) -> PlannedCar:
     return PlannedCar(id, 0, stays_h * MS_PER_HOUR, needed_wh, 10_000.0, **more)  # type: ignore[arg-type]
 
 
@@ -148,6 +143,21 @@ def test_however_many_priorities_there_are_a_higher_one_is_served_first(least_w:
         assert kw(found.cars_w[ranked, 0]) == had_kw
 
 
+def test_no_amount_for_those_who_come_later_is_worth_any_for_those_who_come_first() -> None:
+    leaky = Reservoir(40_000.0, 0.0, 40_000.0, 40_000.0, 0.3, 0.3, least_at_end_wh=0.0)
+    first = PlannedCar("first", MS_PER_HOUR, 2 * MS_PER_HOUR, 500.0, 10_000.0, extra_wh=400.0, priority=2)
+    later = PlannedCar("later", 0, MS_PER_HOUR, 10_000.0, 10_000.0, priority=1)
+    found = optimize(hours(0.1, 0.1), [later, first], Place((0.0, 10_000.0), import_limit_w=10_000.0), leaky)
+    assert found.shortfall_wh.tolist() == pytest.approx([500.0 / 0.09, 0.0], abs=0.1)
+    assert found.cars_w.sum(axis=1).tolist() == pytest.approx([10_000.0 - 500.0 / 0.09, 500.0], abs=0.1)
+
+
+def test_a_minimum_of_those_who_come_first_may_take_all_from_those_who_come_later() -> None:
+    first = a_car(1_000.0, 1, id="first", least_w=6_000.0, priority=2)
+    found = optimize(hours(0.1, site_w=6_000.0), [a_car(6_000.0, 1, id="later", priority=1), first], Place((0.0,)))
+    assert found.shortfall_wh.tolist() == pytest.approx([6_000.0, 0.0])
+
+
 def test_what_a_car_would_like_comes_after_what_others_need() -> None:
     cars = [PlannedCar("ada", 0, MS_PER_HOUR, 1_000.0, 10_000.0, extra_wh=9_000.0, priority=9),
             PlannedCar("bob", 0, MS_PER_HOUR, 4_000.0, 10_000.0)]  # fmt: skip
@@ -158,7 +168,7 @@ def test_what_a_car_would_like_comes_after_what_others_need() -> None:
 def test_a_car_that_lacks_energy_hears_why() -> None:
     edges = tuple(i * MS_PER_HOUR for i in range(5))
     horizon = Horizon(edges, (0.1,) * 4, (1e6,) * 4, {"garage": (2_000.0, 1e6, 1e6, 1e6)})
-    car = a_car(90_000.0, 3, circuit="garage")  # type: ignore[arg-type]
+    car = a_car(90_000.0, 3, circuit="garage")
     found = optimize(horizon, [car, a_car(1_000.0, id="bob")], Place((0.0, 5_000.0, 0.0, 0.0), import_limit_w=12_000.0))
     told = [(one.limit, one.begins_at // MS_PER_HOUR, one.ends_at // MS_PER_HOUR) for one in found.hindrances[0]]
     assert told == [("garage", 0, 1), ("site", 1, 2), ("car", 2, 3)]
@@ -170,6 +180,16 @@ def test_room_that_is_kept_for_anothers_minimum_is_the_sites() -> None:
     found = optimize(hours(0.1), cars, Place((0.0,), import_limit_w=8_000.0))
     assert found.shortfall_wh.tolist() == pytest.approx([5_000.0, 0.0])
     assert [one.limit for one in found.hindrances[0]] == ["site"]
+
+
+def test_a_limit_with_room_left_is_not_blamed_nor_a_car_that_did_not_charge_where_nothing_was_left() -> None:
+    horizon = Horizon((0, MS_PER_HOUR), (0.1,), (1e6,), {"garage": (3_000.0,)})
+    picky, easy = (a_car(2_000.0, 1, id=id, least_w=w, circuit="garage") for id, w in (("a", 4_000.0), ("b", 0.0)))
+    for found in (
+        plan(horizon, [picky, easy]).schedules[0].hindrances,
+        optimize(horizon, [picky, easy], Place((0.0,))).hindrances[0],
+    ):
+        assert [one.limit for one in found] == ["garage"]
 
 
 def test_load_that_nothing_can_carry_is_told_and_blurs_no_departure() -> None:
@@ -186,7 +206,7 @@ def test_load_that_nothing_can_carry_is_told_and_blurs_no_departure() -> None:
 def test_a_circuit_limits_what_its_cars_give_back() -> None:
     horizon = Horizon((0, MS_PER_HOUR, 2 * MS_PER_HOUR), (0.9, 0.1), (1e6,) * 2, {"garage": (2_000.0, 9_000.0)})
     battery = Reservoir(60_000.0, 30_000.0, 10_000.0, 10_000.0, 1.0, 1.0)
-    car = a_car(0.0, 2, circuit="garage")  # type: ignore[arg-type]
+    car = a_car(0.0, 2, circuit="garage")
     assert kw(optimize(horizon, [car], Place((8_000.0, 0.0)), batteries=[battery]).cars_w[0]) == [-2.0, 2.0]
 
 
@@ -234,7 +254,7 @@ def test_what_a_place_does_is_told_by_the_slots_that_were_asked_for() -> None:
 
 
 def test_where_slots_would_be_too_many_a_car_counts_in_whole_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(place_program, "MOST_CELLS", 0)
+    monkeypatch.setattr(place_program, "MOST_CELLS_IN_A_PLACE", 0)
     cars = [PlannedCar(id, MS_PER_HOUR // 2, 2 * MS_PER_HOUR, 12_000.0, 10_000.0) for id in ("ada", "bob")]
     found = optimize(hours(0.1, 0.1), cars, Place((0.0, 0.0), import_limit_w=15_000.0))
     assert found.cars_w.sum(axis=0).tolist() == pytest.approx([0.0, 15_000.0])
@@ -283,6 +303,71 @@ def test_a_battery_that_cannot_be_as_full_as_it_should_is_as_full_as_it_can() ->
     assert kw(optimize(hours(0.1, 0.3), [], Place((0.0, 0.0)), battery).storage_w) == [2.0, 2.0]
 
 
+def filled_wh(found: PlacePlan, begins_wh: float) -> list[float]:
+    """How full a storage without losses is at the end of each hour."""
+    return [round(wh, 1) for wh in (begins_wh + np.cumsum(found.storage_w)).tolist()]
+
+
+def test_a_storage_does_not_burn_sun_that_is_worth_nothing_by_giving_while_it_takes() -> None:
+    battery = Reservoir(10_000.0, 9_000.0, 5_000.0, 2_000.0, 0.9, 0.9)
+    found = optimize(hours(0.3, 0.1), [], Place((1_000.0, 0.0), (5_000.0, 5_000.0)), battery)
+    taken_w, given_w = np.maximum(found.storage_w, 0.0), np.maximum(-found.storage_w, 0.0)
+    filled = 9_000.0 + np.cumsum(taken_w * 0.9 - given_w / 0.9)
+    assert (filled <= 10_000.0 + 0.1).all()
+    assert (found.cost, found.gap) == pytest.approx((0.0, 0.0))
+
+
+def test_load_comes_before_how_full_the_storage_is_in_the_end() -> None:
+    place = Place((0.0, 6_000.0), import_limit_w=4_000.0)
+    for at_end_wh in (None, 10_000.0):
+        battery = Reservoir(10_000.0, 10_000.0, 5_000.0, 5_000.0, 1.0, 1.0, least_at_end_wh=at_end_wh)
+        found = optimize(hours(0.1, 0.1), [], place, battery)
+        assert found.unserved_w.tolist() == [0.0, 0.0]
+        assert filled_wh(found, 10_000.0) == [10_000.0, 8_000.0]
+
+
+def test_a_need_comes_before_how_full_the_storage_is_in_the_end() -> None:
+    battery = Reservoir(10_000.0, 10_000.0, 5_000.0, 5_000.0, 1.0, 1.0)
+    found = optimize(hours(0.1), [a_car(6_000.0, 1)], Place((0.0,), import_limit_w=4_000.0), battery)
+    assert (found.shortfall_wh.tolist(), filled_wh(found, 10_000.0)) == ([0.0], [8_000.0])
+
+
+def test_a_storage_that_begins_below_its_reserve_is_brought_up_to_it_at_once_and_gives_nothing_before() -> None:
+    battery = Reservoir(10_000.0, 500.0, 1_000.0, 5_000.0, 1.0, 1.0, least_wh=2_000.0, least_at_end_wh=0.0)
+    found = optimize(hours(0.5, 0.4, 0.1, 0.9), [], Place((1_000.0,) * 4), battery)
+    assert filled_wh(found, 500.0) == [1_500.0, 2_000.0, 3_000.0, 2_000.0]
+
+
+def test_a_storage_below_its_reserve_does_not_give_what_it_has_for_a_load_that_nothing_else_can_carry() -> None:
+    battery = Reservoir(10_000.0, 1_500.0, 1_000.0, 5_000.0, 1.0, 1.0, least_wh=2_000.0, least_at_end_wh=0.0)
+    found = optimize(hours(0.1, 0.1, 0.1), [], Place((6_000.0, 3_000.0, 6_000.0), import_limit_w=4_000.0), battery)
+    assert found.unserved_w.tolist() == pytest.approx([2_000.0, 0.0, 1_500.0], abs=0.1)
+    assert filled_wh(found, 1_500.0) == [1_500.0, 2_500.0, 2_000.0]
+
+
+def test_a_reserve_comes_after_what_cars_need_and_before_what_they_would_like() -> None:
+    battery = Reservoir(20_000.0, 1_000.0, 9_000.0, 5_000.0, 1.0, 1.0, least_wh=5_000.0, least_at_end_wh=0.0)
+    place = Place((0.0, 0.0), import_limit_w=6_000.0)
+    found = optimize(hours(0.1, 0.1), [a_car(5_000.0, 1, extra_wh=5_000.0)], place, battery)
+    assert (kw(found.cars_w[0]), filled_wh(found, 1_000.0)) == ([5.0, 0.0], [2_000.0, 5_000.0])
+
+
+def test_a_car_that_comes_with_less_than_its_reserve_charges_up_to_it_and_gives_only_beyond() -> None:
+    battery = Reservoir(60_000.0, 5_000.0, 10_000.0, 10_000.0, 1.0, 1.0, least_wh=10_000.0)
+    place = Place((0.0, 0.0, 8_000.0, 0.0), import_limit_w=20_000.0)
+    found = optimize(hours(0.5, 0.1, 0.9, 0.1), [a_car(0.0, 4)], place, batteries=[battery])
+    assert kw(found.cars_w[0]) == [5.0, 8.0, -8.0, 0.0]
+
+
+def test_a_peak_that_has_been_paid_is_not_paid_again() -> None:
+    place = Place((3_000.0, 5_000.0), demand_price_per_kw=10.0, peak_so_far_w=4_000.0)
+    found = optimize(hours(0.1, 0.1), [], place)
+    assert found.cost == pytest.approx(0.8 + 10.0)
+    assert optimize(hours(0.1), [], Place((3_000.0,), demand_price_per_kw=10.0, peak_so_far_w=4_000.0)).cost == (
+        pytest.approx(0.3)
+    )
+
+
 def test_what_is_nothing_is_not_minus_nothing() -> None:
     battery = Reservoir(10_000.0, 5_000.0, 5_000.0, 5_000.0)
     place = Place((0.0, 1_000.0), (2_000.0, 0.0), (0.01, 0.01), import_limit_w=9_000.0)
@@ -304,69 +389,10 @@ def test_charging_at_once_is_what_the_plan_is_compared_with() -> None:
     assert (helped.shortfall_wh.sum(), helped.cost_at_once) == (0.0, None)
 
 
-def a_street(cars: int = 24) -> tuple[Horizon, list[PlannedCar]]:
-    """Cars with minimum powers under a limit that leaves room for a few of them at a time."""
-    chance = np.random.default_rng(7)
-    prices = np.round(0.1 + 0.2 * chance.random(24), 3)
-    leaves = chance.integers(8, 24, cars)
-    street = [
-        PlannedCar(f"car-{i}", 0, int(leaves[i]) * MS_PER_HOUR, float(chance.uniform(3e3, 2e4)), 11_040.0, 4_140.0)
-        for i in range(cars)
-    ]
-    return hours(*prices.tolist(), site_w=1_300.0 * cars / 1.5), street
-
-
-def test_a_plan_found_in_no_time_is_no_worse_than_the_fleets_and_tells_how_much_better_one_could_be() -> None:
-    horizon, cars = a_street()
-    place = Place((0.0,) * 24)
-    fleet, hurried = plan(horizon, cars), optimize(horizon, cars, place, longest_s=0.0)
-    assert hurried.shortfall_wh.sum() <= fleet.shortfall_wh + 0.1
-    assert hurried.cost <= fleet.cost + 1e-6
-    searched = optimize(horizon, cars, place, longest_s=2.0)
-    assert hurried.shortfall_wh.sum() - hurried.shortfall_gap_wh <= searched.shortfall_wh.sum() + 0.1
-    assert hurried.cost * (1.0 - hurried.gap) <= searched.cost + 1e-6
-    for found in (hurried, searched):
-        assert all(power_w == 0.0 or power_w >= 4_140.0 for steps in found.steps for _, power_w in steps)
-        assert highest_w(found) <= horizon.site_w[0] + 1.0
-
-
-def test_a_plan_says_whether_another_one_could_lack_less() -> None:
-    cars = [a_car(2_500.0, 2, id=f"car-{i}", least_w=2_000.0 + 300.0 * i) for i in range(7)]
-    horizon, place = hours(0.1, 0.2, site_w=9_700.0), Place((0.0, 0.0))
-    hurried, searched = (optimize(horizon, cars, place, longest_s=longest_s) for longest_s in (0.0, 20.0))
-    assert searched.is_proven
-    least_wh = searched.shortfall_wh.sum()
-    assert hurried.shortfall_wh.sum() - hurried.shortfall_gap_wh <= least_wh + 0.1 <= hurried.shortfall_wh.sum() + 0.2
-    assert not hurried.is_proven
-
-
-def test_when_the_time_is_over_no_more_is_guessed() -> None:
-    horizon, cars = a_street()
-    model, guesses = PlaceProgram(horizon, cars, Place((0.0,) * 24), None, [None] * 24).finished(), list[int]()
-
-    def guess(columns: Floats) -> Iterator[Floats]:
-        for number in range(3):
-            guesses.append(number)
-            yield np.zeros_like(columns)  # nobody charges, which is no good plan
-
-    nobody = solve(model, guess, longest_s=0.0)
-    assert (guesses, nobody.gap) == ([0], 1.0)
-    assert nobody.first_gap == pytest.approx(sum(car.needed_wh for car in cars), abs=0.1)
-
-
-@pytest.mark.parametrize("least_w", [0.0, 4_000.0])
-def test_who_asks_for_more_than_can_be_planned_is_told_so(monkeypatch: pytest.MonkeyPatch, least_w: float) -> None:
-    monkeypatch.setattr(search, "PATIENCE_S", 0.0)
-    with pytest.raises(Unavailable, match="fewer cars or slots"):
-        optimize(hours(0.1, 0.2, site_w=7_000.0), [a_car(9_000.0, 2, least_w=least_w)], Place((0.0, 0.0)))
-
-
-@pytest.mark.parametrize(
-    ("columns", "has_choices", "expected"),
-    [(19_999, False, "choose"), (20_000, False, "ipm"), (20_000, True, "choose")],
-)
-def test_large_programs_are_solved_from_the_inside(columns: int, has_choices: bool, expected: str) -> None:
-    assert method(columns, has_choices) == expected
+def test_who_charges_at_once_does_not_pay_for_selling_what_need_not_be_generated() -> None:
+    place = Place((0.0,) * 2, (5_000.0,) * 2, (-0.2, 0.1), import_limit_w=20_000.0)
+    found = optimize(hours(0.3, 0.3), [a_car(4_000.0, 2)], place)
+    assert (found.cost_at_once, found.cost) == pytest.approx((-0.5, -0.5))
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -389,8 +415,9 @@ def test_what_does_not_fit_is_refused() -> None:
         (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 1e-9), "charge_efficiency"),
         (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 0.9, -0.5), "discharge_efficiency"),
         (lambda: optimize(hours(0.1), [], Place((0.0, 0.0))), "load_w"),
-        (lambda: optimize(hours(0.1), [a_car(circuit="cellar")], Place((0.0,))), "cars[0].circuit"),  # type: ignore[arg-type]
+        (lambda: optimize(hours(0.1), [a_car(circuit="cellar")], Place((0.0,))), "cars[0].circuit"),
         (lambda: Reservoir(1_000.0, 2_000.0, 1.0, 1.0), "stored_wh"),
+        (lambda: Reservoir(1_000.0, 500.0, 1.0, 1.0, least_wh=2_000.0), "least_wh"),
         (lambda: Reservoir(1_000.0, 0.0, 1.0, 1.0, 1.2), "charge_efficiency"),
     ):
         with pytest.raises(InvalidInput) as refused:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from voltbench.energy import fleet
 from voltbench.energy.at_once import cost_at_once
+from voltbench.energy.demand import Demand
+from voltbench.energy.minimums import filled
 from voltbench.energy.plan import Hindrance, Horizon, PlannedCar, plan
 from voltbench.energy.plan_car import Losses
+from voltbench.energy.plan_effort import Effort
+from voltbench.energy.plan_fleet import plan_fleet
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR
 
@@ -89,6 +96,27 @@ def test_a_charger_that_wastes_at_high_power_gives_the_rest_at_a_low_one() -> No
     assert (schedule.shortfall_wh, schedule.cost) == pytest.approx((0.0, 0.2 * (0.4 * 13.0 + 0.6 * 5.5)))
 
 
+def test_a_charger_whose_losses_lie_on_a_line_but_for_rounding_charges_at_its_most() -> None:
+    """Above the last pair it is as efficient as there: two pieces of one line, of which the upper one was lost."""
+    car = a_car(needed_wh=30_000.0, most_w=11_000.0, losses=Losses((1_380.0, 4_129.0), (1_658.0, 4_518.0)))
+    (schedule,) = plan(hours(0.41, 0.41, 0.41), [car]).schedules
+    given_h = 30_000.0 / (11_000.0 * 4_129.0 / 4_518.0)
+    assert sum(steps(hours(0.41, 0.41, 0.41), car), ()) == pytest.approx((0.0, 11.0, given_h, 0.0), abs=1e-6)
+    assert schedule.cost == pytest.approx(0.41 * 11.0 * given_h)
+
+
+def test_a_charger_that_is_paid_for_what_it_draws_draws_as_much_as_it_can_lose() -> None:
+    wasteful = Losses((2_000.0, 5_000.0, 10_000.0), (4_000.0, 6_000.0, 11_000.0))
+    car = a_car(needed_wh=2_000.0, most_w=11_000.0, losses=wasteful)
+    assert steps(hours(-0.1), car) == [(0.0, 4.0), (1.0, 0.0)]
+    assert steps(hours(0.1), car) == [(0.0, 11.0), (0.2, 0.0)]
+
+
+def test_a_charger_that_draws_its_least_power_draws_no_less_by_rounding() -> None:
+    losses = Losses((5_962.852891097281, 6_027.498412714085), (6_300.0, 8_900.0))
+    assert steps(hours(0.3), a_car(needed_wh=4_500.0, losses=losses, most_w=6_300.0))[0] == (0.0, 6.3)
+
+
 def test_an_hour_with_less_than_the_least_power_is_left_out() -> None:
     horizon = Horizon(hours(0.1, 0.5).edges, (0.1, 0.5), (1_000.0, 9_000.0))
     assert steps(horizon, a_car(needed_wh=1_000.0, least_w=1_400.0)) == [(1.0, 9.0), (1.0 + 1 / 9, 0.0)]
@@ -135,6 +163,47 @@ def test_of_a_circuit_and_the_site_the_one_that_is_full_is_told_hour_by_hour() -
     assert [one.limit for one in alone.hindrances] == ["garage", "site", "car"]
 
 
+def limits(horizon: Horizon, cars: list[PlannedCar], number: int = 0) -> list[str]:
+    """What stands in a car's way, one after the other."""
+    return [why.limit for why in plan(horizon, cars).schedules[number].hindrances]
+
+
+def test_a_limit_that_others_have_filled_stands_in_the_way_and_one_with_room_does_not() -> None:
+    cars = [a_car("ada", 9_000.0, stays_h=1), a_car("bob", 9_000.0, stays_h=1, priority=1)]
+    assert limits(hours(0.1, site_w=12_000.0), cars) == ["site"]
+    small = a_car("ada", 9_000.0, 4_000.0, stays_h=1)
+    assert limits(hours(0.1, site_w=15_000.0), [small, cars[1]]) == ["car"]
+    in_garage = [a_car(stays_h=1, circuit="garage"), cars[1]]
+    assert limits(hours(0.1, site_w=15_000.0, garage=(3_000.0,)), in_garage) == ["garage"]
+    assert limits(hours(0.1, site_w=9_000.0, garage=(3_000.0,)), in_garage) == ["site"]
+
+
+def test_of_a_circuit_and_the_site_that_are_both_full_the_circuit_is_told() -> None:
+    horizon = hours(0.1, site_w=5_000.0, garage=(3_000.0,))
+    cars = [a_car("ada", stays_h=1, circuit="garage", priority=1), a_car("bob", stays_h=1)]
+    assert [limits(horizon, cars, number) for number in (0, 1)] == [["garage"], ["site"]]
+
+
+def test_less_than_the_least_power_is_in_the_way_of_who_does_not_charge() -> None:
+    picky = a_car("ada", 2_000.0, stays_h=2, least_w=4_000.0)
+    horizon = Horizon(hours(0.1, 0.1).edges, (0.1, 0.1), (3_000.0, 1e6))
+    assert limits(horizon, [a_car("ada", 12_000.0, stays_h=2, least_w=4_000.0), a_car("bob", 0.0)]) == ["site", "car"]
+    assert limits(hours(0.1, 0.1, site_w=3_000.0), [picky, a_car("bob", 100.0)]) == ["site"]
+
+
+def test_a_charger_with_losses_that_draws_its_most_is_hindered_by_the_car() -> None:
+    lossy = a_car(needed_wh=20_000.0, stays_h=2, losses=Losses((1_000.0, 8_000.0), (1_500.0, 10_000.0)))
+    horizon = Horizon(hours(0.1, 0.1).edges, (0.1, 0.1), (1e6, 5_000.0))
+    assert limits(horizon, [lossy]) == ["car", "site"]
+    assert limits(hours(0.1, 0.1, site_w=1_200.0), [lossy]) == ["site"]
+
+
+def test_a_block_that_could_not_be_longer_is_hindered_where_it_is_cut() -> None:
+    horizon = Horizon(hours(0.1, 0.1, 0.1, 0.1).edges, (0.1,) * 4, (20_000.0, 3_000.0, 20_000.0, 20_000.0))
+    block = a_car("ada", 40_000.0, in_one_go=True, least_w=4_000.0)
+    assert limits(horizon, [block, a_car("bob", 1_000.0)]) == ["car", "site", "car"]
+
+
 def test_a_higher_priority_has_what_it_needs_and_nobody_has_extras_before_all_have_that() -> None:
     cars = [a_car("ada", stays_h=1, extra_wh=5_000.0), a_car("bob", stays_h=1, priority=1)]
     ada, bob = plan(hours(0.1, site_w=15_000.0), cars).schedules
@@ -158,6 +227,21 @@ def test_in_a_fleet_two_cars_swap_hours_so_that_each_has_its_minimum() -> None:
     found = plan(hours(0.1, 0.2, 0.9, site_w=12_000.0), cars)
     assert (found.shortfall_wh, found.cost) == pytest.approx((0.0, 3.6))
     assert all(power_w == 0.0 or power_w >= 5_000.0 for one in found.schedules for _, power_w in one.steps)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_in_a_fleet_a_car_makes_room_in_the_cheap_hour_for_anothers_minimum(exact: bool) -> None:
+    eve = PlannedCar("eve", EVENING + MS_PER_HOUR, EVENING + 2 * MS_PER_HOUR, 2_000.0, 4_000.0, 4_000.0)
+    found = plan(hours(0.2, 0.1, site_w=8_000.0), [eve, a_car("ada", 10_000.0, 8_000.0, 2)], exact=exact)
+    assert (found.shortfall_wh, found.cost) == pytest.approx((0.0, 1.8))
+
+
+def test_a_quick_plan_with_minimums_is_no_dearer_than_charging_at_once() -> None:
+    horizon = Horizon(hours(0.2, 0.3, 0.2).edges, (0.2, 0.3, 0.2), (11_000.0, 8_000.0, 8_000.0))
+    cars = [a_car("ada", 12_000.0, 8_000.0, 3, least_w=8_000.0), a_car("bob", 4_000.0, 8_000.0, 2)]
+    found = plan(horizon, cars, exact=False)
+    assert (found.shortfall_wh, found.cost) == pytest.approx((0.0, 3.3))
+    assert cost_at_once(horizon, cars) == pytest.approx(3.3)
 
 
 def test_powers_that_differ_by_rounding_alone_are_no_steps_and_nothing_is_minus_nothing() -> None:
@@ -203,7 +287,7 @@ def test_in_a_large_fleet_who_needs_it_counts_from_the_moment_it_comes(monkeypat
     ]
     late = PlannedCar("late", EVENING + 99 * MS_PER_HOUR, EVENING + 100 * MS_PER_HOUR, 100.0, 8_000.0)
     cars = [*patient, hurried, late]
-    monkeypatch.setattr(fleet, "MOST_CELLS", 8 * len(cars))
+    monkeypatch.setattr(fleet, "MOST_CELLS_TO_CUT", 8 * len(cars))
     horizon = hours(0.1, 0.2, 0.3, 0.4, 0.5, site_w=13_000.0)
     found = plan(horizon, cars)
     assert [one.shortfall_wh for one in found.schedules] == pytest.approx([0.0] * 6 + [100.0])
@@ -237,6 +321,70 @@ def test_in_a_fleet_those_who_charge_in_one_go_come_first() -> None:
     assert ada.energy_wh.tolist() == [0.0, 0.0, 10_000.0, 10_000.0]
 
 
+def test_an_order_that_gives_less_of_what_cars_would_like_is_not_better_for_being_cheaper() -> None:
+    cars = [a_car("ada", 4_000.0, 4_000.0, 3, extra_wh=4_000.0, in_one_go=True), a_car("bob", 4_000.0, 4_000.0, 3)]
+    found = plan(hours(0.1, 0.05, 0.1, site_w=4_000.0), cars)
+    assert found.energy_wh.sum(axis=1).tolist() == pytest.approx([8_000.0, 4_000.0])
+
+
+def test_what_a_block_of_a_higher_priority_would_like_comes_after_what_others_need() -> None:
+    block = a_car("ada", 5_000.0, stays_h=1, extra_wh=5_000.0, in_one_go=True, priority=9)
+    ada, bob = plan(hours(0.1, site_w=10_000.0), [block, a_car("bob", 5_000.0, stays_h=1)]).schedules
+    assert (ada.shortfall_wh, bob.shortfall_wh) == (0.0, 0.0)
+    cars = [replace(block, needed_wh=0.0, extra_wh=0.0), a_car("bob", 5_000.0, stays_h=1),
+            a_car("cyd", 5_000.0, stays_h=1, extra_wh=5_000.0, priority=1)]  # fmt: skip
+    assert plan(hours(0.1, site_w=10_000.0), cars).short_wh.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_limits_have_left_is_not_left_lying_while_a_car_with_a_minimum_lacks_it(exact: bool) -> None:
+    quarter = MS_PER_HOUR // 4
+    horizon = Horizon(
+        hours(0.2, 0.2, 0.6, 0.1).edges, (0.2, 0.2, 0.6, 0.1), (3e3, 15e3, 10e3, 5e3), {"a": (5e3, 8e3, 5e3, 8e3)}
+    )
+    cars = [
+        PlannedCar("ada", EVENING + 2 * quarter, EVENING + 14 * quarter, 4_500.0, 7_000.0, 7_000.0, circuit="a"),
+        PlannedCar("bob", EVENING + 4 * quarter, EVENING + 5 * quarter, 3_000.0, 3_000.0, 1_500.0, circuit="a"),
+    ]
+    assert plan(horizon, cars, exact=exact).energy_wh.sum(axis=1).tolist() == pytest.approx([4_500.0, 750.0])
+
+
+def test_a_block_has_of_what_its_car_would_like_what_the_others_leave_in_the_end() -> None:
+    block = a_car("ada", 5_000.0, stays_h=2, extra_wh=10_000.0, in_one_go=True, priority=1)
+    found = plan(hours(0.1, 0.2, site_w=10_000.0), [block, a_car("bob", 5_000.0, stays_h=1)])
+    assert found.energy_wh.sum(axis=1).tolist() == pytest.approx([15_000.0, 5_000.0])
+
+
+def test_of_those_who_charge_in_one_go_the_most_urgent_come_first() -> None:
+    cars = [a_car("ada", in_one_go=True), a_car("bob", stays_h=1, in_one_go=True), a_car("cyd", in_one_go=True)]
+    found = plan(hours(0.1, 0.2, 0.3, 0.4, site_w=10_000.0), cars)
+    assert found.short_wh.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_plan_says_whether_another_one_could_be_better() -> None:
+    horizon, cars = hours(0.1, 0.2, 0.3, site_w=10_000.0), [a_car("ada", stays_h=1), a_car("bob", stays_h=3)]
+    exact, quick, cut = plan(horizon, cars), plan(horizon, cars, exact=False), plan(horizon, cars, most_steps=0.0)
+    assert (exact.is_exact, quick.is_exact, cut.is_exact) == (True, False, False)
+    assert (exact.is_cut_short, quick.is_cut_short, cut.is_cut_short) == (False, False, True)
+    assert plan(horizon, cars[:1]).is_exact
+    assert not plan(horizon, [cars[0], replace(cars[1], least_w=1_400.0)]).is_exact
+
+
+def test_what_is_left_goes_to_those_of_the_first_levels_first() -> None:
+    needed, asked = np.array([0.0, 4_000.0]), np.array([4_000.0, 4_000.0])
+    demand = Demand(
+        np.ones(1), np.full((1, 2), 4_000.0), np.full((1, 1), 4_000.0), np.zeros(2, np.intp), [needed, asked]
+    )
+    assert filled(demand, np.zeros((1, 2)), np.zeros((1, 2)), Effort()).tolist() == [[0.0, 4_000.0]]
+
+
+def on_circuits(circuit: list[int], circuit_wh: list[list[float]] | None) -> object:
+    """A car that needs a Wh in an hour."""
+    of, one = np.array(circuit, dtype=np.intp), np.ones(1)
+    most = None if circuit_wh is None else np.array(circuit_wh)
+    return plan_fleet(one, np.ones((1, 1)), one, one, circuit=of, circuit_wh=most)
+
+
 @pytest.mark.parametrize(
     ("make", "field"),
     [
@@ -255,6 +403,11 @@ def test_in_a_fleet_those_who_charge_in_one_go_come_first() -> None:
         (lambda: a_car(losses=Losses((20_000.0,), (21_000.0,))), "losses[0].drawn_w"),
         (lambda: plan(hours(0.1), [a_car(losses=Losses((1.0,), (2.0,)), in_one_go=True)]), "cars[0].losses"),
         (lambda: plan(hours(0.1), [a_car(losses=Losses((1.0,), (2.0,))), a_car("bob")]), "cars[0].losses"),
+        (lambda: on_circuits([1], [[1.0]]), "circuit"),
+        (lambda: on_circuits([0, 0], [[1.0]]), "circuit"),
+        (lambda: on_circuits([0], [[1.0, 1.0]]), "circuit_wh"),
+        (lambda: on_circuits([0], [[-1.0]]), "circuit_wh"),
+        (lambda: on_circuits([0], None), "circuit_wh"),
     ],
 )
 def test_what_contradicts_itself_is_refused(make: object, field: str) -> None:

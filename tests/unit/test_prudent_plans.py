@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
 
-from tests.builders import a_scenario, a_site, a_station_model, a_visit, at
+from tests.builders import a_scenario, a_site, a_station_model, a_vehicle_model, a_visit, at
 from voltbench.quantities import Instant
 from voltbench.running.scenario import Run, Scenario
 from voltbench.running.summary import Summary, summarize
 from voltbench.running.visits import Visit
 from voltbench.site.calendar import Calendar, Window
+from voltbench.site.limits import LimitTree, Node, Outlet
 from voltbench.site.peaks import PeakTariff, Weight
 from voltbench.site.series import StepSeries
 from voltbench.site.tariff import Tariff
@@ -61,6 +63,15 @@ def test_with_no_connector_free_it_need_not_think_of_others() -> None:
     visits = [a_visit(f"car-{i}", stays_h=10, asked_wh=7_000) for i in range(3)]
     assert drawn_w(Run(a_day(*visits, grid_w=8_000.0, price=LATE)), at(9)) == 0.0
     assert lived(a_day(*visits, grid_w=8_000.0, price=LATE)).delivery.unmet_wh == pytest.approx(0, abs=1e-6)
+
+
+def test_where_nothing_is_limited_it_waits_whoever_may_come() -> None:
+    site = a_site(40_000.0, 3, BOX)
+    unlimited = LimitTree([Node("grid")], [Outlet(place.connector, "grid") for place in site.places])
+    visit = a_visit(stays_h=10, asked_wh=24_000)
+    scenario = a_scenario([visit], replace(site, tree=unlimited), "planned", tariff=Tariff(import_price_per_kwh=LATE))
+    assert drawn_w(Run(scenario), at(9)) == 0.0
+    assert lived(scenario).delivery.unmet_wh == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("price", [FLAT, LATE])
@@ -157,6 +168,15 @@ def test_a_peak_that_is_paid_already_may_be_used() -> None:
     assert drawn_w(run, at(15, 5)) == pytest.approx(8_000.0)
 
 
+@pytest.mark.parametrize(("different_days", "power_w"), [(True, 8_000.0), (False, 24_000.0 / 7)])
+def test_a_peak_that_the_house_is_to_have_today_may_be_reached_before_it(different_days: bool, power_w: float) -> None:
+    """It will draw 8 kW in the evening. Where two hours of a day may count, the car's are one more of them."""
+    evening = StepSeries([(at(0), 0.0), (at(22), 8_000.0), (at(23), 0.0)])
+    peak = PeakTariff(Calendar(UTC), price_per_kw=1_000.0, count=2, different_days=different_days)
+    run = Run(a_day(a_visit(arrives_at=at(15), stays_h=8, asked_wh=24_000), price=LATE, peak=peak, load_w=evening))
+    assert drawn_w(run, at(15, 5)) == pytest.approx(power_w, rel=0.05)
+
+
 def test_hours_that_do_not_count_for_the_month_are_used_at_full() -> None:
     nights = PeakTariff(Calendar(UTC), price_per_kw=100.0, count=1, weights=(Weight(Window(20 * 60), 0.0),))
     day = a_day(a_visit(arrives_at=at(16), stays_h=7.5, asked_wh=20_000), peak=nights)
@@ -164,3 +184,40 @@ def test_hours_that_do_not_count_for_the_month_are_used_at_full() -> None:
     assert drawn_w(run, at(18)) == 0.0
     assert drawn_w(run, at(20, 10)) == pytest.approx(10_000.0)
     assert lived(day).delivery.unmet_wh == pytest.approx(0, abs=1e-6)
+
+
+def test_a_pack_that_takes_ever_less_is_ready_though_the_peak_is_levelled() -> None:
+    """Held low at first, it has no time to spare: near its end nothing makes good for that."""
+    tapers = a_vehicle_model("tapers", 55_000.0, 10_000.0, knee_soc=0.2)
+    visits = [a_visit("tapers", stays_h=12, asked_wh=44_000, soc=0.1, model=tapers)]
+    visits.append(a_visit("goes", stays_h=6, asked_wh=40_000))
+    summary = lived(a_day(*visits, grid_w=20_000.0, demand_price_per_kw=10.0))
+    assert summary.visits.left_short == 0
+    assert summary.delivery.unmet_wh == pytest.approx(0, abs=1.0)
+
+
+def by_days(price_per_kw: float = 100.0) -> PeakTariff:
+    return PeakTariff(Calendar(UTC), price_per_kw=price_per_kw, count=3)
+
+
+def a_night(asked_wh: float) -> Run:
+    """A car that comes at six in the evening and goes at seven in the morning, where each day's peak is billed."""
+    model = a_vehicle_model("large", 150_000.0)
+    day = a_day(a_visit(arrives_at=at(18), stays_h=13, asked_wh=asked_wh, model=model), peak=by_days())
+    return Run(replace(day, ends_at=at(36)))
+
+
+def test_of_two_days_one_is_spared_where_the_other_will_do() -> None:
+    run = a_night(27_000)
+    assert drawn_w(run, at(23)) == 0.0
+    assert drawn_w(run, at(25)) == pytest.approx(27_000 / 6.75, rel=0.05), "a quarter of an hour is to spare"
+
+
+def test_a_plan_does_not_raise_the_peak_of_today_above_the_one_before() -> None:
+    """Too much for one day: what is paid already of today is no reason to go as much above it again."""
+    run = a_night(100_000)
+    before_w, evening_w = drawn_w(run, at(18, 30)), [drawn_w(run, at(hour, 30)) for hour in range(19, 24)]
+    assert before_w > 0.0
+    assert max(evening_w) <= before_w * 1.03
+    run.world.advance(at(36))
+    assert run.outcome().ledger[0].unmet_wh == pytest.approx(0, abs=1.0)

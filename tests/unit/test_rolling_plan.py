@@ -187,6 +187,26 @@ def test_a_little_cheaper_is_not_worth_a_change_and_a_lot_is(price: float, noon_
     assert powers(run, at(12)) == [noon_w]
 
 
+def test_hours_that_cost_nearly_the_same_are_not_waited_for() -> None:
+    prices = StepSeries([(at(0), 0.2000), (at(9), 0.1999), (at(10), 0.2000), (at(11), 0.1999)])
+    nearly = Tariff(import_price_per_kwh=prices)
+    assert powers(Run(a_day(a_visit(stays_h=8, asked_wh=10_000), tariff=nearly)), at(8)) == [10_000]
+
+
+def test_when_one_goes_who_is_short_is_planned_anew_at_once() -> None:
+    """They need 44 kWh of the 40 there are; when one goes, the other can have all it needs."""
+    visits = [a_visit(name, stays_h=4, asked_wh=22_000) for name in ("ada", "bob")]
+    run = Run(a_day(*visits, grid_w=10_000.0))
+    run.world.advance(at(8, 20))
+    assert run.operation._plan is not None
+    short = [id for id, course in run.operation._plan._courses.items() if course.is_short]
+    assert short
+    run.operation.unplug(at(8, 20), "ada" if "bob" in short else "bob")
+    run.world.advance(at(8, 21))
+    (left,) = run.operation._plan._courses.values()
+    assert not left.is_short
+
+
 # --- what it can not do -----------------------------------------------------------------------------------------------
 
 
@@ -213,6 +233,24 @@ def test_stations_with_steps_and_a_minimum_do_as_planned() -> None:
     _, summary = lived(a_scenario(visits, a_site(14_000.0, 3, SOCKET), "planned", tariff=NOON, options=options))
     assert summary.delivery.unmet_wh == pytest.approx(0, abs=1e-6)
     assert summary.grid.peak_instant_w <= 14_000 + 1e-6
+
+
+def test_who_waits_takes_no_turn_from_who_is_to_charge_now() -> None:
+    """Both that leave soon need all of 12 kW and more; two that have the whole day left are due later, not by turns."""
+    car = a_vehicle_model(ac=OnboardCharger(3, 16.0, 6.0, 1.0))
+    soon = [a_visit(f"soon-{i}", stays_h=3, asked_wh=19_000, model=car) for i in range(2)]
+    late = [a_visit(f"late-{i}", arrives_at=at(7), stays_h=14, asked_wh=9_000, model=car) for i in range(2)]
+    flat = Tariff(import_price_per_kwh=StepSeries.constant(0.2))
+    run = Run(a_scenario([*late, *soon], a_site(12_000.0, 4, SOCKET), "planned", tariff=flat))
+    for minute in range(5, 150, 15):
+        run.world.advance(at(8, minute))
+        drawn_w = {id: bay.session.power_w(at(8, minute)) for id, bay in run.operation.bays.items()}
+        assert (drawn_w["late-0"], drawn_w["late-1"]) == (0.0, 0.0)
+        assert drawn_w["soon-0"] + drawn_w["soon-1"] >= 11_040.0 - 1e-6
+        assert run.operation.binding_of(run.operation.bay("late-0")) == "plan"
+    run.world.advance(at(22))
+    _, shared = lived(run.scenario.with_strategy("max_min"))
+    assert sum(visit.unmet_wh for visit in run.visitors.ledger) <= shared.delivery.unmet_wh
 
 
 def test_cars_on_phases_are_planned_below_limits_in_amperes() -> None:

@@ -17,10 +17,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from voltbench.energy.arrays import Floats
 from voltbench.energy.claim import UNBOUND
 from voltbench.site.limits import LimitTree, Rows
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from voltbench.energy.demand import Demand, Flags, Floats
+from voltbench.energy.arrays import NEGLIGIBLE_WH, Flags, Floats
+from voltbench.energy.demand import Demand
 from voltbench.energy.fleet import Fleet
 from voltbench.energy.minimums import with_minimums
 from voltbench.energy.plan import Horizon, PlannedCar, plan
-from voltbench.energy.plan_car import LEAST_WH
+from voltbench.energy.plan_effort import Effort
 
 MORE = (0.0, 0.5, 2.0, 8.0)
 """How much more than without minimums all cars may take in a slot, in parts of the greatest minimum, guess by guess."""
@@ -33,11 +34,11 @@ def likely(
     `energy_wh` is what cars take without minimums and `spare_wh` what the site could give to them beyond that in each
     slot; `room_wh` is what they can take, and `least_wh` the least that has to be.
     """
-    yield (plan(horizon, cars).energy_wh.T > LEAST_WH) & (room_wh > 0.0)
+    yield (plan(horizon, cars).energy_wh.T > NEGLIGIBLE_WH) & (room_wh > 0.0)
     fleet, slots = Fleet.of(cars, horizon.slots.circuits), horizon.slots
     taken_wh = np.clip(energy_wh, 0.0, room_wh)  # the solver's rounding goes beyond
     for part in MORE:
         limits_wh = slots.limits_w * slots.hours
         limits_wh[0] = taken_wh.sum(axis=1) + np.minimum(spare_wh, part * least_wh.max(axis=1))
         demand = Demand(slots.price_per_kwh, room_wh, limits_wh, fleet.limit, [taken_wh.sum(axis=0)])
-        yield with_minimums(demand, least_wh, exact=True) > LEAST_WH
+        yield with_minimums(demand, least_wh, Effort()) > NEGLIGIBLE_WH

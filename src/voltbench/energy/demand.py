@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from voltbench.energy.plan_fleet import plan_fleet, served_wh
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Integers = NDArray[np.intp]
+from voltbench.energy.arrays import NEGLIGIBLE_WH, Flags, Floats, Integers
+from voltbench.energy.plan_effort import Effort
+from voltbench.energy.plan_fleet import plan_fleet, served
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +27,40 @@ class Demand:
     limit: Integers
     levels: Sequence[Floats]
 
-    def met(self, exact: bool = True) -> Floats:
+    def met(self, effort: Effort) -> Floats:
         """The cheapest energies (T x C) among those that leave out as little as can be, level by level.
 
-        Where not all can have all, it is always `exact`, since the heuristic would leave out more.
+        Where the effort is not for exact ones, they cost more, but leave out no more as long as it lasts.
         """
-        by_car, site_wh = self.room_wh.T, self.limits_wh[0]
-        limits = self.limit, self.limits_wh
-        found = plan_fleet(
-            self.price_per_kwh, by_car, self.levels[-1], site_wh, circuit=limits[0], circuit_wh=limits[1], exact=exact
+        last = self.levels[-1]
+        levels = [one for one, after in pairwise(self.levels) if (one != after).any()]
+        at_all = effort if effort.is_for_exact or not levels else Effort(0.0)  # nobody makes room yet
+        found = self._cheapest(last, at_all)
+        if not levels or not (last - found.sum(axis=0) > NEGLIGIBLE_WH).any():
+            return found
+        had_wh = served(
+            self.price_per_kwh, self.room_wh.T, [*levels, last], self.limits_wh[0], self.limit, self.limits_wh, effort
         )
-        if found.shortfall_wh.any():
-            served = served_wh(by_car, self.levels, site_wh, *limits)
-            found = plan_fleet(self.price_per_kwh, by_car, served, site_wh, circuit=limits[0], circuit_wh=limits[1])
+        if effort.is_over:
+            return had_wh
+        cheaper = self._cheapest(had_wh.sum(axis=0), effort)
+        return min(cheaper, had_wh, key=self._badness)
+
+    def _cheapest(self, asked_wh: Floats, effort: Effort) -> Floats:
+        found = plan_fleet(
+            self.price_per_kwh,
+            self.room_wh.T,
+            asked_wh,
+            self.limits_wh[0],
+            circuit=self.limit,
+            circuit_wh=self.limits_wh,
+            effort=effort,
+        )
         return found.energy_wh.T
+
+    def _badness(self, energy_wh: Floats) -> tuple[list[float], float]:
+        """What is lacking, level by level, and then the cost."""
+        return [round(wh, 3) for wh in self.lacking_wh(energy_wh)], self.cost(energy_wh)
 
     def carried(self, energy_wh: Floats) -> Floats:
         """What each limit carries in each slot, row by row (L x T): the site all, a circuit what its cars take."""
@@ -51,14 +69,13 @@ class Demand:
 
     def lacking_wh(self, energy_wh: Floats) -> list[float]:
         """What is left out, level by level."""
-        had_wh = energy_wh.sum(axis=0)
-        return [float(np.maximum(0.0, level - had_wh).sum()) for level in self.levels]
+        return lacking_wh(self.levels, energy_wh)
 
     def cost(self, energy_wh: Floats) -> float:
         """What energies cost."""
         return float(self.price_per_kwh @ energy_wh.sum(axis=1)) / 1e3
 
-    def met_beside(self, reserved_wh: Floats, barred: Flags) -> Floats:
+    def met_beside(self, reserved_wh: Floats, barred: Flags, effort: Effort) -> Floats:
         """The same where cars have some of the limits for themselves (T x C), and take nothing in the slots barred.
 
         What is reserved is as good as other slots of the same price, whose limit is all of it.
@@ -71,5 +88,11 @@ class Demand:
             np.hstack((reserved, np.maximum(0.0, self.limits_wh - reserved))),
             self.limit,
             self.levels,
-        ).met()
+        ).met(effort)
         return both[: len(more_wh)] + both[len(more_wh) :]
+
+
+def lacking_wh(levels: Sequence[Floats], energy_wh: Floats) -> list[float]:
+    """What energies (T x C) leave out of what is asked for, level by level."""
+    had_wh = energy_wh.sum(axis=0)
+    return [float(np.maximum(0.0, level - had_wh).sum()) for level in levels]

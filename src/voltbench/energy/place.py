@@ -42,9 +42,11 @@ class Place:
 class Reservoir:
     """A battery that may also give: in the place, or in a car that has one (V2G).
 
-    `wear_per_kwh` is what it costs to put a kWh through it. Without `least_at_end_wh` it ends as full as it begins;
-    with it, as near to that as can be. A car's charges with no more than the car's `most_w`, and departs with what the
-    car needs beyond what was in it.
+    `wear_per_kwh` is what it costs to put a kWh through it. It ends as full as it begins, or with `least_at_end_wh` in
+    it, as near to that as can be: loads and cars come first. `least_wh` is its reserve: it is never discharged below
+    it, and where it begins below, it gives nothing until it is brought up to it, as soon as that can be without costing
+    anybody what is needed. A car's charges with no more than the car's `most_w`, and departs with what the car needs
+    beyond what was in it.
     """
 
     capacity_wh: float
@@ -60,9 +62,9 @@ class Reservoir:
     def __post_init__(self) -> None:
         for part in ("capacity_wh", "charge_w", "discharge_w", "wear_per_kwh"):
             _require_from_0(part, getattr(self, part))
-        if not 0.0 <= self.least_wh <= self.stored_wh <= self.capacity_wh:
-            allowed = f"{self.least_wh} to {self.capacity_wh}"
-            raise InvalidInput("stored_wh", "is out of range", found=self.stored_wh, allowed=allowed)
+        for part, wh in (("stored_wh", self.stored_wh), ("least_wh", self.least_wh)):
+            if not 0.0 <= wh <= self.capacity_wh:
+                raise InvalidInput(part, "is out of range", found=wh, allowed=f"0 to {self.capacity_wh}")
         if not 0.0 <= (self.least_at_end_wh or 0.0) <= self.capacity_wh:
             allowed = f"0 to {self.capacity_wh}"
             found = self.least_at_end_wh

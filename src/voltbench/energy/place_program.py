@@ -7,31 +7,32 @@ from math import inf, isfinite
 
 import numpy as np
 
-from voltbench.energy.fleet import Fleet, Slots
+from voltbench.energy.arrays import Flags, Floats
+from voltbench.energy.fleet import Fleet, PlanSlots
 from voltbench.energy.place import Place, Reservoir
 from voltbench.energy.plan import Horizon, PlannedCar
-from voltbench.energy.program import Columns, Flags, Floats, Model, Program
+from voltbench.energy.program import NO_COLUMNS, Columns, Model, Program
+from voltbench.energy.schedule import TOLD_WH
+from voltbench.energy.settle import Connection
 from voltbench.errors import InvalidInput
 
-MOST_CELLS = 10_000
+MOST_CELLS_IN_A_PLACE = 10_000
 """Cars times slots. Up to so many, slots are cut where cars come and go; beyond, for those alone who most need it."""
-MOST_LEVELS = 6
-"""So many priorities of cars are weighed against each other. Where there are more, one turn comes after the other."""
+SHORTEST_CUT_H = 4.0 / 60.0
+"""What is shorter is not cut in pieces."""
 MOST_PRIORITIES = 30
-"""With more of them there would be too many turns."""
-PER_LEVEL = 4.0
-"""A Wh that a car lacks weighs so many times what it does one level below."""
+"""With more of them there would be too many turns: needs and extras of each have one."""
 
-
-Limits = dict[str | None, Floats]
+ByLimit = dict[str | None, Floats]
 """Energies by the name of a limit, slot by slot."""
 
 
 class PlaceProgram:
     """The program of a plan for a whole place. Columns are energies of a slot, in Wh.
 
-    Its slots are those of the plan, cut where cars come and go, and its horizon has the same. A car counts in those
-    alone that it is there all through.
+    Its slots are those of the plan, cut where cars come and go, and each of these in so many pieces; its horizon has
+    the same. A car counts in those alone that it is there all through. With `one_way` no battery is charged and
+    discharged in one slot: else that is left to the solver where it pays for nobody, and may be free.
     """
 
     def __init__(
@@ -41,10 +42,14 @@ class PlaceProgram:
         place: Place,
         storage: Reservoir | None,
         batteries: Sequence[Reservoir | None],
+        pieces: int = 1,
+        *,
+        one_way: bool = False,
     ) -> None:
         fleet = Fleet.of(cars, horizon.slots.circuits)
-        self.parts = horizon.slots.cut(fleet, MOST_CELLS)
+        self.parts = _in_pieces(horizon.slots.cut(fleet, MOST_CELLS_IN_A_PLACE), pieces)
         self.horizon, self.cars, self.place = _by_parts(horizon, self.parts), cars, place
+        self.reservoir, self._one_way = storage, one_way
         self.hours, self.batteries, self.told_hours = self.parts.hours, batteries, horizon.hours
         self.slots = len(self.hours)
         self.price = self.parts.price_per_kwh / 1e3
@@ -52,48 +57,58 @@ class PlaceProgram:
         self.sells = self._series("export_price_per_kwh", place.export_price_per_kwh) / 1e3
         self.load_wh = self._series("load_w", place.load_w) * self.hours
         self.sun_wh = self._series("generation_w", place.generation_w) * self.hours
+        self.buys = self.price + self.co2 * place.co2_price_per_kg / 1e3
         self.present_h = self._present_h(fleet)
-        self.most_in = [
-            present * (car.most_w if battery is None else min(car.most_w, battery.charge_w))
-            for car, battery, present in zip(cars, batteries, self.present_h, strict=True)
-        ]
         self.least_in = [car.least_w * present for car, present in zip(cars, self.present_h, strict=True)]
-        self.most_out = [
-            np.zeros(self.slots) if battery is None else battery.discharge_w * present
-            for battery, present in zip(batteries, self.present_h, strict=True)
-        ]
-        if storage is not None:
-            self.most_in.append(storage.charge_w * self.hours)
-            self.most_out.append(storage.discharge_w * self.hours)
+        self.most_in, self.most_out = self._most(storage)
         self._program = Program()
         self.limits_wh, self._shared, self._given = self._limited()
         self.wear: list[tuple[Columns, float]] = []
-        self._last_turn = 0
+        self._unfilled, self._under = NO_COLUMNS, [NO_COLUMNS]
+        self.up: list[tuple[Columns, Columns]] = []
         self.apart: list[tuple[Columns, Columns, Columns]] = []
         self.steady: list[tuple[Columns, Columns, Floats]] = []
         self.unserved_wh = self._surely_unserved()
-        due = self.load_wh - self.sun_wh - self.unserved_wh
-        self._balance = self._program.rows(self.slots, due, due)
+        self._balance = self._balanced(self.load_wh - self.sun_wh - self.unserved_wh)
         self.bought, self.sold, self.curtailed, self.missing = self._grid()
         self._fuse = self._fused()
+        self._spill = self._spilled(storage)
         self.storage = None if storage is None else self._reservoir(storage, self.most_in[-1], self.most_out[-1])
         self.drawn: list[tuple[Columns, Columns | None]] = []
         self.short = self._program.columns(len(cars), 0.0, [car.needed_wh for car in cars])
         self.less = self._program.columns(len(cars), 0.0, [car.extra_wh for car in cars])
-        self._put_first()
         for number, (car, battery) in enumerate(zip(cars, batteries, strict=True)):
             self.drawn.append(self._car(number, car, battery))
+        self._import_while_on()
+        self._put_first()
 
-    def _limited(self) -> tuple[Limits, dict[str | None, Columns], dict[str | None, Columns]]:
+    def _limited(self) -> tuple[ByLimit, dict[str | None, Columns], dict[str | None, Columns]]:
         """What cars share, by circuit (the site's has no name), with its rows, and rows for what they give together."""
         site_wh, *circuits_wh = self.parts.limits_w * self.hours
-        limits_wh: Limits = dict(zip(self.parts.circuits, circuits_wh, strict=True))
+        limits_wh: ByLimit = dict(zip(self.parts.circuits, circuits_wh, strict=True))
         gives = {car.circuit for car, battery in zip(self.cars, self.batteries, strict=True) if battery is not None}
         rows, slots = self._program.rows, self.slots
         given = {name: rows(slots, -most_wh, inf) for name, most_wh in limits_wh.items() if name in gives}
         if not isfinite(self.place.import_limit_w):
             limits_wh[None] = site_wh
         return limits_wh, {name: rows(slots, -inf, most_wh) for name, most_wh in limits_wh.items()}, given
+
+    def _balanced(self, due_wh: Floats) -> Columns:
+        """A row for each slot: all that flows in comes to what is due."""
+        return self._program.rows(self.slots, due_wh, due_wh)
+
+    def _most(self, storage: Reservoir | None) -> tuple[list[Floats], list[Floats]]:
+        """The most that goes into each car, and out of it, in each slot; and last into the storage, and out of it."""
+        each = list(zip(self.cars, self.batteries, self.present_h, strict=True))
+        most_in = [
+            present * (car.most_w if battery is None else min(car.most_w, battery.charge_w))
+            for car, battery, present in each
+        ]
+        most_out = [present * (0.0 if battery is None else battery.discharge_w) for _, battery, present in each]
+        if storage is not None:
+            most_in.append(storage.charge_w * self.hours)
+            most_out.append(storage.discharge_w * self.hours)
+        return most_in, most_out
 
     def _present_h(self, fleet: Fleet) -> list[Floats]:
         """How long each car counts in each slot: all through it, or not at all."""
@@ -118,38 +133,37 @@ class PlaceProgram:
         return np.maximum(0.0, self.load_wh - carried)
 
     def _put_first(self) -> None:
-        """What comes before the cost, by weight and turn: load, needs by priority, and then extras by priority."""
+        """What comes before the cost: load, needs by priority, reserves, extras by priority, how full the storage is.
+
+        One is minimised after the other, so that no amount of a later one is worth any of an earlier one.
+        """
         priorities = np.array([car.priority for car in self.cars])
         levels = sorted(set(priorities.tolist()), reverse=True)
         if len(levels) > MOST_PRIORITIES:
             allowed = f"<= {MOST_PRIORITIES}"
             raise InvalidInput("cars", "have too many priorities in a place", found=len(levels), allowed=allowed)
-        sums = [lacking[priorities == priority] for lacking in (self.short, self.less) for priority in levels]
-        a_turn = len(sums) if len(levels) <= MOST_LEVELS else MOST_LEVELS
-        needs = min(len(levels), MOST_LEVELS)
-        for number, lacking in enumerate(sums):
-            turn, below = divmod(number, a_turn)
-            self._program.first(lacking, PER_LEVEL ** (needs - 1 - below), turn)
-            self._last_turn = turn
-        self._program.first(self.missing, PER_LEVEL ** (needs + 1))
+        needs, extras = (
+            [lacking[priorities == priority] for priority in levels] for lacking in (self.short, self.less)
+        )
+        for lacking in (self.missing, *needs, np.concatenate(self._under), *extras, self._unfilled):
+            self._program.first(lacking)
 
     # --- the grid connection ----------------------------------------------------------------------------------------
 
     def _grid(self) -> tuple[Columns, Columns, Columns, Columns]:
         place, program, hours = self.place, self._program, self.hours
-        carbon = self.co2 * place.co2_price_per_kg / 1e3
         takes = np.maximum(0.0, self.load_wh) + np.maximum(0.0, -self.sun_wh)
         gives = np.maximum(0.0, self.sun_wh) + np.maximum(0.0, -self.load_wh)
         most_in = np.minimum(place.import_limit_w * hours, takes + sum(self.most_in))
         most_out = np.minimum(place.export_limit_w * hours, gives + sum(self.most_out))
         could_lack = np.maximum(0.0, takes - gives - place.import_limit_w * hours - self.unserved_wh)
-        bought = program.columns(self.slots, 0.0, most_in, self.price + carbon)
+        bought = program.columns(self.slots, 0.0, most_in, self.buys)
         sold = program.columns(self.slots, 0.0, most_out, -self.sells)
         curtailed = program.columns(self.slots, 0.0, gives)
         missing = program.columns(self.slots, 0.0, could_lack)  # where only batteries may help
         for columns, sign in ((bought, 1.0), (missing, 1.0), (sold, -1.0), (curtailed, -1.0)):
             program.enter(self._balance, columns, sign)
-        self._not_both((bought, most_in), (sold, most_out), self.sells > self.price + carbon)
+        self._not_both((bought, most_in), (sold, most_out), self.sells > self.buys)
         if place.demand_price_per_kw:
             peak = program.columns(1, place.peak_so_far_w / 1e3, inf, place.demand_price_per_kw)
             rows = program.rows(len(self.told_hours), 0.0, inf)
@@ -166,6 +180,41 @@ class PlaceProgram:
         for columns, sign in ((self.bought, 1.0), (self.sold, -1.0), (self.curtailed, -1.0)):
             program.enter(rows, columns, sign)
         return rows
+
+    def _spilled(self, storage: Reservoir | None) -> Columns | None:
+        """Rows that hold the export limit, with all generation off, while cars pause that charge for a part of a slot.
+
+        Only what batteries give can break it.
+        """
+        gives = storage is not None or any(battery is not None for battery in self.batteries)
+        if not gives or not isfinite(self.place.export_limit_w) or not any(car.least_w for car in self.cars):
+            return None
+        program = self._program
+        could_wh = np.maximum(0.0, self.sun_wh) + np.maximum(0.0, -self.load_wh)
+        most_wh = self.place.export_limit_w * self.hours + could_wh + self.unserved_wh
+        rows = program.rows(self.slots, -most_wh, inf)
+        for columns, sign in ((self.bought, 1.0), (self.missing, 1.0), (self.sold, -1.0), (self.curtailed, -1.0)):
+            program.enter(rows, columns, sign)
+        return rows
+
+    def _import_while_on(self) -> None:
+        """What is left over while a car pauses does not meet its minimum: for a part of a slot, that is imported.
+
+        Less, by what the sun gives meanwhile, and by what batteries give. Without them it is exact for one car, and for
+        several that charge one after the other.
+        """
+        outs = [out for _, out in (*self.drawn, self.storage or (None, None)) if out is not None]
+        counts = (self.load_wh < self.sun_wh) & (self.sells <= self.buys)
+        short = [np.where(counts, least + self.load_wh - self.sun_wh, 0.0) * (least > 0.0) for least in self.least_in]
+        at = np.flatnonzero(sum((one > 0.0 for one in short), np.zeros(self.slots)))
+        if not len(at):
+            return
+        rows = self._program.rows(len(at), 0.0, inf)
+        for (into, _), least_wh, short_wh in zip(self.drawn, self.least_in, short, strict=True):
+            own = short_wh[at] > 0.0
+            self._program.enter(rows[own], into[at][own], -short_wh[at][own] / least_wh[at][own])
+        for columns in (self.bought, self.missing, *outs):
+            self._program.enter(rows, columns[at], 1.0)
 
     def _not_both(self, one: tuple[Columns, Floats], other: tuple[Columns, Floats], where: Flags) -> None:
         """One of two, each given with the most it can be, is nothing: asked for only where both at once would pay."""
@@ -195,7 +244,7 @@ class PlaceProgram:
         into = program.columns(self.slots, 0.0, most_in, wear)
         out = program.columns(self.slots, 0.0, most_out, wear)
         self.wear += [(into, wear), (out, wear)]
-        stored = program.columns(self.slots, battery.least_wh, battery.capacity_wh)
+        stored = program.columns(self.slots, min(battery.least_wh, battery.stored_wh), battery.capacity_wh)
         first = np.zeros(self.slots)
         first[0] = battery.stored_wh
         filling = program.rows(self.slots, first, first)
@@ -203,23 +252,46 @@ class PlaceProgram:
         program.enter(filling[1:], stored[:-1], -1.0)
         program.enter(filling, into, -battery.charge_efficiency)
         program.enter(filling, out, 1.0 / battery.discharge_efficiency)
-        at_end = battery.stored_wh if battery.least_at_end_wh is None else battery.least_at_end_wh
-        if car is not None:
-            at_end = battery.stored_wh + (car.needed_wh + car.extra_wh) * battery.charge_efficiency
-        end = program.rows(1, at_end, inf)
-        program.enter(end, stored[-1:], 1.0)
-        if number is not None:
-            for lacking in (self.short, self.less):
-                program.enter(end, lacking[number : number + 1], battery.charge_efficiency)
-        elif battery.least_at_end_wh is not None:
-            unfilled = program.columns(1, 0.0, battery.least_at_end_wh)
-            program.enter(end, unfilled, 1.0)
-            program.first(unfilled, PER_LEVEL ** -(MOST_LEVELS + 1), self._last_turn)
+        if battery.stored_wh < battery.least_wh:
+            self._bring_up(battery, stored, out, most_out)
+        self._fill_by_end(battery, stored, number)
         program.enter(self._balance, into, -1.0)
         program.enter(self._balance, out, 1.0)
         has_least = car is not None and car.least_w > 0.0
-        self._not_both((into, most_in), (out, most_out), (self.price < 0.0) | has_least)
+        self._not_both((into, most_in), (out, most_out), (self.price < 0.0) | has_least | self._one_way)
         return into, out
+
+    def _bring_up(self, battery: Reservoir, stored: Columns, out: Columns, most_out: Floats) -> None:
+        """A battery that begins below its reserve is up to it as soon as can be, and gives nothing before."""
+        program, lacking_wh = self._program, battery.least_wh - battery.stored_wh
+        under = program.columns(self.slots, 0.0, lacking_wh)
+        is_up = program.columns(self.slots, 0.0, 1.0, whole=True)
+        reserve, is_there = program.rows(self.slots, battery.least_wh, inf), program.rows(self.slots, -inf, lacking_wh)
+        gives = program.rows(self.slots, -inf, 0.0)
+        program.enter(reserve, stored, 1.0)
+        program.enter(reserve, under, 1.0)
+        program.enter(is_there, under, 1.0)
+        program.enter(is_there, is_up, lacking_wh)
+        program.enter(gives, out, 1.0)
+        program.enter(gives, is_up, -most_out)
+        self._under.append(under)
+        self.up.append((is_up, under))
+
+    def _fill_by_end(self, battery: Reservoir, stored: Columns, number: int | None) -> None:
+        """How much is in a battery in the end: in a car's what it needs, in the storage no less than it should."""
+        program, at_end = self._program, battery.least_at_end_wh
+        if number is None:
+            at_end = battery.stored_wh if at_end is None else at_end
+            self._unfilled = program.columns(1, 0.0, at_end)
+            lacking = [(self._unfilled, 1.0)]
+        else:
+            asked_wh = self.cars[number].needed_wh + self.cars[number].extra_wh
+            at_end = battery.stored_wh + asked_wh * battery.charge_efficiency
+            lacking = [(one[number : number + 1], battery.charge_efficiency) for one in (self.short, self.less)]
+        end = program.rows(1, at_end, inf)
+        program.enter(end, stored[-1:], 1.0)
+        for columns, factor in lacking:
+            program.enter(end, columns, factor)
 
     # --- cars -------------------------------------------------------------------------------------------------------
 
@@ -239,13 +311,17 @@ class PlaceProgram:
             program.enter(self._shared[name], into, 1.0)
             if out is not None:
                 program.enter(self._shared[name], out, -1.0)
-        if car.circuit in self._given:
-            program.enter(self._given[car.circuit], into, 1.0)
-            if car.least_w > 0.0:
-                program.enter(self._given[car.circuit], self._unsteady(number, into), -1.0)
+        given = self._given.get(car.circuit)
+        if given is not None:
+            program.enter(given, into, 1.0)
             if out is not None:
-                program.enter(self._given[car.circuit], out, -1.0)
+                program.enter(given, out, -1.0)
         if car.least_w > 0.0:
+            pauses_in = [rows for rows in (given, self._spill) if rows is not None]
+            if pauses_in:
+                unsteady = self._unsteady(number, into)
+                for rows in pauses_in:
+                    program.enter(rows, unsteady, -1.0)
             self._at_least(number, into)
         return into, out
 
@@ -271,12 +347,40 @@ class PlaceProgram:
         if self._fuse is not None:
             self._program.enter(self._fuse[at], excess, 1.0)
 
+    def goes_both_ways(self, columns: Floats) -> bool:
+        """Whether a battery is charged and discharged in one slot: then its mean power does not tell how full it is."""
+        batteries = [*self.drawn] if self.storage is None else [*self.drawn, self.storage]
+        return any(
+            out is not None and bool((np.minimum(columns[into], columns[out]) > TOLD_WH).any())
+            for into, out in batteries
+        )
+
+    @property
+    def connection(self) -> Connection:
+        """What cars and batteries have to do with beside each other."""
+        powers_w = self.load_wh / self.hours, self.sun_wh / self.hours
+        limits_w = self.place.import_limit_w, self.place.export_limit_w
+        return Connection(self.parts.edges, *powers_w, self.buys, self.sells, *limits_w)
+
     def finished(self) -> Model:
         """The program, to be solved."""
         return self._program.finished()
 
 
-def _by_parts(horizon: Horizon, parts: Slots) -> Horizon:
+def _in_pieces(parts: PlanSlots, pieces: int) -> PlanSlots:
+    """The same slots, each that is long enough in so many pieces."""
+    if pieces == 1:
+        return parts
+    count = np.where(parts.hours >= SHORTEST_CUT_H, pieces, 1)
+    slot = np.repeat(np.arange(len(count)), count)
+    begins = np.cumsum(count) - count
+    part = (np.arange(len(slot)) - begins[slot]) / count[slot]
+    edges = np.append(np.rint(parts.edges[slot] + part * np.diff(parts.edges)[slot]), parts.edges[-1])
+    first = begins if parts.first is None else begins[parts.first]
+    return PlanSlots(edges, parts.price_per_kwh[slot], parts.limits_w[:, slot], parts.circuits, first)
+
+
+def _by_parts(horizon: Horizon, parts: PlanSlots) -> Horizon:
     """The same horizon, by the parts that its slots were cut into."""
     if parts.first is None:
         return horizon

@@ -8,21 +8,21 @@ minimum: the lower hull of what each power costs. Then the cheapest plan is a ma
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from voltbench.energy.arrays import NEGLIGIBLE_WH, Floats
 from voltbench.errors import InvalidInput
 
-Floats = NDArray[np.float64]
 Corner = tuple[float, float]
 """A power given to the car (W), and what it costs an hour."""
 
-LEAST_WH = 1e-6
-"""Less energy than this is none."""
+ON_A_LINE = 1e-12
+"""A corner that is so little below the line between its neighbours, relatively, is on it but for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def plan_block(price_per_kwh: Floats, room_wh: Floats, needed_wh: float) -> CarP
         edges = energy[first : last + 1]
         given = min(needed_wh, float(edges[-1] - edges[0]))
         starts = np.concatenate(
-            (edges[edges + given <= edges[-1] + LEAST_WH], edges[edges - given >= edges[0]] - given)
+            (edges[edges + given <= edges[-1] + NEGLIGIBLE_WH], edges[edges - given >= edges[0]] - given)
         )
         ends = np.minimum(starts + given, edges[-1])
         costs = np.interp(ends, energy, cost) - np.interp(starts, energy, cost)
@@ -120,7 +120,7 @@ def plan_block(price_per_kwh: Floats, room_wh: Floats, needed_wh: float) -> CarP
 
 def _stretches(room_wh: Floats) -> list[tuple[int, int]]:
     """The first slot of each stretch of slots with room, and the one after its last."""
-    has_room = np.concatenate(([0], (room_wh > LEAST_WH).astype(np.int8), [0]))
+    has_room = np.concatenate(([0], (room_wh > NEGLIGIBLE_WH).astype(np.int8), [0]))
     change = np.diff(has_room)
     return list(zip(np.flatnonzero(change == 1).tolist(), np.flatnonzero(change == -1).tolist(), strict=True))
 
@@ -144,28 +144,36 @@ def plan_with_losses(
     `most_w` is the most power that the car may get in each slot, which lasts so many `hours`. Of a slot's stretches the
     one at the higher power comes first.
     """
-    pieces: list[tuple[float, int, float, float]] = []
-    for slot, (price, power_w) in enumerate(zip(price_per_kwh.tolist(), most_w.tolist(), strict=True)):
-        corners = _hull(_corners(price, power_w, losses))
-        for (low_w, low_cost), (high_w, high_cost) in pairwise(corners):
-            pieces.append(((high_cost - low_cost) / (high_w - low_w), slot, low_w, high_w))
-    pieces.sort()
+    hulls = [
+        _hull(_corners(price, power_w, losses))
+        for price, power_w in zip(price_per_kwh.tolist(), most_w.tolist(), strict=True)
+    ]
+    pieces = sorted(
+        ((high_cost - low_cost) / (high_w - low_w), slot, (high_w - low_w) * length_h)
+        for slot, (corners, length_h) in enumerate(zip(hulls, hours.tolist(), strict=True))
+        for (low_w, low_cost), (high_w, high_cost) in pairwise(corners)
+    )
     energy_wh, cost, missing_wh = np.zeros_like(most_w), 0.0, needed_wh
-    stretches: dict[int, list[Stretch]] = {}
-    for slope, slot, low_w, high_w in pieces:
-        if missing_wh <= LEAST_WH:
+    for slope, slot, room_wh in pieces:
+        if missing_wh <= NEGLIGIBLE_WH:
             break
-        length_h = float(hours[slot])
-        given_wh = min((high_w - low_w) * length_h, missing_wh)
-        high_h = given_wh / (high_w - low_w)
-        stretches[slot] = [Stretch(slot, high_h, high_w)]
-        if low_w and high_h < length_h:
-            stretches[slot].append(Stretch(slot, length_h - high_h, low_w))
+        given_wh = min(room_wh, missing_wh)
         energy_wh[slot] += given_wh
         cost += slope * given_wh
         missing_wh -= given_wh
-    told = [stretch for slot in sorted(stretches) for stretch in stretches[slot]]
+    used = np.flatnonzero(energy_wh > 0.0).tolist()
+    told = [one for slot in used for one in _on_hull(hulls[slot], slot, float(hours[slot]), float(energy_wh[slot]))]
     return CarPlan(energy_wh, cost, max(0.0, missing_wh)), told
+
+
+def _on_hull(hull: Sequence[Corner], slot: int, length_h: float, given_wh: float) -> list[Stretch]:
+    """The powers of two neighbouring corners that give so much in a slot, the higher one first."""
+    powers_w = [power_w for power_w, _ in hull]
+    at = min(bisect_left(powers_w, (given_wh - NEGLIGIBLE_WH) / length_h, 1), len(powers_w) - 1)
+    low_w, high_w = powers_w[at - 1 : at + 1]
+    high_h = min(length_h, (given_wh - low_w * length_h) / (high_w - low_w))
+    high = Stretch(slot, high_h, high_w)
+    return [high, Stretch(slot, length_h - high_h, low_w)] if low_w and high_h < length_h else [high]
 
 
 def _corners(price_per_kwh: float, most_w: float, losses: Losses) -> list[Corner]:
@@ -177,12 +185,12 @@ def _corners(price_per_kwh: float, most_w: float, losses: Losses) -> list[Corner
 
 
 def _hull(corners: list[Corner]) -> list[Corner]:
-    """The corners of the lower convex hull."""
+    """The corners of the lower convex hull: none on the line between its neighbours."""
     hull: list[Corner] = []
     for x, y in corners:
         while len(hull) >= 2:
             (x0, y0), (x1, y1) = hull[-2:]
-            if (y1 - y0) * (x - x0) < (y - y0) * (x1 - x0):
+            if (y - y0) * (x1 - x0) - (y1 - y0) * (x - x0) > ON_A_LINE * (abs(y) + abs(y0)) * (x - x0):
                 break
             hull.pop()
         hull.append((x, y))

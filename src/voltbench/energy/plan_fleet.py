@@ -3,8 +3,8 @@
 What a slot's energy costs does not depend on which car takes it. So the energies that the slots can give to the cars
 form a polymatroid, and the greedy way is exact (Edmonds 1970; Federgruen and Groenevelt 1988): go through the slots
 from the cheapest on, and let each give all it can, where cars that have had enough may make room in cheaper slots for
-others. Making room is a search for an augmenting path; sets of cars are the bits of one integer, which makes a step of
-it a few machine words. Without making room it is the heuristic: the most urgent cars are served first.
+others (`plan_room`). The quick way serves the most urgent cars first in each slot, and lets nobody make room but, in
+the end, for those who are left short. So it costs more, but lacks no more.
 """
 
 from __future__ import annotations
@@ -13,29 +13,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from voltbench.energy.plan_car import LEAST_WH
+from voltbench.energy.arrays import NEGLIGIBLE_WH, Floats, Integers
+from voltbench.energy.plan_effort import Effort
+from voltbench.energy.plan_limits import Limits
+from voltbench.energy.plan_room import Room
+from voltbench.energy.plan_shift import shift
+from voltbench.energy.plan_urgency import Urgency, urgent_first
 from voltbench.errors import InvalidInput
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.intp]
-
-DEARER = 4.0
-"""How much less a car counts on dear slots than on cheap ones, when it is asked how urgent its need is: the dearest
-counts e^-4. Found by trying: so the heuristic's gap is a third of what it is where every slot counts alike."""
+FEW_CARS = 20
+"""For so many in need room is made one by one, since that is faster then."""
+SHIFTED_IN_A_STEP, GIVEN_IN_A_STEP = 50.0, 20.0
+"""How many energies are looked at in the time of a step where it is many at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """Energy per car and slot, and what each car lacks in the end; both in Wh.
-
-    Without reroutes the plan may cost a little more than necessary.
-    """
+    """Energy per car and slot, and what each car lacks in the end; both in Wh."""
 
     energy_wh: Floats
     shortfall_wh: Floats
-    reroutes: int
 
 
 def plan_fleet(
@@ -47,332 +45,195 @@ def plan_fleet(
     circuit: Integers | None = None,
     circuit_wh: Floats | None = None,
     exact: bool = True,
+    effort: Effort | None = None,
 ) -> FleetPlan:
     """The cheapest plan that gives the cars as much as they need, or as much of it as can be given.
 
     Prices are per slot (T); `room_wh` is what each car can take in each slot (C x T), `needed_wh` what it needs in all,
     `site_wh` what the site has left for cars per slot. `circuit` names each car's circuit, from 0, and `circuit_wh`
-    what each circuit can carry (G x T). With `exact` no plan is cheaper. Raises InvalidInput where shapes do not fit
-    or anything is negative or not finite.
+    what each circuit can carry (G x T). With `exact` no plan is cheaper, unless the `effort` is over before; without,
+    it lacks no more, unless so. Raises InvalidInput where shapes do not fit, a circuit is not among those, or anything
+    is negative or not finite.
     """
-    _check(price_per_kwh, room_wh, needed_wh, site_wh)
+    if (circuit is None) != (circuit_wh is None):
+        raise InvalidInput("circuit_wh", "does not go without circuits", allowed="both of them, or none")
     if circuit is None or circuit_wh is None:
         circuit, circuit_wh = np.zeros(len(needed_wh), dtype=np.intp), site_wh[None, :]
-    order: list[int] = np.argsort(price_per_kwh, kind="stable").tolist()
-    filling = _Filling(np.ascontiguousarray(room_wh.T), order, needed_wh, site_wh, circuit, circuit_wh.T)
-    filling.fill(exact)
-    return FleetPlan(filling.taken.T, filling.left, filling.reroutes)
+    _check(price_per_kwh, room_wh, needed_wh, site_wh, circuit, circuit_wh)
+    limits = Limits.of(site_wh, circuit, circuit_wh)
+    effort = Effort(exact=exact) if effort is None else effort
+    filling = _Filling(np.ascontiguousarray(room_wh.T), _by_price(price_per_kwh), needed_wh, limits, effort)
+    filling.fill()
+    return FleetPlan(filling.taken.T, filling.left)
 
 
-def _check(price_per_kwh: Floats, room_wh: Floats, needed_wh: Floats, site_wh: Floats) -> None:
+def _check(
+    price_per_kwh: Floats,
+    room_wh: Floats,
+    needed_wh: Floats,
+    site_wh: Floats,
+    circuit: Integers,
+    circuit_wh: Floats,
+) -> None:
     cars, slots = room_wh.shape
-    for field, found, length in (
-        ("price_per_kwh", price_per_kwh, slots),
-        ("needed_wh", needed_wh, cars),
-        ("site_wh", site_wh, slots),
+    for field, found, shape in (
+        ("price_per_kwh", price_per_kwh, (slots,)),
+        ("needed_wh", needed_wh, (cars,)),
+        ("site_wh", site_wh, (slots,)),
+        ("circuit", circuit, (cars,)),
+        ("circuit_wh", circuit_wh, (len(circuit_wh), slots)),
     ):
-        if found.shape != (length,):
-            raise InvalidInput(field, "does not fit the cars and slots", found=str(found.shape), allowed=f"({length},)")
-    for field, found in (("room_wh", room_wh), ("needed_wh", needed_wh), ("site_wh", site_wh)):
+        if found.shape != shape:
+            raise InvalidInput(field, "does not fit the cars and slots", found=str(found.shape), allowed=str(shape))
+    for field, found in (
+        ("room_wh", room_wh),
+        ("needed_wh", needed_wh),
+        ("site_wh", site_wh),
+        ("circuit_wh", circuit_wh),
+    ):
         if not 0.0 <= found.min(initial=0.0) <= found.max(initial=0.0) < np.inf:
             raise InvalidInput(field, "holds energies that are negative or not finite", allowed="0 or more")
+    if cars and not 0 <= circuit.min() <= circuit.max() < len(circuit_wh):
+        raise InvalidInput("circuit", "names one that there is not", allowed=f"0 to {len(circuit_wh) - 1}")
     if not np.isfinite(price_per_kwh).all():
         raise InvalidInput("price_per_kwh", "holds prices that are not finite", allowed="numbers")
 
 
-def served_wh(
-    room_wh: Floats, levels: Sequence[Floats], site_wh: Floats, circuit: Integers, circuit_wh: Floats
+def served(
+    price_per_kwh: Floats,
+    room_wh: Floats,
+    levels: Sequence[Floats],
+    site_wh: Floats,
+    circuit: Integers,
+    circuit_wh: Floats,
+    effort: Effort | None = None,
 ) -> Floats:
-    """How much each car can have, where not all can have all: level after level, each as much as is still possible.
+    """Energies (T x C) where not all can have all: level after level, each as much as is still possible.
 
     A level says how much each car asks for in all, and no level asks for less than the one before. What is granted to
-    a level is not taken away by a later one.
+    a level is not taken away by a later one. Cheap slots come first, but others may cost less.
     """
-    every = list(range(len(site_wh)))
-    filling = _Filling(np.ascontiguousarray(room_wh.T), every, levels[0], site_wh, circuit, circuit_wh.T)
-    filling.fill_all()
-    for asked, before in zip(levels[1:], levels, strict=False):
-        filling.ask(asked - before)
-    served: Floats = filling.taken.sum(axis=0)
-    return served
+    effort, order = Effort() if effort is None else effort, _by_price(price_per_kwh)
+    room, limits = np.ascontiguousarray(room_wh.T), Limits.of(site_wh, circuit, circuit_wh)
+    taken, left = np.zeros_like(room), np.zeros(len(circuit))
+    for asked, before in zip(levels, (np.zeros(len(circuit)), *levels), strict=False):
+        more = _Filling(room - taken, order, asked - before, limits.without(taken), effort)
+        more.fill_greedily()
+        taken += more.taken
+        left += more.left
+        whole = _Filling(room, order, left, limits, effort, taken)
+        whole.make_room()
+        taken, left = whole.taken, whole.left
+    return taken
+
+
+def _by_price(price_per_kwh: Floats) -> list[int]:
+    order: list[int] = np.argsort(price_per_kwh, kind="stable").tolist()
+    return order
 
 
 class _Filling:
-    """Slots in the order of their prices, that are filled one by one. All energies in Wh.
-
-    A car is a bit: `takers` are the cars that take something in a slot, `open` those that could take more there.
-    """
+    """Slots in the order of their prices, that are filled one by one. All energies in Wh."""
 
     def __init__(
         self,
         room: Floats,
         order: list[int],
         needed: Floats,
-        site: Floats,
-        circuit: Integers,
-        circuit_room: Floats,
+        limits: Limits,
+        effort: Effort,
+        taken: Floats | None = None,
     ) -> None:
-        self._room, self._order = room, order
-        self.taken = np.zeros_like(room)
-        circuits = circuit_room.shape[1]
-        self._site: list[float] = (np.minimum(site, circuit_room[:, 0]) if circuits == 1 else site).tolist()
-        self._circuit, self._circuit_room = circuit, circuit_room
-        self._members = [np.flatnonzero(circuit == g) for g in range(circuits)]
-        self._of_circuit = [_bits(circuit == g) for g in range(circuits)]
-        self.left = needed.astype(np.float64)
+        self._room, self._order, self._limits, self._effort = room, order, limits, effort
+        self.taken = np.zeros(room.shape) if taken is None else taken
+        self._site: list[float] = limits.site.tolist()
+        self._circuit, self._circuit_room = limits.circuit, limits.circuits
+        self._members = limits.members
+        self._urgency = Urgency(room, order, limits)
         self._ones = np.ones(len(needed))
-        self._chance = self._chances(site)
-        self._later = self._counted_on() + LEAST_WH
-        self._short_slots, self._urgent = 0, np.arange(len(needed))
-        self._noted: list[int] = []
-        self._live = self._all_gates()
-        self._needy = 0
-        self._takers, self._open = [0] * len(site), [0] * len(site)
-        self._spare: list[list[float]] = [[]] * len(site)
-        self.reroutes = 0
+        self.left = needed.astype(np.float64)
 
-    def fill(self, exact: bool) -> None:
+    def fill(self) -> None:
         """Fill slot after slot until nobody needs more."""
-        for slot in self._order:
-            given = self._give(slot)
-            if exact:
-                self._note(slot)
-                self._make_room(slot, self._site[slot] - given)
-            if not given and not (self.left > LEAST_WH).any():
+        if self._effort.is_for_exact:
+            self._fill_exactly()
+        else:
+            self.fill_greedily()
+        if not self._effort.is_for_exact:
+            self.make_room()
+
+    def fill_greedily(self) -> None:
+        """Fill slot after slot, and move nobody."""
+        self._effort.spend(self.taken.size / GIVEN_IN_A_STEP)
+        for n, slot in enumerate(self._order):
+            if not self._give(n, slot) and not (self.left > NEGLIGIBLE_WH).any():
                 break
-        self.left[self.left <= LEAST_WH] = 0.0
+        self.left[self.left <= NEGLIGIBLE_WH] = 0.0
 
-    def fill_all(self) -> None:
-        """Fill all slots, so that more can be asked for later."""
+    def _fill_exactly(self) -> None:
+        room = self._making_room(exact=True)
+        for n, slot in enumerate(self._order):
+            given = self._give(n, slot)
+            if self._effort.is_for_exact:
+                room.note(slot)
+                room.make(slot, self._site[slot] - given)
+            if not given and not (self.left > NEGLIGIBLE_WH).any():
+                break
+        self.left[self.left <= NEGLIGIBLE_WH] = 0.0
+
+    def make_room(self) -> None:
+        """Give what slots have left to those who are short, as far as others can make room for them."""
+        if self._effort.is_over or not (self.left > NEGLIGIBLE_WH).any():
+            return
+        spare: list[float] = (self._limits.site - self.taken.sum(axis=1)).tolist()
+        if self._circuit_room.shape[1] == 1:
+            self._shift(spare)
+        if (self.left > NEGLIGIBLE_WH).any():
+            room = self._making_room(exact=False)
+            room.note_all(self._order)
+            for slot in self._order:
+                room.make(slot, spare[slot])
+        self.left[self.left <= NEGLIGIBLE_WH] = 0.0
+
+    def _shift(self, spare: list[float]) -> None:
         for slot in self._order:
-            self._give(slot)
-            self._note(slot)
-        self.ask(np.zeros_like(self.left))
+            if spare[slot] <= NEGLIGIBLE_WH:
+                continue
+            if np.count_nonzero(self.left > NEGLIGIBLE_WH) <= FEW_CARS:
+                break
+            spare[slot] = shift(self._room, self.taken, self.left, slot, spare[slot])
+            self._effort.spend(self.taken.size / SHIFTED_IN_A_STEP)
 
-    def ask(self, more: Floats) -> None:
-        """The cars ask for more, and get of it what is left, without taking anything from one another."""
-        self.left += more
-        self._noted, self._live = self._order, self._all_gates()
-        self._needy = _bits(self.left > LEAST_WH)
-        for slot in self._order:
-            self._make_room(slot, self._site[slot] - float(self.taken[slot].sum()))
-
-    # --- urgency ----------------------------------------------------------------------------------------------------
-
-    def _chances(self, site: Floats) -> Floats:
-        """The part of its room in each slot that a car can count on, by circuit (T x G).
-
-        It is little where many would share what there is, and where it is dear.
-        """
-        chance = _shares(site, self._room @ self._ones)[:, None]
-        if len(self._members) > 1:
-            wanted = np.column_stack([self._room[:, own].sum(axis=1) for own in self._members])
-            chance = np.minimum(chance, _shares(self._circuit_room, wanted))
-        turn = np.empty(len(site))
-        turn[self._order] = np.arange(len(site)) / len(site)
-        return chance * np.exp(-DEARER * turn)[:, None]
-
-    def _counted_on(self) -> Floats:
-        """The energy that each car can count on, in all slots together (Wh)."""
-        counted_on = np.empty_like(self.left)
-        for own, chance in zip(self._members, self._chance.T, strict=True):
-            counted_on[own] = chance @ (self._room if len(self._members) == 1 else self._room[:, own])
-        return counted_on
+    def _making_room(self, exact: bool) -> Room:
+        return Room(self._room, self.taken, self.left, self._circuit, self._circuit_room, self._effort, exact)
 
     # --- giving -----------------------------------------------------------------------------------------------------
 
-    def _give(self, slot: int) -> float:
-        """Give a slot's energy to the cars that need some, the most urgent first; return how much that is."""
-        taken, site = self.taken[slot], self._site[slot]
-        chance = self._chance[slot]
-        self._later -= self._room[slot] * (chance if len(chance) == 1 else chance[self._circuit])
-        np.minimum(self._room[slot], self.left, out=taken)
+    def _give(self, n: int, slot: int) -> float:
+        """Give the energy of a slot, the n-th in the order, to the cars that need some; return how much that is.
+
+        The most urgent come first.
+        """
+        taken, site, left = self.taken[slot], self._site[slot], self.left
+        np.minimum(self._room[slot], left, out=taken)
         if len(self._members) > 1:
-            self._keep_circuits(slot)
+            self._keep_circuits(n, slot)
         total = float(taken.dot(self._ones))
         if total > site:
-            _ration(taken, site, self._turn())
+            _ration(taken, site, self._urgency.turn(n, left))
             total = site
-        self.left -= taken
+        left -= taken
         return total
 
-    def _turn(self) -> Integers:
-        """Who is served first; thought over for every other slot, since sorting takes longer than all the rest."""
-        if self._short_slots % 2 == 0:
-            self._urgent = _urgent_first(self.left, self._later)
-        self._short_slots += 1
-        return self._urgent
-
-    def _keep_circuits(self, slot: int) -> None:
+    def _keep_circuits(self, n: int, slot: int) -> None:
         """Cut what a slot would give down to what each circuit carries."""
         taken, limits = self.taken[slot], self._circuit_room[slot]
         wanted = np.bincount(self._circuit, weights=taken, minlength=len(limits))
         for g in np.flatnonzero(wanted > limits).tolist():
             own = self._members[g]
             some = taken[own]
-            _ration(some, float(limits[g]), _urgent_first(self.left[own], self._later[own]))
+            _ration(some, float(limits[g]), urgent_first(self.left[own], self._urgency.later(n)[own]))
             taken[own] = some
-
-    def _note(self, slot: int) -> None:
-        """Note who could take more, or less, and what circuits have left."""
-        taken = self.taken[slot]
-        self._noted.append(slot)
-        self._needy = _bits(self.left > LEAST_WH)
-        self._open[slot] = _bits(self._room[slot] - taken > LEAST_WH)
-        self._takers[slot] = _bits(taken > LEAST_WH)
-        carried = np.bincount(self._circuit, weights=taken, minlength=len(self._members))
-        self._spare[slot] = (self._circuit_room[slot] - carried).tolist()
-
-    # --- making room ------------------------------------------------------------------------------------------------
-
-    def _make_room(self, slot: int, spare: float) -> None:
-        """Use what a slot has left for cars in need, as far as others can make room for them."""
-        while self._needy and spare > LEAST_WH:
-            moved = self._reroute(slot, spare)
-            if not moved:
-                break
-            spare -= moved
-
-    def _reroute(self, slot: int, spare: float) -> float:
-        """Let a car take more in this slot, so that another takes its place in a cheaper one, and so on to one in need.
-
-        Returns how much, which is 0 where nobody's need can be met like this.
-        """
-        found = self._search(slot)
-        if found is None:
-            return 0.0
-        steps, needy_car = found
-        amount = min(spare, float(self.left[needy_car]))
-        for at, car, more in steps:
-            taken = float(self.taken[at, car])
-            amount = min(amount, float(self._room[at, car]) - taken if more else taken)
-        shifts = self._circuit_shifts(steps)
-        for (at, g), times in shifts.items():
-            if times > 0:
-                amount = min(amount, self._spare[at][g] / times)
-        for at, car, more in steps:
-            self._change(at, car, amount if more else -amount)
-        for (at, g), times in shifts.items():
-            self._spare[at][g] -= times * amount
-        self.left[needy_car] -= amount
-        if self.left[needy_car] <= LEAST_WH:
-            self.left[needy_car] = 0.0
-            self._needy &= ~(1 << needy_car)
-        self.reroutes += 1
-        return amount
-
-    def _search(self, slot: int) -> tuple[list[tuple[int, int, bool]], int] | None:
-        """The shortest way from a slot to a car in need: who takes more (True) or less (False) in which slot.
-
-        What is searched are gates: a circuit in a slot that can let more through, to which a car leads that leaves
-        there, or another gate of the same slot by way of the site.
-        """
-        gates = _Gates(self._live, self._of_circuit)
-        level = gates.opened(slot, self._spare[slot], None, None)
-        while level:
-            movers = 0
-            for gate in level:
-                hit = self._open[gate.slot] & gate.cars & self._needy
-                if hit:
-                    return self._trace(gate, _first(hit))
-                movers |= self._open[gate.slot] & gate.cars
-            following: list[_Gate] = []
-            for at in self._noted:
-                if gates.closed[at]:
-                    leaving = self._takers[at] & movers & gates.closed[at]
-                    if leaving:
-                        following += gates.opened(at, self._spare[at], leaving, level)
-            level = following
-        self._live = gates.closed  # from where nobody in need is reached now, nobody will be: paths only close
-        self._noted = [at for at in self._noted if self._live[at]]
-        return None
-
-    def _all_gates(self) -> list[int]:
-        every = 0
-        for cars in self._of_circuit:
-            every |= cars
-        return [every] * len(self._site)
-
-    def _trace(self, gate: _Gate, needy_car: int) -> tuple[list[tuple[int, int, bool]], int]:
-        car, steps = needy_car, [(gate.slot, needy_car, True)]
-        while gate.leaving is not None:
-            before, found = next(
-                (earlier, gate.leaving & self._open[earlier.slot] & earlier.cars)
-                for earlier in gate.level
-                if gate.leaving & self._open[earlier.slot] & earlier.cars
-            )
-            car = _first(found)
-            steps += [(gate.slot, car, False), (before.slot, car, True)]
-            gate = before
-        return steps, needy_car
-
-    def _circuit_shifts(self, steps: list[tuple[int, int, bool]]) -> dict[tuple[int, int], int]:
-        """How many times the moved energy each circuit carries more in each slot."""
-        shifts: dict[tuple[int, int], int] = {}
-        if len(self._of_circuit) > 1:
-            for at, car, more in steps:
-                place = (at, int(self._circuit[car]))
-                shifts[place] = shifts.get(place, 0) + (1 if more else -1)
-        return shifts
-
-    def _change(self, at: int, car: int, amount: float) -> None:
-        bit, taken = 1 << car, float(self.taken[at, car]) + amount
-        if amount > 0.0:
-            self._takers[at] |= bit
-            if self._room[at, car] - taken <= LEAST_WH:
-                self._open[at] &= ~bit
-        else:
-            self._open[at] |= bit
-            if taken <= LEAST_WH:
-                taken = 0.0
-                self._takers[at] &= ~bit
-        self.taken[at, car] = taken
-
-
-@dataclass(slots=True)
-class _Gate:
-    """A circuit in a slot that can let more through to its `cars`, once one of those that are `leaving` has left.
-
-    Those come from a gate of the `level` before; who leaves nobody, begins the way.
-    """
-
-    slot: int
-    cars: int
-    leaving: int | None
-    level: list[_Gate]
-
-
-class _Gates:
-    """The gates of a search that are still closed: for each slot the cars of the circuits that none has reached."""
-
-    def __init__(self, live: list[int], of_circuit: list[int]) -> None:
-        self._of_circuit, self.closed = of_circuit, live.copy()
-
-    def opened(self, slot: int, spare: list[float], leaving: int | None, level: list[_Gate] | None) -> list[_Gate]:
-        """The gates of a slot that open: where somebody leaves, and, as the site then has room, where one has spare."""
-        gates = []
-        for g, cars in enumerate(self._of_circuit):
-            if not cars & self.closed[slot]:
-                continue
-            own = None if leaving is None else leaving & cars
-            if own:
-                gates.append(_Gate(slot, cars, own, level or []))
-            elif len(self._of_circuit) == 1 or spare[g] > LEAST_WH:
-                gates.append(_Gate(slot, cars, leaving, level or []))
-            else:
-                continue
-            self.closed[slot] &= ~cars
-        return gates
-
-
-def _shares(limit: Floats, wanted: Floats) -> Floats:
-    """The part of what is wanted that limits let through."""
-    return np.minimum(1.0, limit / np.maximum(wanted, LEAST_WH))
-
-
-def _urgent_first(left: Floats, later: Floats) -> Integers:
-    """The order of cars: those first who could take least of what they need later on."""
-    return (left / later).argsort()[::-1]
 
 
 def _ration(taken: Floats, limit: float, turn: Integers) -> None:
@@ -382,11 +243,3 @@ def _ration(taken: Floats, limit: float, turn: Integers) -> None:
     if last < len(turn):
         taken[turn[last]] -= float(through[last]) - limit
         taken[turn[last + 1 :]] = 0.0
-
-
-def _bits(chosen: NDArray[np.bool_]) -> int:
-    return int.from_bytes(np.packbits(chosen, bitorder="little").tobytes(), "little")
-
-
-def _first(cars: int) -> int:
-    return (cars & -cars).bit_length() - 1

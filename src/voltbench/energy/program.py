@@ -1,6 +1,6 @@
 """A linear or mixed-integer program, put together in blocks of columns and rows.
 
-It is minimised in levels: first what must be as little as can be (`first`, turn after turn), then, with that kept, the
+It is minimised in levels: first what must be as little as can be (`first`, sum after sum), then, with that kept, the
 costs.
 """
 
@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from voltbench.energy.arrays import Flags, Floats
+
 Columns = NDArray[np.int32]
 
 SOMETHING = 1e-6
 """Less than this is nothing."""
-LATER = 0.25
-"""What the columns of later turns weigh in a turn: so that often nothing is left of them that could be less."""
+LATER = 1e-3
+"""What later sums weigh beside one, where they may: so that often nothing is left of them that could be less."""
 NO_COLUMNS: Columns = np.zeros(0, dtype=np.int32)
 NO_SWITCHES: dict[str, Any] = {
     "switched": NO_COLUMNS,
@@ -36,8 +36,8 @@ class Model:
 
     `whole` columns are whole numbers. Those `switched` are something or nothing; one that is something, and its
     `excess`, come to its `floor` at least, which its row says (`floor_row`). Where each of them is nothing or has its
-    floor, the `idle` columns may be nothing, whatever the `idle_rows` say. `first` are the sums that are minimised
-    before the costs, each with its weight, and in which turn that is.
+    floor, the `idle` columns may be nothing, whatever the `idle_rows` say. `first` are the columns whose sums
+    are minimised before the costs, one sum after the other: each has a turn.
     """
 
     cost: Floats
@@ -55,7 +55,7 @@ class Model:
     floor_row: Columns
     idle: Columns
     idle_rows: Columns
-    first: tuple[tuple[Columns, float, int], ...]
+    first: tuple[Columns, ...]
 
     @property
     def has_choices(self) -> bool:
@@ -65,16 +65,16 @@ class Model:
     @property
     def turns(self) -> int:
         """How many times something is minimised before the costs are."""
-        return max((turn for _, _, turn in self.first), default=-1) + 1
+        return len(self.first)
 
-    def weights(self, turn: int) -> Floats:
-        """What each column weighs in a turn, in which later ones count a little; after the last it is what it costs."""
+    def weights(self, turn: int, later: float = 0.0) -> Floats:
+        """What each column weighs in a turn, in which later ones may count a little; after the last, what it costs."""
         if turn == self.turns:
             return self.cost
         weights = np.zeros(len(self.cost))
-        for columns, weight, its_turn in self.first:
-            if its_turn >= turn:
-                weights[columns] += weight if its_turn == turn else LATER
+        weights[self.first[turn]] = 1.0
+        for after, columns in enumerate(self.first[turn + 1 :], 1):
+            weights[columns] = later * (1.0 - 0.5 * after / self.turns)  # mostly that decides between them already
         return weights
 
     def relaxed(self) -> Model:
@@ -117,7 +117,7 @@ class Program:
         self._entries: list[tuple[Columns, Columns, Floats]] = []
         self._switched: list[tuple[Columns, Columns, Floats, Columns]] = []
         self._idle: tuple[list[Columns], list[Columns]] = [NO_COLUMNS], [NO_COLUMNS]
-        self._first: list[tuple[Columns, float, int]] = []
+        self._first: list[Columns] = []
         self._columns = self._rows = 0
 
     def columns(
@@ -158,13 +158,13 @@ class Program:
         for kept, given in zip(self._idle, (columns, rows), strict=True):
             kept.extend(given)
 
-    def first(self, columns: Columns, weight: float, turn: int = 0) -> None:
-        """The sum of these columns times a weight is minimised, together with others of its turn, before any cost.
+    def first(self, columns: Columns) -> None:
+        """The sum of these columns is minimised after those that were named before, and before any cost.
 
-        Each of these sums is then kept as it was found. None of these columns may be below zero.
+        It is then kept as it was found. None of these columns may be below zero.
         """
         if len(columns):
-            self._first.append((columns, weight, turn))
+            self._first.append(columns)
 
     def finished(self) -> Model:
         """All of it."""

@@ -5,14 +5,15 @@ They are made when they are read, from the plan's arrays: whoever asks for a pla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from voltbench.energy.fleet import Fleet, Floats, Integers, Slots, Stretches
+from voltbench.energy.arrays import Floats, Integers
+from voltbench.energy.fleet import Fleet, PlanSlots, SlotStretches
 from voltbench.energy.plan_car import Stretch
 from voltbench.quantities import MS_PER_HOUR, Instant
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 
 Steps: TypeAlias = tuple[tuple[Instant, float], ...]
 """The power from each instant on, in W."""
+Time: TypeAlias = tuple[Instant, Instant, float]
+"""When it begins and ends, and its power in W."""
 
 SITE, CAR = "site", "car"
 """What can stand in the way, beside the circuits: the site's limit, and the car's own power in the time it has."""
 
-LEAST_W = 1e-3
-"""A limit that leaves less than this leaves nothing."""
+TOLD_WH = 1e-2
+"""Less than this is not told: a limit that leaves so little of a slot is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Hindrance:
     ends_at: Instant
 
 
-class Course(Protocol):
+class Timeline(Protocol):
     """The powers of a plan's cars over time, and the reasons for what they lack, each by the car's number."""
 
     def steps(self, car: int) -> Steps:
@@ -51,7 +54,8 @@ class Course(Protocol):
 class Plan:
     """The schedules of all cars, in their order, and what they cost together.
 
-    Energies are by the horizon's slot and car (T x C), costs and shortfalls by car.
+    Energies are by the horizon's slot and car (T x C), costs and shortfalls by car. No plan lacks less than one that
+    `is_exact`, nor costs less. One that `is_cut_short` may lack more than it has to: the work it may take was over.
     """
 
     def __init__(
@@ -60,10 +64,14 @@ class Plan:
         energy_wh: Floats,
         costs: Floats,
         short_wh: Floats,
-        course: Callable[[], Course],
+        timeline: Callable[[], Timeline],
+        *,
+        is_exact: bool = True,
+        is_cut_short: bool = False,
     ) -> None:
         self.cars, self.costs, self.short_wh = tuple(cars), costs, short_wh
-        self._energy_wh, self._course = energy_wh, course
+        self.is_exact, self.is_cut_short = is_exact, is_cut_short
+        self._energy_wh, self._timeline = energy_wh, timeline
 
     @property
     def cost(self) -> float:
@@ -86,9 +94,9 @@ class Plan:
         return np.ascontiguousarray(self._energy_wh.T)
 
     @cached_property
-    def course(self) -> Course:
+    def timeline(self) -> Timeline:
         """The powers over time, and the reasons."""
-        return self._course()
+        return self._timeline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +130,22 @@ class CarSchedule:
     @property
     def steps(self) -> Steps:
         """Its power from each instant on."""
-        return self._plan.course.steps(self._number)
+        return self._plan.timeline.steps(self._number)
 
     @property
     def hindrances(self) -> tuple[Hindrance, ...]:
         """Which limits keep it from more, and when, if it lacks something."""
-        return self._plan.course.hindrances(self._number) if self.shortfall_wh > 0.0 else ()
+        return self._plan.timeline.hindrances(self._number) if self.shortfall_wh > 0.0 else ()
 
 
 # --- one car ----------------------------------------------------------------------------------------------------------
 
 
-class CarCourse:
-    """The course of a car that is planned alone: stretches at one power each."""
+class CarTimeline:
+    """The timeline of a car that is planned alone: stretches at one power each. It is in each slot for so long."""
 
-    def __init__(self, slots: Slots, car: PlannedCar, stretches: Sequence[Stretch], energy_wh: Floats) -> None:
-        self._slots, self._car, self._stretches, self._energy_wh = slots, car, stretches, energy_wh
+    def __init__(self, slots: PlanSlots, car: PlannedCar, stretches: Sequence[Stretch], present_h: Floats) -> None:
+        self._slots, self._car, self._stretches, self._present_h = slots, car, stretches, present_h
 
     def steps(self, car: int) -> Steps:
         """The power from each instant on."""
@@ -148,31 +156,58 @@ class CarCourse:
         return steps_of(self._slots.edges.astype(np.int64).tolist(), self._car, self._stretches)
 
     def hindrances(self, car: int) -> tuple[Hindrance, ...]:
-        """What stands in its way."""
-        fleet = Fleet.of([self._car], self._slots.circuits)
-        return hindrances_of(self._slots, fleet, 0, self._energy_wh, self._slots.limits_w)
+        """What stands in its way: powers and limits are what is drawn, also where the charger has losses."""
+        own, hours = self._car, self._present_h
+        drawn_wh = np.zeros_like(hours)
+        for slot, lasts_h, power_w in self._stretches:
+            drawn_wh[slot] += lasts_h * power_w
+        least_w = own.least_w if own.losses is None else own.losses.drawn_w[0]
+        left_wh = self._slots.limits_w * hours - drawn_wh
+        return hindrances_of(self._slots, own, drawn_wh, own.most_w * hours, least_w * hours, left_wh)
 
 
 def steps_of(edges: Sequence[Instant], car: PlannedCar, stretches: Sequence[Stretch]) -> Steps:
     """The power from each instant on. What fills a part of a slot only lies next to the charging after or before it."""
+    return steps_through(placed(edges, car, stretches))
+
+
+def steps_through(times: Iterable[Time]) -> Steps:
+    """The power from each instant on, of times at one power each in their order, and none between them."""
+    steps: list[tuple[Instant, float]] = []
+    until = 0
+    for begins_at, ends_at, power_w in times:
+        if begins_at != until:
+            _step(steps, until, 0.0)
+        _step(steps, begins_at, power_w)
+        until = ends_at
+    _step(steps, until, 0.0)
+    return tuple(steps)
+
+
+def stretches_of(car: PlannedCar, energy_wh: Floats, present_h: Floats) -> list[Stretch]:
+    """A car's energies at one power each, all through its time in a slot; what is below its minimum, at that."""
+    stretches = list[Stretch]()
+    for slot in np.flatnonzero(energy_wh).tolist():
+        wh, hours = float(energy_wh[slot]), float(present_h[slot])
+        power_w = wh / hours if wh < 0.0 else max(wh / hours, car.least_w)
+        stretches.append(Stretch(slot, wh / power_w, round(power_w, 3)))
+    return stretches
+
+
+def placed(edges: Sequence[Instant], car: PlannedCar, stretches: Sequence[Stretch]) -> Iterator[Time]:
+    """When each stretch begins and ends, and its power."""
     lasts_h: dict[int, float] = {}
     for slot, hours, _ in stretches:
         lasts_h[slot] = lasts_h.get(slot, 0.0) + hours
-    arrives_at, departs_at = car.arrives_at, car.departs_at
-    steps: list[tuple[Instant, float]] = []
     before, at, ends_at = -2, 0, 0
     for slot, hours, power_w in stretches:
         if slot != before:
-            if at < ends_at or slot != before + 1:
-                _step(steps, at, 0.0)
-            at, ends_at = max(edges[slot], arrives_at), min(edges[slot + 1], departs_at)
+            at, ends_at = max(edges[slot], car.arrives_at), min(edges[slot + 1], car.departs_at)
             if slot - 1 not in lasts_h and slot + 1 in lasts_h:
                 at = max(at, ends_at - round(lasts_h[slot] * MS_PER_HOUR))
             before = slot
-        _step(steps, at, power_w)
-        at = min(ends_at, at + round(hours * MS_PER_HOUR))
-    _step(steps, at, 0.0)
-    return tuple(steps)
+        begins_at, at = at, min(ends_at, at + round(hours * MS_PER_HOUR))
+        yield begins_at, at, power_w
 
 
 def _step(steps: list[tuple[Instant, float]], at: Instant, power_w: float) -> None:
@@ -185,23 +220,19 @@ def _step(steps: list[tuple[Instant, float]], at: Instant, power_w: float) -> No
 # --- a fleet ----------------------------------------------------------------------------------------------------------
 
 
-class FleetCourse:
-    """The courses of a fleet's cars.
-
-    `left_w` says what each group of cars leaves of the limits, and `group` to which of them each car belongs.
-    """
+class FleetTimeline:
+    """The timelines of a fleet's cars."""
 
     def __init__(
         self,
-        slots: Slots,
+        slots: PlanSlots,
         fleet: Fleet,
+        cars: Sequence[PlannedCar],
         energy_wh: Floats,
-        stretches: Stretches,
-        left_w: Sequence[Floats],
-        group: Integers,
+        stretches: SlotStretches,
     ) -> None:
-        self._slots, self._fleet, self._energy_wh, self._stretches = slots, fleet, energy_wh, stretches
-        self._left_w, self._group = left_w, group
+        self._slots, self._fleet, self._cars = slots, fleet, cars
+        self._energy_wh, self._stretches = energy_wh, stretches
 
     def steps(self, car: int) -> Steps:
         """The power from each instant on."""
@@ -211,8 +242,17 @@ class FleetCourse:
 
     def hindrances(self, car: int) -> tuple[Hindrance, ...]:
         """What stands in its way."""
-        left_w = self._left_w[self._group[car]]
-        return hindrances_of(self._slots, self._fleet, car, self._energy_wh[:, car], left_w)
+        slots, own = self._slots, self._cars[car]
+        most_wh = self._fleet.some(np.array([car])).room_wh(slots)[:, 0]
+        least_wh = own.least_w * slots.hours
+        return hindrances_of(slots, own, self._energy_wh[:, car], most_wh, least_wh, self._left_wh)
+
+    @cached_property
+    def _left_wh(self) -> Floats:
+        """What all cars together leave of each limit, row by row."""
+        left_w = self._slots.limits_w - self._stretches.on_limits(self._slots, self._fleet)
+        left_wh: Floats = left_w * self._slots.hours
+        return left_wh
 
     @cached_property
     def _all_steps(self) -> tuple[list[Instant], list[float], list[int]]:
@@ -253,18 +293,27 @@ def _merged(car: Integers, at: Floats, power_w: Floats, cars: int) -> tuple[list
 # --- what stands in the way -------------------------------------------------------------------------------------------
 
 
-def hindrances_of(slots: Slots, fleet: Fleet, car: int, energy_wh: Floats, left_w: Floats) -> tuple[Hindrance, ...]:
-    """Which limit keeps a car from more, slot by slot of the time it has; equal neighbours are one."""
-    arrives_at, departs_at = float(fleet.arrives_at[car]), float(fleet.departs_at[car])
-    begins_at, ends_at = np.maximum(slots.edges[:-1], arrives_at), np.minimum(slots.edges[1:], departs_at)
+def hindrances_of(
+    slots: PlanSlots, car: PlannedCar, drawn_wh: Floats, most_wh: Floats, least_wh: Floats, left_wh: Floats
+) -> tuple[Hindrance, ...]:
+    """Which limit keeps a car from more, slot by slot of the time it has; equal neighbours are one.
+
+    Where it draws less than it could (`most_wh`), a limit stands in its way that all cars together have left nothing of
+    (`left_wh`, row by row); or, where it does not charge, less than the least with which it would (`least_wh`). Of a
+    circuit and the site it is the circuit, the nearer one, since more at the site alone would not help. Where neither
+    is full, it is the car: the power it has, the time it is there, or the one go that it charges in.
+    """
+    begins_at, ends_at = np.maximum(slots.edges[:-1], car.arrives_at), np.minimum(slots.edges[1:], car.departs_at)
     there = np.flatnonzero(ends_at > begins_at)
     if not len(there):
-        return (Hindrance(CAR, int(arrives_at), int(departs_at)),)
-    power_w = energy_wh[there] * MS_PER_HOUR / (ends_at - begins_at)[there]
-    row = int(fleet.limit[car])
-    site_w, own_w = left_w[0, there], left_w[row, there]
-    in_way = np.where((row > 0) & (own_w <= np.maximum(site_w, LEAST_W)), row, 0)
-    in_way[power_w >= fleet.most_w[car] - LEAST_W] = -1
+        return (Hindrance(CAR, car.arrives_at, car.departs_at),)
+    enough_wh = np.maximum(TOLD_WH, np.where(drawn_wh > TOLD_WH, 0.0, least_wh - TOLD_WH))
+    in_way = np.where(left_wh[0] < enough_wh, 0, -1)
+    if car.circuit is not None:
+        row = 1 + slots.circuits.index(car.circuit)
+        in_way[left_wh[row] < enough_wh] = row
+    in_way[drawn_wh >= most_wh - TOLD_WH] = -1
+    in_way = in_way[there]
     first = np.flatnonzero(np.concatenate(([True], in_way[1:] != in_way[:-1])))
     last = np.concatenate((first[1:], [len(there)])) - 1
     names = (SITE, *slots.circuits, CAR)

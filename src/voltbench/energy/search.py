@@ -15,7 +15,8 @@ from typing import Any
 import highspy
 import numpy as np
 
-from voltbench.energy.program import SOMETHING, Floats, Model
+from voltbench.energy.arrays import Floats
+from voltbench.energy.program import LATER, SOMETHING, Columns, Model
 from voltbench.errors import LocalProtocolError, Unavailable
 
 MANY_COLUMNS = 20_000
@@ -125,7 +126,8 @@ class _Search:
         turn = 0 if best is None else best.turn_lacking(bound.first)
         if turn is not None and self._model.turns:
             best, least = self._improved(best, turn, self._left_s(best) / 2.0 - to_tell_s)
-            lacked, least = best.first[turn], max(bound.first[turn], least)
+            lacked = float(self._model.weights(turn, LATER) @ best.columns)
+            least = max(bound.first[turn], least)
             cost = -np.inf  # who may lack more, may pay less
         if best is None or _gap(best.cost, cost) > NEAR:
             best, at_least = self._improved(best, self._model.turns, self._left_s(best) - to_tell_s)
@@ -142,18 +144,34 @@ class _Search:
         """The cheapest solution of a model without choices."""
         solver, first = _solver(model), list[float]()
         columns: Floats | None = None
-        for turn in range(model.turns):
-            weights = model.weights(turn)
-            at = weights > 0.0
-            if (model.upper[at] > model.lower[at]).any() and (columns is None or columns[at].max() > NOTHING):
-                _minimise(solver, weights)
-                columns = self._run(solver, until_s)
+        for turn, own in enumerate(model.first):
+            if (model.upper[own] > model.lower[own]).any():
+                columns = self._least(solver, model, turn, columns, until_s)
             if columns is not None:
-                _keep(solver, model, turn, columns)
-            first.append(0.0 if columns is None else float(weights @ columns))
+                _keep(solver, own, columns, len(model.cost))
+            first.append(0.0 if columns is None else float(columns[own].sum()))
         _minimise(solver, model.cost)
         columns = self._run(solver, until_s)
         return _Found(columns, tuple(first), float(model.cost @ columns))
+
+    def _least(self, solver: Any, model: Model, turn: int, columns: Floats | None, until_s: float) -> Floats:
+        """A solution in which the sum of a turn is the least; if it is nothing already, the one there is.
+
+        The later ones count a little at first, since mostly there is enough for all. What is then left of this one
+        could be less where the others can be more: so it is minimised once more, by itself.
+        """
+        own = model.first[turn]
+        if columns is not None and columns[own].max() <= NOTHING:
+            return columns
+        _minimise(solver, model.weights(turn, LATER))
+        columns = self._run(solver, until_s)
+        goes_on = (
+            method(len(model.cost), has_choices=False) != "ipm"
+        )  # which would begin anew, to change next to nothing
+        if goes_on and columns[own].max() > NOTHING and turn + 1 < model.turns:
+            _minimise(solver, model.weights(turn))
+            columns = self._run(solver, until_s)
+        return columns
 
     def _run(self, solver: Any, until_s: float) -> Floats:
         """Let a solver run, at the longest until the search has taken so long."""
@@ -176,7 +194,7 @@ class _Search:
         """
         if best is not None and longest_s <= 0.0:
             return best, -np.inf
-        model, costs = self._model, self._model.weights(turn)
+        model, costs = self._model, self._model.weights(turn, LATER)
         solver, is_cost = _solver(model), turn == model.turns
         _minimise(solver, costs)
         solver.setOptionValue("mip_rel_gap", NEAR if is_cost else 0.0)
@@ -184,7 +202,7 @@ class _Search:
         _add_choices(solver, model)
         if best is not None:
             for before in range(turn):
-                _keep(solver, model, before, best.columns)
+                _keep(solver, model.first[before], best.columns, len(costs))
             _begin_with(solver, model, best.columns)
         self._timed(solver, longest_s)
         at_least, solution = float(solver.getInfo().mip_dual_bound), solver.getSolution()
@@ -218,16 +236,14 @@ def _minimise(solver: Any, costs: Floats) -> None:
     solver.changeColsCost(len(costs), np.arange(len(costs), dtype=np.int32), costs)
 
 
-def _keep(solver: Any, model: Model, turn: int, found: Floats) -> None:
-    """Each of the sums of a turn may be no more from now on."""
-    relative = LOOSELY if method(len(model.cost), has_choices=False) == "ipm" else 1e-9
-    for columns in (columns for columns, _, its_turn in model.first if its_turn == turn):
-        most = float(found[columns].sum())
-        if abs(found[columns]).max() <= NOTHING:
-            solver.changeColsBounds(len(columns), columns, np.zeros(len(columns)), np.zeros(len(columns)))
-            continue
-        most += KEPT_WITHIN + abs(most) * relative
-        solver.addRow(-np.inf, most, len(columns), columns, np.ones(len(columns)))
+def _keep(solver: Any, own: Columns, found: Floats, columns: int) -> None:
+    """The sum of a turn's own columns may be no more from now on."""
+    relative = LOOSELY if method(columns, has_choices=False) == "ipm" else 1e-9
+    if abs(found[own]).max() <= NOTHING:
+        solver.changeColsBounds(len(own), own, np.zeros(len(own)), np.zeros(len(own)))
+        return
+    most = float(found[own].sum())
+    solver.addRow(-np.inf, most + KEPT_WITHIN + abs(most) * relative, len(own), own, np.ones(len(own)))
 
 
 def _begin_with(solver: Any, model: Model, columns: Floats) -> None:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from voltbench.energy.arrays import Flags, Floats
+from voltbench.energy.claim import Bounds, Claim, Room
 from voltbench.energy.plan_car import Stretch
 from voltbench.energy.schedule import steps_of
 from voltbench.energy.steps import settable, step_below
-from voltbench.quantities import MS_PER_HOUR, Instant
+from voltbench.quantities import MS_PER_HOUR, POWER_TOLERANCE_W, Instant
 from voltbench.running.bay import Bay
 from voltbench.running.needs import LEAST_WH, Need
 from voltbench.site.sampling import Integers
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 _FULL = 0.999
 
@@ -96,6 +94,27 @@ def in_their_order(now: Instant, bays: Sequence[Bay], courses: Sequence[Course])
         for bay, course in zip(bays, courses, strict=True):
             if bay.claim.planned_w > 0.0 and now < course.ends_at and not course.is_in_full(now):
                 bay.claim.planned_w = course.power_w(now)
+
+
+def behind_the_plan(
+    bounds: Bounds, claims: Sequence[Claim], demand_w: Sequence[float], keeps_on: Callable[[Claim], bool]
+) -> list[float]:
+    """Demands without those of who may only take what the plan leaves over, where that is less than their minimum.
+
+    By turns they would have it all the same, at the expense of who is planned to charge now.
+    """
+    after = [i for i, c in enumerate(claims) if c.planned_w <= 0.0 < min(c.minimum_w, demand_w[i]) and not keeps_on(c)]
+    asked_w = list(demand_w)
+    room = Room(bounds)
+    if after:
+        for claim, wanted_w in zip(claims, demand_w, strict=True):
+            room.take(claim, room.headroom(claim, min(wanted_w, claim.planned_w))[0])
+    for i in after:
+        if room.headroom(claims[i], claims[i].minimum_w)[0] >= claims[i].minimum_w - POWER_TOLERANCE_W:
+            room.take(claims[i], claims[i].minimum_w)
+        else:
+            asked_w[i] = 0.0
+    return asked_w
 
 
 def stages_of(edges: Integers, need: Need, energy_wh: Floats, at_full: Flags, is_open: Flags) -> list[Stage]:

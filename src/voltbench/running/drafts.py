@@ -20,9 +20,10 @@ from voltbench.energy.plan import Horizon, plan
 from voltbench.quantities import MS_PER_HOUR, Instant
 from voltbench.running.courses import Course, stages_of
 from voltbench.running.foresight import AT_ONCE, Outlook
+from voltbench.running.golden_section import golden_section
 from voltbench.running.needs import LEAST_WH, Limits, Need
 from voltbench.running.newcomers import Newcomer, Prospect
-from voltbench.running.peak_meter import PeakTerms
+from voltbench.running.peak_terms import NO_CEILING, Ceiling, PeakTerms
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -44,15 +45,13 @@ _LEVELLED = (0.0, 0.03, 0.3)
 
 
 class Haste(NamedTuple):
-    """How eager a plan is: what an hour of `waiting` costs, as a part of the dearest price, and how much higher than
-    what is paid already the peak may be.
-    """
+    """How eager a plan is: what an hour of `waiting` costs, as part of the dearest price, and how high it may peak."""
 
     waiting: float
-    higher_w: float
+    ceiling: Ceiling
 
 
-NO_WAITING = Haste(AT_ONCE, inf)
+NO_WAITING = Haste(AT_ONCE, NO_CEILING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class Draft:
     is_short: list[bool]
     lacking_wh: float
     cost: float
-    higher_w: float
+    ceiling: Ceiling
     limits: Limits
     is_level: bool
 
@@ -158,10 +157,11 @@ class Setting:
     def _hastes(self, cheapest: Draft) -> list[Haste]:
         """From the cheapest on ever more eager."""
         if self.peak is None:
-            return [Haste(waiting, inf) for waiting in _WAITING]
-        more_w = float(self.peak.higher_w(self.outlook, self._at_once.energy_wh)) - cheapest.higher_w
-        levelled = [Haste(waiting, cheapest.higher_w) for waiting in _LEVELLED]
-        return levelled + [Haste(1.0, cheapest.higher_w + part * max(0.0, more_w)) for part in (0.0, 0.3, 0.6, 1.0)]
+            return [Haste(waiting, NO_CEILING) for waiting in _WAITING]
+        counted_w = cheapest.ceiling.counted_w
+        more_w = max(0.0, self.peak.counted_w(self.outlook, self._at_once.energy_wh) - counted_w)
+        levelled = [Haste(waiting, cheapest.ceiling) for waiting in _LEVELLED]
+        return levelled + [Haste(1.0, Ceiling(counted_w + part * more_w)) for part in (0.0, 0.3, 0.6, 1.0)]
 
     def _is_prudent(self, draft: Draft) -> bool:
         """Whether nothing more would be lacking than if all charged at once, whoever may come, and whenever."""
@@ -193,37 +193,38 @@ class Setting:
 
     def _levelled(self, kept: Floats) -> Draft:
         """The cheapest plan, peak included, beside what is kept."""
-        anyhow = self._draft(kept, Haste(0.0, inf))
+        anyhow = self._draft(kept, Haste(0.0, NO_CEILING))
         if self.peak is None or all(anyhow.is_kept):
             return anyhow
 
-        def levelled(higher_w: float) -> Draft:
-            return self._draft(kept, Haste(0.0, higher_w))
+        def levelled(ceiling: Ceiling) -> Draft:
+            return self._draft(kept, Haste(0.0, ceiling))
 
-        if anyhow.higher_w <= _LEVEL_W:
-            return levelled(anyhow.higher_w)
-        return _least(levelled, anyhow.higher_w, anyhow.lacking_wh)
+        most_w = self.peak.counted_w(self.outlook, anyhow.energy_wh)
+        if self.peak.over_w(self.outlook, anyhow.energy_wh) <= _LEVEL_W:
+            return levelled(Ceiling(most_w))
+        return _least(levelled, self.peak, most_w, anyhow.lacking_wh)
 
     def _draft(self, kept: Floats, haste: Haste) -> Draft:
         """The cheapest plan of such haste for those whose energies are not kept, beside those that are."""
         is_level, limits = self.peak is not None and haste != NO_WAITING, self.limits
-        if self.peak is not None and haste.higher_w < inf:
-            limits = limits.below(self.peak.site_w(self.outlook, haste.higher_w))
+        if self.peak is not None and haste.ceiling != NO_CEILING:
+            limits = limits.below(self.peak.site_w(self.outlook, haste.ceiling))
         energy_wh, is_open = kept.copy(), np.zeros(kept.shape, dtype=np.bool_)
         short_wh, others = np.zeros(len(kept)), np.flatnonzero(~kept.any(axis=1))
         if len(others):
             kept_w = kept / self.outlook.hours
             left, beside = limits.less(kept_w), self.outlook.less(kept_w.sum(axis=0))
             energy_wh[others], is_open[others], short_wh[others] = self._planned(beside, left, others.tolist(), haste)
-        higher_w = self.peak.higher_w(self.outlook, energy_wh) if self.peak is not None else 0.0
+        of_peak = self.peak.cost(self.outlook, energy_wh) if self.peak is not None else 0.0
         return Draft(
             energy_wh,
             is_open & (not is_level),
             [bool(row.any()) for row in kept],
             [need.is_late or lacks_wh > LEAST_WH for need, lacks_wh in zip(self.needs, short_wh.tolist(), strict=True)],
             float(short_wh.sum()),
-            self.outlook.cost(energy_wh.sum(axis=0)) + (self.peak.cost(higher_w) if self.peak is not None else 0.0),
-            higher_w,
+            self.outlook.cost(energy_wh.sum(axis=0)) + of_peak,
+            haste.ceiling,
             limits,
             is_level,
         )
@@ -277,32 +278,25 @@ def _open(horizon: Horizon, slot: NDArray[np.int64], drawn_wh: Floats) -> Flags:
     return np.asarray(price[last] <= cheapest_left[:, first] + 1e-6)
 
 
-_GOLDEN = 0.618
-_LOOKS = 9
+_LOOKS = 11
 _LEVEL_W = 100.0
 """A peak that is raised by no more than this is as good as level."""
 
 
-def _least(levelled: Callable[[float], Draft], most_w: float, lacking_wh: float) -> Draft:
-    """The cheapest of the plans that raise the peak by up to so much, of those that lack no more: golden section."""
+def _least(levelled: Callable[[Ceiling], Draft], peak: PeakTerms, most_w: float, lacking_wh: float) -> Draft:
+    """The cheapest of the plans under a ceiling of up to so much, of those that lack no more.
+
+    The ceiling is the same whatever is paid already: else each plan would raise the peak of today above the one before.
+    """
 
     def badness(draft: Draft) -> tuple[float, float]:
         return max(0.0, draft.lacking_wh - lacking_wh - LEAST_WH), draft.cost
 
-    low, high = 0.0, most_w
-    tried = [levelled(low)]
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_left, at_right = levelled(left), levelled(right)
-    tried += [at_left, at_right]
-    for _ in range(_LOOKS):
-        if badness(at_left) <= badness(at_right):
-            high, right, at_right = right, left, at_left
-            left = high - _GOLDEN * (high - low)
-            at_left = levelled(left)
-            tried.append(at_left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + _GOLDEN * (high - low)
-            at_right = levelled(right)
-            tried.append(at_right)
-    return min(tried, key=badness)
+    def of(only: int | None) -> Callable[[float], Draft]:
+        return lambda counted_w: levelled(Ceiling(counted_w, only))
+
+    low_w = min(most_w, peak.paid[0].counted_w)
+    found = [levelled(ceiling) for ceiling in peak.paid]
+    for only in peak.lone_peaks:
+        found += golden_section(of(only), badness, low_w, most_w, _LOOKS)
+    return min(found, key=badness)

@@ -30,7 +30,7 @@ class EndlessSite:
         self.on_fact: Callable[[Fact], None] | None = None
         self.recent: deque[VisitRecord] = deque(maxlen=RECENT_VISITS)
         self.operation = site.in_operation(self.world, first.options, on_fact=self._tell, on_limit=self._tell)
-        self.visitors = Visitors(self.operation, site.places, first.visits)
+        self.visitors = Visitors(self.operation, site.places, first.visits, ambient_degc=first.ambient_degc)
         self._day = day
         self._number = 0
         self._ends_at = first.ends_at

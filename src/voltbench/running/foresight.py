@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
+from voltbench.energy.arrays import Floats
 from voltbench.energy.plan import Horizon
-from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, DurationMs, Instant
+from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, DurationMs, Instant
 from voltbench.running.balance import Balance
+from voltbench.running.publication import Publication, foreseen
+from voltbench.site.calendar import QUARTER_MS
 from voltbench.site.limits import LimitTree
 from voltbench.site.sampling import Integers, hours, sample_edges, sampled_mean
+from voltbench.site.series import StepSeries
 from voltbench.site.tariff import Tariff
 
-Floats = NDArray[np.float64]
-
-SLOT_MS: DurationMs = 15 * MS_PER_MINUTE
-LONGEST_MS: DurationMs = 48 * MS_PER_HOUR
+SLOT_MS: DurationMs = QUARTER_MS
+LOOKS_AHEAD_MS: DurationMs = 48 * MS_PER_HOUR
 """Nothing is planned further ahead."""
 
 FLAT_PRICE = 1.0
@@ -94,37 +95,65 @@ def _coarse(price_per_kwh: Floats) -> Floats:
 class Foresight:
     """What is known ahead at a site. `ends_at` is when its story ends; without it, it goes on.
 
-    Prices are trusted until `known_until`; a later hour is taken to cost what the known ones do on average.
+    Prices are known as far as they are `published`; without that, all of them. What a later hour is taken to cost is
+    told by `publication.foreseen`.
     """
 
-    def __init__(self, tree: LimitTree, balance: Balance, tariff: Tariff | None, ends_at: Instant | None) -> None:
+    def __init__(
+        self,
+        tree: LimitTree,
+        balance: Balance,
+        tariff: Tariff | None,
+        ends_at: Instant | None,
+        published: Publication | None = None,
+    ) -> None:
         self.ends_at = ends_at
-        self.known_until: Instant | None = None
         self.tariff = tariff or Tariff()
-        self._tree = tree
         self.balance = balance
+        self._tree = tree
+        self._published = published
+        self._known_until: Instant | None = None
+
+    def prices_are(self, tariff: Tariff, known_until: Instant | None) -> None:
+        """Prices are others than was known, and these are known until then, or to the end."""
+        self.tariff, self._published, self._known_until = tariff, None, known_until
+
+    def known_until(self, now: Instant) -> Instant | None:
+        """Until when prices are known; None where all are."""
+        return self._known_until if self._published is None else self._published.known_until(now)
+
+    def news_at(self, now: Instant, until: Instant) -> Instant | None:
+        """When more becomes known of the prices until an instant; None where that is not foreseen, or nothing lacks."""
+        if self._published is None or until <= self._published.known_until(now):
+            return None
+        return self._published.next_after(now)
 
     def outlook(self, now: Instant, until: Instant) -> Outlook:
         """The slots from now until an instant."""
-        edges = sample_edges(now, min(until, now + LONGEST_MS), SLOT_MS)
+        edges = sample_edges(now, min(until, now + LOOKS_AHEAD_MS), SLOT_MS)
         load_w = sampled_mean(self.balance.load_w, edges)
         generation_w = sampled_mean(self.balance.generation_w, edges)
-        price, surplus_price = self._prices(edges)
+        price, surplus_price = self._prices(now, edges)
         surplus_w = np.maximum(0.0, generation_w - load_w)
         return Outlook(edges, hours(edges), self._bounds(edges), load_w - generation_w, price, surplus_w, surplus_price)
 
-    def _prices(self, edges: Integers) -> tuple[Floats, Floats]:
+    def _prices(self, now: Instant, edges: Integers) -> tuple[Floats, Floats]:
         bought, sold = self.tariff.import_price_per_kwh, self.tariff.export_price_per_kwh
         if bought is None:
             flat = np.full(len(edges) - 1, FLAT_PRICE)
             return flat, flat
-        prices = sampled_mean(bought, edges)
-        earned = sampled_mean(sold, edges) if sold is not None else np.zeros_like(prices)
-        if self.known_until is not None:
-            is_known = edges[1:] <= self.known_until
-            for series in (prices, earned):
-                series[~is_known] = series[is_known].mean() if is_known.any() else FLAT_PRICE
-        return prices, earned
+        prices = self._as_known(now, bought, edges)
+        return prices, self._as_known(now, sold, edges) if sold is not None else np.zeros_like(prices)
+
+    def _as_known(self, now: Instant, prices: StepSeries, edges: Integers) -> Floats:
+        """Prices in the slots, and what is taken for those that are not known."""
+        until = self.known_until(now)
+        if until is None or edges[-1] <= until:
+            return sampled_mean(prices, edges)
+        return foreseen(prices, edges, until, self._day_before, FLAT_PRICE)
+
+    def _day_before(self, at: Instant) -> Instant:
+        return at - MS_PER_DAY if self._published is None else self._published.day_before(at)
 
     def _bounds(self, edges: Integers) -> Floats:
         """The least that each row of the tree allows during each slot."""

@@ -30,9 +30,11 @@ _ROUNDED_W = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a session needs until an instant. `most_w` is its mean power if nothing holds it back: it tapers.
+    """What a session needs until an instant, and the most it draws until then.
 
-    `is_late` says that it cannot have all, whatever is left to it.
+    A pack that fills up takes ever less, and what it was held to before is not won back. So `most_w` is what it takes
+    now, and `ready_by` is earlier by what its taper lasts longer: what is left at any time it can then still have by
+    its departure. `is_late` says that it cannot have all, whatever is left to it.
     """
 
     claim: Claim
@@ -62,8 +64,10 @@ def need_of(now: Instant, bay: Bay, ends_at: Instant | None) -> Need | None:
     least_ms = max(needed_wh / rated_w * MS_PER_HOUR, bay.session.quickest_s(now) * MS_PER_SECOND)
     if not isfinite(least_ms) or now + least_ms >= departs_at:
         return Need(bay.claim, min(needed_wh, rated_w * (departs_at - now) / MS_PER_HOUR), rated_w, departs_at, True)
-    ready_by = max(departs_at - SPARE_MS, now + int(least_ms) + 1)
-    return Need(bay.claim, needed_wh, needed_wh / least_ms * MS_PER_HOUR, ready_by)
+    most_w = max(needed_wh / least_ms * MS_PER_HOUR, min(rated_w, bay.session.demand_w(now)))
+    untapered_ms = needed_wh / most_w * MS_PER_HOUR
+    ready_by = departs_at - SPARE_MS - (least_ms - untapered_ms)
+    return Need(bay.claim, needed_wh, most_w, max(int(ready_by), now + int(untapered_ms) + 1))
 
 
 class Shared(NamedTuple):

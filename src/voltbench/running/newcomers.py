@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
 from typing import NamedTuple
@@ -16,6 +17,9 @@ from voltbench.running.needs import Limits, Need, Shared
 from voltbench.site.sampling import Integers
 
 Floats = NDArray[np.float64]
+
+LOOKS_BACK = 1_000
+"""So many of those who came last are looked at: more would hardly say more, and habits change over a year."""
 
 USUAL, LARGE = 0.5, 0.75
 """A newcomer stays as long as half of those who came, and needs what three in four of them can do with."""
@@ -31,6 +35,9 @@ class Arrival(NamedTuple):
     spare: float
 
 
+UNLIMITED_W = 1e9
+"""A limit that allows more than a gigawatt is none; it has to be a number to be reckoned with."""
+
 ARRIVALS = (Arrival(1.0, 1.0), Arrival(0.25, 0.0), Arrival(0.0, 0.0))
 """To every free connector at once, with the usual time; and some, or one, that cannot wait at all."""
 
@@ -45,17 +52,18 @@ class Newcomer:
 
 
 class Newcomers:
-    """Those who have come so far; who may come is taken to be like them."""
+    """Those who came last; who may come is taken to be like them."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
-        self._came: list[Newcomer] = []
+        self._seen: set[str] = set()
+        self._came: deque[Newcomer] = deque(maxlen=LOOKS_BACK)
 
-    def see(self, now: Instant, bays: Iterable[Bay]) -> None:
-        """These are there now."""
+    def see(self, now: Instant, bays: Iterable[Bay], there: Collection[str]) -> None:
+        """These want something now. `there` are the sessions of all who are at a connector: the others have gone."""
+        self._seen.intersection_update(there)
         for bay in bays:
-            if bay.session.id not in self._known:
-                self._known.add(bay.session.id)
+            if bay.session.id not in self._seen:
+                self._seen.add(bay.session.id)
                 self._note(now, bay)
 
     def _note(self, now: Instant, bay: Bay) -> None:
@@ -122,7 +130,7 @@ class Prospect:
 
     def _given_wh(self, shared: Shared) -> Floats:
         """What a limit gives after an hour until another; beyond the hours that are known, as on average of them."""
-        given_wh = np.concatenate(([0.0], np.cumsum(shared.limit_w * np.diff(self._edges_h))))
+        given_wh = np.concatenate(([0.0], np.cumsum(np.minimum(shared.limit_w, UNLIMITED_W) * np.diff(self._edges_h))))
         beyond_h = np.maximum(0.0, self._until_h - self._edges_h[-1])
         by_wh = np.interp(self._until_h, self._edges_h, given_wh) + beyond_h * given_wh[-1] / self._edges_h[-1]
         return np.asarray(by_wh[None, :] - np.interp(self._comes_h, self._edges_h, given_wh)[:, None])

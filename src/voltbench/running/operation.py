@@ -25,7 +25,9 @@ from voltbench.events import Fact, LimitSet, SessionEnded, SessionSatisfied, Ses
 from voltbench.quantities import MS_PER_HOUR, POWER_TOLERANCE_W, Instant, earliest
 from voltbench.running.balance import Balance
 from voltbench.running.bay import Bay, BayState, Session
+from voltbench.running.courses import behind_the_plan
 from voltbench.running.foresight import Foresight
+from voltbench.running.publication import Publication
 from voltbench.running.rolling_plan import RollingPlan
 from voltbench.site.limits import LimitTree
 from voltbench.site.series import StepSeries
@@ -48,7 +50,7 @@ class OperationState(msgspec.Struct, frozen=True):
 class Operation:
     """The twin that runs a site: plug in, unplug, and everything between follows.
 
-    `raters` names what each connector's rating is due to. Where it follows a plan, that goes by `tariff` and has
+    `raters` names what each connector's rating is due to. A plan goes by `tariff` as far as it is `published`, and has
     everything done when the story `ends_at`. `on_fact` hears all but limits, which are many and which `on_limit` hears.
     """
 
@@ -64,6 +66,7 @@ class Operation:
         *,
         raters: Mapping[str, str] | None = None,
         tariff: Tariff | None = None,
+        published: Publication | None = None,
         ends_at: Instant | None = None,
         on_fact: Callable[[Fact], None] | None = None,
         on_limit: Callable[[LimitSet], None] | None = None,
@@ -75,9 +78,9 @@ class Operation:
         self.controller = SiteController(tree, self.options, storage)
         self.bays: dict[str, Bay] = {}
         self.balance = Balance(self.bays, storage, load_w, generation_w, export_limit_w)
-        self.tight_ms = 0
+        self.tight_ms, self._is_tight = 0, False
         self._occupied: dict[str, Bay] = {}
-        foresight = Foresight(tree, self.balance, tariff, ends_at)
+        foresight = Foresight(tree, self.balance, tariff, ends_at, published)
         self._plan = RollingPlan(tree, foresight, self._occupied) if self.options.strategy in BY_PLAN else None
         self._wanting: dict[str, Bay] = {}
         self._done: list[Bay] = []
@@ -87,7 +90,6 @@ class Operation:
         self._on_limit = on_limit
         self._acted_at = world.now
         self._due: Instant | None = world.now
-        self._is_tight = False
         self._next_change: Instant | None = None
         world.add(self, CONTROL)
 
@@ -221,8 +223,7 @@ class Operation:
     def excess(self, now: Instant, session_id: str | None = None) -> tuple[float, str]:
         """The largest amount by which worst-case draws break a limit (negative when none does), and its name.
 
-        Of all limits, or of those above one session. This is the law the bench keeps at every instant; it is meant
-        for checks, not for control.
+        Of all limits, or of those above one session: the law the bench keeps at every instant. It is meant for checks.
         """
         worst = self._at_worst(now)
         bounds = self.controller.bounds_in_force(now, self.balance.background_w(now))
@@ -234,9 +235,8 @@ class Operation:
 
     def next_wakeup(self) -> Instant | None:
         """When it acts next."""
-        if self.storage is not None:
-            return earliest(self._due, self._next_change, self.storage.next_wakeup())
-        return earliest(self._due, self._next_change)
+        of_storage = self.storage.next_wakeup() if self.storage is not None else None
+        return earliest(self._due, self._next_change, of_storage)
 
     def wake(self, now: Instant) -> None:
         """Act."""
@@ -255,8 +255,9 @@ class Operation:
             self._plan.follow(now, bays)
         target = self._aim(now, bays)
         aims = list(zip([bay.commitment for bay in bays], target.powers_w, strict=True))
-        for bay, row in zip(bays, target.binding, strict=True):
-            bay.binding = PLAN if row == UNBOUND and bay.held_w < bay.demand_w(now) else row
+        for bay, row, power_w in zip(bays, target.binding, target.powers_w, strict=True):
+            held_w = 0.0 if bay.claim.planned_w <= 0.0 >= power_w else bay.held_w
+            bay.binding = PLAN if row == UNBOUND and held_w < bay.demand_w(now) else row
         self._commit(now, aims + self._released(), target)
         self._is_tight = target.is_tight
         self._plan_next(now, bays, target)
@@ -285,6 +286,8 @@ class Operation:
             for bay in bays:
                 bay.claim.needed_wh = bay.session.needed_wh(now)
         demand_w = ceiling_w if by_rating else [min(w, b.demand_w(now)) for w, b in zip(ceiling_w, bays, strict=True)]
+        if self._plan is not None and self.storage is None:
+            demand_w = behind_the_plan(own, claims, demand_w, lambda claim: gate.keeps_on(now, claim))
         return self.controller.shared(now, claims, demand_w, own)
 
     def _held_w(self, now: Instant, bay: Bay) -> float:
@@ -301,9 +304,8 @@ class Operation:
         claim, interval_ms = bay.claim, self.options.interval_ms
         claim.needed_wh = bay.session.needed_wh(now)
         bay.needs_all_until = now + claim.needed_wh / claim.maximum_w * MS_PER_HOUR - interval_ms
-        return (
-            bay.rated_w if now <= bay.needs_all_until else settable(claim, claim.needed_wh * MS_PER_HOUR / interval_ms)
-        )
+        mean_w = settable(claim, claim.needed_wh * MS_PER_HOUR / interval_ms)
+        return bay.rated_w if now <= bay.needs_all_until else mean_w
 
     def _commit(self, now: Instant, aims: list[Aim], target: Target) -> None:
         commitments = self.controller.commitments
@@ -362,8 +364,8 @@ class Operation:
         takes_turns = target.is_tight and self.options.strategy in BY_TURN
         turn = _at_or_after(now + 1, self.options.turns.rotation_ms) if takes_turns else None
         planned = self._plan.next_wakeup(now) if self._plan is not None else None
-        turn = earliest(turn, self.controller.gate.next_turn(now))
-        self._due = earliest(interval, turn, planned, self.controller.commitments.next_expiry(now))
+        gates = self.controller.gate.next_turn(now)
+        self._due = earliest(interval, turn, gates, planned, self.controller.commitments.next_expiry(now))
 
     def _claim(self, connector: str, session: Session, weight: float, priority: int, is_hurried: bool = False) -> Claim:
         path = session.path

@@ -7,17 +7,20 @@ from math import ceil, inf
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from voltbench.energy.place import Place, Reservoir
 from voltbench.energy.plan import Horizon, PlannedCar
 from voltbench.energy.plan_car import Losses
 from voltbench.errors import InvalidInput
-from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, Instant
+from voltbench.quantities import MS_PER_DAY, MS_PER_MINUTE, Instant
+from voltbench.running.publication import foreseen
+from voltbench.site.series import StepSeries
 
-LONGEST_MS = 8 * 24 * MS_PER_HOUR
+LONGEST_PLAN_MS = 8 * MS_PER_DAY
 MOST_CARS = 5_000
-MOST_CELLS = 500_000
+MOST_CAR_SLOTS = 500_000
 """Cars times slots, so that a plan stays a matter of a second or two."""
 MOST_IN_A_PLACE = 10_000
 """The same where a whole place is planned: with batteries a program of that size takes ten to twenty seconds."""
@@ -34,14 +37,19 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class LossAsked(_Asked, frozen=True, kw_only=True):
-    """What a charger draws when it gives this much."""
+    """What a charger draws when it gives this much. Beyond the last of them it is as efficient as at it."""
 
     given_w: Power
     drawn_w: Power
 
 
 class BatteryAsked(_Asked, frozen=True, kw_only=True):
-    """A battery that can give: `stored_wh` of `capacity_wh` is in it. It never has less than `least_wh`."""
+    """A battery that can give: `stored_wh` of `capacity_wh` is in it.
+
+    It gives nothing of its reserve, `least_wh`, and one that begins below is filled up to it as soon as needs let it. A
+    storage ends as near to `least_at_end_wh` as can be, which is what it begins with unless said; a car departs with
+    what it needs.
+    """
 
     capacity_wh: Energy
     stored_wh: Energy
@@ -50,6 +58,7 @@ class BatteryAsked(_Asked, frozen=True, kw_only=True):
     charge_efficiency: float = 0.95
     discharge_efficiency: float = 0.95
     least_wh: Energy = 0.0
+    least_at_end_wh: Energy | None = None
     wear_per_kwh: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.0
 
 
@@ -74,20 +83,18 @@ class CarAsked(_Asked, frozen=True, kw_only=True):
 
 
 class PlanAsked(_Asked, frozen=True, kw_only=True):
-    """What is to be planned. Prices are slot by slot from `starts_at_ms` on, or come from a `source`.
+    """What is to be planned, with prices slot by slot from `starts_at_ms` on.
 
-    To those of a source, `fees_per_kwh` and then `vat` are added. Beyond what is known of prices, up to the last
-    departure, their mean stands in. `load_w` is foreseen at the site, and counts against `site_limit_w`, which is the
-    most that the site may import.
+    Beyond what is known of prices, up to the last departure, the same hour of the last known day stands in, or else the
+    mean. `load_w` is foreseen at the site, and counts against `site_limit_w`, which is the most that the site may
+    import. `demand_price_per_kw` is paid once, on the highest mean import of a slot of `slot_minutes`, as far as it is
+    above `peak_so_far_w` (in a scenario it is on that of a quarter hour).
     """
 
     starts_at_ms: Instant
     cars: Annotated[list[CarAsked], Meta(max_length=MOST_CARS)]
     slot_minutes: Literal[5, 10, 15, 30, 60] = 15
     prices_per_kwh: Annotated[list[Price], Meta(min_length=1, max_length=2_000)] | None = None
-    source: Annotated[str, Meta(max_length=1_000)] | None = None
-    fees_per_kwh: Price = 0.0
-    vat: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
     currency: Annotated[str, Meta(max_length=20)] = ""
     site_limit_w: Power | None = None
     load_w: PowerSeries = 0.0
@@ -115,23 +122,31 @@ def horizon_of(asked: PlanAsked, prices_per_kwh: Sequence[float]) -> Horizon:
     slot_ms = asked.slot_minutes * MS_PER_MINUTE
     departures = [car.departs_at_ms for car in asked.cars]
     last = max(departures, default=asked.starts_at_ms)
-    if last - asked.starts_at_ms > LONGEST_MS:
+    if last - asked.starts_at_ms > LONGEST_PLAN_MS:
         field = f"cars[{departures.index(last)}].departs_at_ms"
         raise InvalidInput(field, "is too late to be planned", found=last, allowed="within 8 days of the start")
     slots = max(len(prices_per_kwh), ceil((last - asked.starts_at_ms) / slot_ms))
-    require_few(asked, slots, MOST_CELLS)
-    if slots * len(asked.circuits_w) > MOST_CELLS:
+    require_few(asked, slots, MOST_CAR_SLOTS)
+    if slots * len(asked.circuits_w) > MOST_CAR_SLOTS:
         found = slots * len(asked.circuits_w)
-        raise InvalidInput("circuits_w", "times slots are too many", found=found, allowed=f"<= {MOST_CELLS}")
+        raise InvalidInput("circuits_w", "times slots are too many", found=found, allowed=f"<= {MOST_CAR_SLOTS}")
     edges = tuple(asked.starts_at_ms + slot * slot_ms for slot in range(slots + 1))
-    mean = sum(prices_per_kwh) / len(prices_per_kwh)
-    prices = tuple(prices_per_kwh) + (mean,) * (slots - len(prices_per_kwh))
+    prices = _to_the_end(prices_per_kwh, edges)
     limit_w = 1e9 if asked.site_limit_w is None else asked.site_limit_w
     generation = _series("generation_w", asked.generation_w, slots)
     load = _series("load_w", asked.load_w, slots)
     site = tuple(limit_w - own + sun for own, sun in zip(load, generation, strict=True))
     circuits = {name: _series(f"circuits_w.{name}", series, slots) for name, series in asked.circuits_w.items()}
     return Horizon(edges, prices, site, circuits)
+
+
+def _to_the_end(prices_per_kwh: Sequence[float], edges: Sequence[Instant]) -> tuple[float, ...]:
+    """A price for each slot: of nobody's clocks, so that a day is 24 hours."""
+    known = len(prices_per_kwh)
+    if known == len(edges) - 1:
+        return tuple(prices_per_kwh)
+    series = StepSeries(zip(edges, prices_per_kwh, strict=False))
+    return tuple(foreseen(series, np.array(edges), edges[known], lambda at: at - MS_PER_DAY).tolist())
 
 
 def require_few(asked: PlanAsked, slots: int, most: int) -> None:
@@ -190,6 +205,14 @@ def place_of(asked: PlanAsked, slots: int) -> Place:
         co2_g_per_kwh=_series("co2_g_per_kwh", asked.co2_g_per_kwh, slots),
         co2_price_per_kg=asked.co2_price_per_kg,
     )
+
+
+def battery_of(car: CarAsked, number: int) -> Reservoir | None:
+    """The battery of a car that may give back. InvalidInput names its field as it was asked for."""
+    name = f"cars[{number}].battery"
+    if car.battery is not None and car.battery.least_at_end_wh is not None:
+        raise InvalidInput(f"{name}.least_at_end_wh", "is what the car needs", allowed="needed_wh of the car")
+    return reservoir_of(car.battery, name)
 
 
 def reservoir_of(asked: BatteryAsked | None, name: str) -> Reservoir | None:

@@ -32,7 +32,13 @@ class HindranceView(msgspec.Struct, frozen=True):
 
 
 class CarView(msgspec.Struct, frozen=True):
-    """A car's schedule. `shortfall_wh` is what it will lack of what it needs, and `hindrances` say why."""
+    """A car's schedule. `shortfall_wh` is what it will lack of what it needs, and `hindrances` say why.
+
+    Energies are what the car is given, and `steps` are powers that its charger draws: with losses, more. `cost` is what
+    that costs at the import prices of its slots, without peaks. So it is in a `place`, too, whatever the energy comes
+    from: what own generation or a battery gives the car counts as if it were imported, and what the car gives back as
+    if that saved import. There costs of cars are for comparison, and no parts of the plan's `cost`.
+    """
 
     id: str
     energy_wh: float
@@ -62,7 +68,15 @@ class PlaceView(msgspec.Struct, frozen=True):
 
 
 class PlanView(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan. `cost_at_once` is what the same energy would cost if every car charged as soon as it could."""
+    """A plan. `cost_at_once` is what the same energy would cost if every car charged as soon as it could.
+
+    It is null where at once they would not have as much. `cost` is what the cars' energy costs; with a `place` it is
+    what the whole of it pays, with its load, less what feeding in earns. `peak_charge` is the part of it that is added
+    to the bills of its months by their highest hours, where the tariff has them; in `cost_at_once` there is one too. In
+    a month that goes on a kW of a peak is the tariff's price / count; it is never below 0. `kept_from` is the id of the
+    plan before, where cars do what that said; null where the plan is a new one. No plan lacks less than one that
+    `is_exact`, nor costs less; one that `is_cut_short` may lack more than it has to, since making it took too long.
+    """
 
     id: str
     planner: Tier
@@ -77,15 +91,26 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True):
     shortfall_wh: float
     cars: list[CarView]
     place: PlaceView | None
+    peak_charge: float | None = None
+    kept_from: str | None = None
+    is_exact: bool = True
+    is_cut_short: bool = False
 
 
 # --- made of plans ----------------------------------------------------------------------------------------------------
 
 
 def cars_view(
-    id: str, asked: PlanAsked, horizon: Horizon, known_until: Instant, quick: Plan, cost_at_once: float | None
+    id: str,
+    asked: PlanAsked,
+    horizon: Horizon,
+    known_until: Instant,
+    quick: Plan,
+    cost_at_once: float | None,
+    peak_charge: float | None,
+    kept_from: str | None,
 ) -> PlanView:
-    """The plan of one car, or of a fleet."""
+    """The plan of one car, or of a fleet, with what it adds to the bills of its months, and from where it was kept."""
     return PlanView(
         id=id,
         planner="car" if len(quick.cars) == 1 else "fleet",
@@ -95,18 +120,28 @@ def cars_view(
         prices_per_kwh=list(horizon.price_per_kwh),
         prices_known_until_ms=known_until,
         energy_wh=float(quick.energy_wh.sum()),
-        cost=quick.cost,
+        cost=quick.cost + (peak_charge or 0.0),
         cost_at_once=cost_at_once,
         shortfall_wh=quick.shortfall_wh,
         cars=[_car_view(one) for one in quick.schedules],
         place=None,
+        peak_charge=peak_charge,
+        kept_from=kept_from,
+        is_exact=quick.is_exact,
+        is_cut_short=quick.is_cut_short,
     )
 
 
 def place_view(
-    id: str, asked: PlanAsked, horizon: Horizon, known_until: Instant, cars: Sequence[PlannedCar], whole: PlacePlan
+    id: str,
+    asked: PlanAsked,
+    horizon: Horizon,
+    known_until: Instant,
+    cars: Sequence[PlannedCar],
+    whole: PlacePlan,
+    peak_charge: float | None,
 ) -> PlanView:
-    """The plan of a whole place."""
+    """The plan of a whole place, whose cost has that charge in it."""
     energy_wh = whole.cars_w * horizon.hours
     return PlanView(
         id=id,
@@ -117,6 +152,7 @@ def place_view(
         prices_per_kwh=list(horizon.price_per_kwh),
         prices_known_until_ms=known_until,
         energy_wh=float(energy_wh.sum()),
+        is_exact=whole.gap == 0.0 and whole.shortfall_gap_wh == 0.0,
         cost=whole.cost,
         cost_at_once=whole.cost_at_once,
         shortfall_wh=float(whole.shortfall_wh.sum()),
@@ -131,6 +167,7 @@ def place_view(
             gap=whole.gap,
             shortfall_gap_wh=whole.shortfall_gap_wh,
         ),
+        peak_charge=peak_charge,
     )
 
 

@@ -1,20 +1,20 @@
 """The plan that a site follows while sessions come and go: when each charges, and when that is thought over.
 
-It is thought over when a session comes, when one goes or has enough while another lacks something, when limits or
-prices change otherwise than foreseen, when a session is not where its plan has it, and every hour. What was planned
-stays unless it no longer serves, or another plan is clearly cheaper. A plan only ever lowers what a session may draw;
-no limit depends on it.
+It is thought over when a session comes, when one goes or has enough while another lacks something, when prices become
+known, when limits or prices change otherwise than foreseen, when a session is not where its plan has it, and every
+hour. What was planned stays unless it no longer serves, or another plan is clearly cheaper. A plan only ever lowers
+what a session may draw; no limit depends on it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 
 import numpy as np
 
-from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, DurationMs, Instant
+from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, DurationMs, Instant, earliest
 from voltbench.running.bay import Bay
 from voltbench.running.courses import Course, in_their_order
 from voltbench.running.drafts import Setting, agrees
@@ -35,7 +35,7 @@ SOON_MS: DurationMs = MS_PER_MINUTE
 class RollingPlan:
     """When the sessions of a site charge, as it is known now. `occupied` are connectors at which nobody can come."""
 
-    def __init__(self, tree: LimitTree, foresight: Foresight, occupied: Collection[str]) -> None:
+    def __init__(self, tree: LimitTree, foresight: Foresight, occupied: Mapping[str, Bay]) -> None:
         self._tree = tree
         self._occupied = occupied
         self._foresight = foresight
@@ -47,18 +47,20 @@ class RollingPlan:
         self._held_until: Instant | None = None
         self._planned_at: Instant = 0
         self._looks_at: Instant = 0
+        self._news_at: Instant | None = None
         self._is_stale = True
 
     def overturn(self, tariff: Tariff | None = None, known_until: Instant | None = None) -> None:
         """Limits or loads are not what they were taken to be, or prices: these are the new ones, known until then."""
         self._is_stale = True
         if tariff is not None:
-            self._foresight.tariff, self._foresight.known_until = tariff, known_until
+            self._foresight.prices_are(tariff, known_until)
 
     def follow(self, now: Instant, bays: Sequence[Bay]) -> None:
         """Hold sessions to what their plan has for them now; think it over where that is due."""
         if self._peak_meter.matters(self._foresight.tariff):
-            self._peak_meter.note(now, bays)
+            self._peak_meter.note(now, bays, self._foresight.tariff)
+        self._is_stale |= self._news_at is not None and now >= self._news_at
         present = [bay.session.id for bay in bays]
         if self._is_due(now, bays, present):
             self._think_over(now, bays)
@@ -69,11 +71,8 @@ class RollingPlan:
         self._held_until = self._next_step(now)
 
     def next_wakeup(self, now: Instant) -> Instant | None:
-        """When a session's power changes next by the plan, or somebody should look how far they are."""
-        if not self._courses:
-            return None
-        step = self._next_step(now)
-        return self._looks_at if step is None else min(step, self._looks_at)
+        """When a session's power changes next by the plan, one should look how far they are, or prices are told."""
+        return earliest(self._next_step(now), self._looks_at, self._news_at) if self._courses else None
 
     def _hold(self, now: Instant, bays: Sequence[Bay]) -> None:
         planned = [bay for bay in bays if bay.session.id in self._courses]
@@ -121,15 +120,16 @@ class RollingPlan:
         afresh = self._is_stale or now - self._planned_at >= AFRESH_MS
         if afresh:
             self._planned_at, self._is_stale = now, False
-        self._newcomers.see(now, bays)
+        self._newcomers.see(now, bays, {bay.session.id for bay in self._occupied.values()})
         found = [(bay, need_of(now, bay, self._foresight.ends_at)) for bay in bays]
         needs = [need for _, need in found if need is not None]
-        before, self._courses = self._courses, {}
+        before, self._courses, self._news_at = self._courses, {}, None
         if needs:
-            outlook = self._foresight.outlook(now, max(need.ready_by for need in needs))
+            until = max(need.ready_by for need in needs)
+            outlook, self._news_at = self._foresight.outlook(now, until), self._foresight.news_at(now, until)
             outlook = _beside(outlook, self._tree, now, [bay for bay, need in found if need is None])
             limits = limits_of(self._tree, outlook, needs, self._occupied)
-            peak = self._peak_meter.terms(now, self._foresight.tariff, outlook)
+            peak = self._peak_meter.terms(self._foresight.tariff, outlook)
             setting = Setting(now, outlook, limits, needs, self._newcomers.expected(), peak)
             self._courses = setting.courses(setting.chosen(before, afresh), before)
         self._steps = sorted({at for course in self._courses.values() for at in course.instants})

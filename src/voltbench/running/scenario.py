@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from voltbench.battery.thermal import MILD_DEGC
 from voltbench.charging.session import Emit
 from voltbench.energy.control import ControlOptions
 from voltbench.engine import World
 from voltbench.events import Fact, SessionSatisfied, StorageSet
 from voltbench.quantities import Instant
+from voltbench.running.publication import Publication
 from voltbench.running.site_plan import SitePlan
 from voltbench.running.visits import Visit, Visitors, VisitRecord
 from voltbench.site.meter import PowerRecord
@@ -22,7 +24,11 @@ STORAGE_SOURCE = -1
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is to be lived through, from `starts_at` until `ends_at`. `tariff` may be unknown."""
+    """What is to be lived through, from `starts_at` until `ends_at`. `tariff` may be unknown.
+
+    Energy costs what the tariff says, whether or not its prices are `published` yet: that is what a plan knows of them.
+    Without it, they are known from the start. Around cars it is `ambient_degc`.
+    """
 
     name: str
     site: SitePlan
@@ -31,7 +37,9 @@ class Scenario:
     ends_at: Instant
     options: ControlOptions = field(default_factory=ControlOptions)
     tariff: Tariff = field(default_factory=Tariff)
+    published: Publication | None = None
     seed: int = 0
+    ambient_degc: float = MILD_DEGC
 
     def with_strategy(self, strategy: str) -> Scenario:
         """The same scenario under another allocation strategy."""
@@ -62,9 +70,15 @@ class Run:
         self._on_fact = on_fact
         self._number = {visit.id: i for i, visit in enumerate(scenario.visits)}
         self.operation = scenario.site.in_operation(
-            self.world, scenario.options, on_fact=self._note, tariff=scenario.tariff, ends_at=scenario.ends_at
+            self.world,
+            scenario.options,
+            on_fact=self._note,
+            tariff=scenario.tariff,
+            published=scenario.published,
+            ends_at=scenario.ends_at,
         )
-        self.visitors = Visitors(self.operation, scenario.site.places, scenario.visits, self._emit_for)
+        places, ambient_degc = scenario.site.places, scenario.ambient_degc
+        self.visitors = Visitors(self.operation, places, scenario.visits, self._emit_for, ambient_degc)
 
     def outcome(self) -> Outcome:
         """What has come of it so far."""

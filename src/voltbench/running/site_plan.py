@@ -12,6 +12,7 @@ from voltbench.engine import World
 from voltbench.events import Fact, LimitSet
 from voltbench.quantities import Instant
 from voltbench.running.operation import Operation
+from voltbench.running.publication import Publication
 from voltbench.site.limits import LimitTree
 from voltbench.site.series import StepSeries
 from voltbench.site.storage import Storage, StorageModel
@@ -58,11 +59,12 @@ class SitePlan:
         on_fact: Callable[[Fact], None] | None = None,
         on_limit: Callable[[LimitSet], None] | None = None,
         tariff: Tariff | None = None,
+        published: Publication | None = None,
         ends_at: Instant | None = None,
     ) -> Operation:
         """The site in operation on a World, from now on; with a tree of its own where its limits are to change.
 
-        A plan goes by the tariff, and has everything done when the story ends.
+        A plan goes by the tariff as far as it is published, and has everything done when the story ends.
         """
         storage = Storage(self.storage, world.now, self.storage_soc) if self.storage is not None else None
         return Operation(
@@ -75,6 +77,7 @@ class SitePlan:
             self.export_limit_w,
             raters={place.connector: place.rated_by for place in self.places},
             tariff=tariff,
+            published=published,
             ends_at=ends_at,
             on_fact=on_fact,
             on_limit=on_limit,

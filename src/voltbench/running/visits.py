@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heappop, heappush
 
+from voltbench.battery.thermal import MILD_DEGC
 from voltbench.charging.path import ChargingPath, can_plug_in, path_to_pack
 from voltbench.charging.session import ChargingSession, Emit
 from voltbench.charging.vehicle import Vehicle, VehicleModel
+from voltbench.charging.warm_session import session_of
 from voltbench.engine import ARRIVALS
 from voltbench.quantities import MS_PER_SECOND, DurationMs, Instant
+from voltbench.running.needs import LEAST_WH
 from voltbench.running.operation import Operation
 from voltbench.running.site_plan import Place
 
@@ -38,7 +41,7 @@ class Visit:
 
 
 class Ending(StrEnum):
-    """How a visit ended."""
+    """How a visit ended. Who departed went short; of less than a watt-hour, which no driver could notice, nobody is."""
 
     DEPARTED = "departed"
     SATISFIED = "satisfied"
@@ -90,6 +93,7 @@ class Visitors:
         places: Sequence[Place],
         visits: Sequence[Visit],
         emit_for: Callable[[str], Emit | None] = lambda _: None,
+        ambient_degc: float = MILD_DEGC,
     ) -> None:
         self.ledger: list[VisitRecord] = []
         self._operation = operation
@@ -97,9 +101,10 @@ class Visitors:
         self._coming = deque(sorted(visits, key=lambda v: (v.arrives_at, v.id)))
         self._queue: deque[Visit] = deque()
         self._departures: list[tuple[Instant, str]] = []
-        self._present: dict[str, tuple[Visit, ChargingSession, float]] = {}
+        self._present: dict[str, tuple[Visit, ChargingSession]] = {}
         self._free = dict.fromkeys(self._places)
         self._emit_for = emit_for
+        self._ambient_degc = ambient_degc
         self._leaving: deque[str] = deque()
         self._paths: dict[tuple[str, int], tuple[VehicleModel, ChargingPath]] = {}
         self._fitting: dict[int, tuple[VehicleModel, dict[str, float]]] = {}
@@ -140,7 +145,7 @@ class Visitors:
 
     def close(self, now: Instant) -> list[VisitRecord]:
         """The ledger with everybody who is still there, as of now."""
-        present = [self._record(now, visit, id, Ending.STILL_THERE) for id, (visit, _, _) in self._present.items()]
+        present = [self._record(now, visit, id, Ending.STILL_THERE) for id, (visit, _) in self._present.items()]
         waiting = [_turned_away(now, visit, Ending.STILL_THERE) for visit in self._queue]
         return self.ledger + present + waiting
 
@@ -189,20 +194,18 @@ class Visitors:
         return self._fitting[key][1]
 
     def _plug_in(self, now: Instant, visit: Visit, connector: str) -> None:
-        model = visit.vehicle.model
-        stored_wh = visit.vehicle.soc * model.usable_capacity_wh
-        session = ChargingSession(
+        session = session_of(
+            visit.vehicle,
             id=visit.id,
             path=self._path(connector, visit.vehicle),
-            curve=model.curve,
-            stored_wh=stored_wh,
             asked_wh=visit.asked_wh,
             now=now,
             departs_at=visit.departs_at,
             emit=self._emit_for(visit.id),
+            ambient_degc=self._ambient_degc,
         )
         del self._free[connector]
-        self._present[visit.id] = (visit, session, stored_wh)
+        self._present[visit.id] = (visit, session)
         heappush(self._departures, (visit.departs_at, visit.id))
         self._operation.plug_in(
             now, connector, session, visit.weight, visit.priority, is_hurried=visit.leaves_satisfied
@@ -217,16 +220,16 @@ class Visitors:
         return self._paths[key][1]
 
     def _leave(self, now: Instant, id: str, ending: Ending) -> None:
-        visit, session, _ = self._present[id]
+        visit, session = self._present[id]
         bay = self._operation.unplug(now, id)
-        if session.is_satisfied and ending is Ending.DEPARTED:
+        if ending is Ending.DEPARTED and session.asked_wh - session.delivered_wh(now) < LEAST_WH:
             ending = Ending.SATISFIED
         self.ledger.append(self._record(now, visit, id, ending, bay.connector))
         del self._present[id]
         self._free[bay.connector] = None
 
     def _record(self, now: Instant, visit: Visit, id: str, ending: Ending, connector: str = "") -> VisitRecord:
-        _, session, stored_wh = self._present[id]
+        _, session = self._present[id]
         return VisitRecord(
             id=id,
             vehicle=visit.vehicle.model.id,
@@ -239,7 +242,7 @@ class Visitors:
             fitting_wh=session.asked_wh,
             delivered_wh=session.delivered_wh(now),
             drawn_wh=session.drawn_wh(now),
-            soc_start=stored_wh / visit.vehicle.model.usable_capacity_wh,
+            soc_start=visit.vehicle.soc,
             soc_end=session.soc(now),
             queued_s=(session.arrived_at - visit.arrives_at) / MS_PER_SECOND,
             waited_s=session.waited_s(now),

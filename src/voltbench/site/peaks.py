@@ -1,9 +1,15 @@
-"""Peak tariffs: what the highest hours of a month cost, as grid companies in Sweden, Norway and Flanders bill it."""
+"""Peak tariffs: what the highest hours of a month cost, as grid companies in Sweden, Norway and Flanders bill it.
+
+A month that is over is billed for the mean of its `count` highest hours (`monthly_peaks`). One that goes on has hours
+to come: whoever plans in it takes each of the highest so far to be one of `count`, so that a kW more of it costs
+price / count, on the first of the month as on the last (`so_far_cost`). Hours to come, of which nobody knows anything,
+count as none. So nothing that is imported ever makes a bill smaller; and once a month has `count` peaks, both are one.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -53,6 +59,15 @@ class PeakTariff:
         if any(weight < 0.0 for weight in (self.otherwise, *(each.weight for each in self.weights))):
             raise InvalidInput("weights", "holds one below zero", allowed="0 or more")
 
+    def ceiling_price_per_kw(self, starts: Sequence[Instant]) -> float:
+        """What a kW more costs if it counts in all of these intervals: price / count for each that is billed of them.
+
+        That is one of each day, where it goes by different days. What does not count at all costs nothing.
+        """
+        counting = [start for start in starts if self.weight(start) > 0.0]
+        peaks = {self.calendar.local(start).date() for start in counting} if self.different_days else set(counting)
+        return self.price_per_kw * min(1.0, len(peaks) / self.count)
+
     def weight(self, now: Instant) -> float:
         """How much of the power counts at an instant."""
         for each in self.weights:
@@ -75,12 +90,8 @@ class MonthlyPeak:
 def means(power_w: StepSeries, starts_at: Instant, ends_at: Instant, tariff: PeakTariff) -> list[Mean]:
     """Mean import in each whole hour of local time between two instants; export counts as none."""
     import_w = StepSeries((at, max(power, 0.0)) for at, power in power_w.steps())
-    zone = tariff.calendar.zone
     spans = [
-        (start, end)
-        for day in local_days(starts_at, ends_at, zone)
-        for start, end in day_slots(day, zone, tariff.interval_ms)
-        if starts_at <= start and end <= ends_at
+        (start, end) for start, end in intervals(starts_at, ends_at, tariff) if starts_at <= start <= end <= ends_at
     ]
     if not spans:
         return []
@@ -91,13 +102,34 @@ def means(power_w: StepSeries, starts_at: Instant, ends_at: Instant, tariff: Pea
     ]
 
 
+def intervals(starts_at: Instant, ends_at: Instant, tariff: PeakTariff) -> list[tuple[Instant, Instant]]:
+    """The hours (or quarters) of local time that lie between two instants, whole or in part: from and until when."""
+    zone = tariff.calendar.zone
+    return [
+        (start, end)
+        for day in local_days(starts_at, ends_at, zone)
+        for start, end in day_slots(day, zone, tariff.interval_ms)
+        if start < ends_at and end > starts_at
+    ]
+
+
 def monthly_peaks(found: Iterable[Mean], tariff: PeakTariff) -> list[MonthlyPeak]:
-    """What each local month is billed for; a month with fewer hours or days than count is billed for those it has."""
+    """What each local month is billed for once it is over, by the tariff's own words: the mean of its highest hours.
+
+    One with fewer hours or days than count is billed for the mean of those it has, as if there were no more of it: a
+    scenario of a day is a month in which only that day was.
+    """
     months: dict[tuple[int, int], list[Mean]] = defaultdict(list)
     for mean in found:
         local = tariff.calendar.local(mean.starts_at)
         months[local.year, local.month].append(Mean(mean.starts_at, mean.power_w * tariff.weight(mean.starts_at)))
     return [_month_of(year, month, weighted, tariff) for (year, month), weighted in sorted(months.items())]
+
+
+def so_far_cost(found: Iterable[Mean], tariff: PeakTariff) -> float:
+    """What the months cost by what is known of them, while they go on: price / count for each peak that counts."""
+    counted_w = sum(peak.power_w for month in monthly_peaks(found, tariff) for peak in month.peaks)
+    return kw_from_w(counted_w) * tariff.price_per_kw / tariff.count
 
 
 def counted_room_w(found: Iterable[Mean], now: Instant, tariff: PeakTariff) -> float:

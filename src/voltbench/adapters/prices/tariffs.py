@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
@@ -57,14 +57,22 @@ class Surroundings:
 
 
 async def market_tariff_of(
-    table: TariffTable, given: Prices | None, starts_at: Instant, ends_at: Instant, around: Surroundings
+    table: TariffTable,
+    given: Prices | None,
+    starts_at: Instant,
+    ends_at: Instant,
+    around: Surroundings,
+    foretold: Callable[[Prices], Prices] | None = None,
 ) -> MarketTariff:
     """What energy costs between two instants, as far as it is known; `given` are prices that the table lacks.
 
+    `foretold` adds to market prices what stands in for those that nobody knows yet; fees come on top of these, too.
     Raises what `PriceSource.prices` does, and InvalidInput that names the field in the table.
     """
     calendar = _calendar(table, around)
     market = await _market(table, given, calendar, starts_at, ends_at, around)
+    if foretold is not None:
+        market = foretold(market)
     span = market.slots.starts_at, market.slots.ends_at
     fees = [table.fees_per_kwh]
     grid_fee = [] if table.grid_fee is None else [_time_of_use(table.grid_fee, calendar, "grid_fee").slots(*span)]
@@ -135,8 +143,19 @@ def _within_text(name: str) -> Iterator[None]:
 # --- local time ------------------------------------------------------------------------------------------------------
 
 
+def zone_of(table: TariffTable) -> tzinfo | None:
+    """The zone whose clocks a tariff goes by, if it says one."""
+    try:
+        return None if table.zone is None else zone_named(table.zone)
+    except InvalidInput as error:
+        hint = str(error.allowed or "")
+        known = f": {hint}" if "/" in hint and "..." not in hint else ""  # not the first ten of the world
+        allowed = f"an IANA zone such as Europe/Stockholm{known}"
+        raise InvalidInput("zone", error.problem, found=error.found, allowed=allowed) from error
+
+
 def _zone(table: TariffTable, around: Surroundings) -> tzinfo | None:
-    return around.zone if table.zone is None else zone_named(table.zone)
+    return around.zone if table.zone is None else zone_of(table)
 
 
 def _calendar(table: TariffTable, around: Surroundings) -> Calendar | None:

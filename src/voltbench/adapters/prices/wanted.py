@@ -8,13 +8,13 @@ from voltbench.errors import InvalidInput, NotFound
 from voltbench.quantities import MS_PER_DAY, Instant, rfc3339
 from voltbench.site.slots import Slot, Slots
 
-LONGEST_MS = 31 * MS_PER_DAY
+LONGEST_SPAN_MS = 31 * MS_PER_DAY
 """Services answer for so long at once; who wants a year asks for its months."""
 
 
 def check_span(starts_at: Instant, ends_at: Instant) -> None:
     """Raise InvalidInput for a stretch of time that no service is asked for."""
-    if not starts_at < ends_at <= starts_at + LONGEST_MS:
+    if not starts_at < ends_at <= starts_at + LONGEST_SPAN_MS:
         found = f"{rfc3339(starts_at)} to {rfc3339(ends_at)}"
         raise InvalidInput("time", "is no stretch to ask for", found=found, allowed="up to 31 days, forward")
 

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from voltbench.adapters import json_text, strict
-from voltbench.errors import InvalidInput, NotFound, RemoteProtocolError, Unavailable
+from voltbench.adapters.web_answers import OK, refusal, whole
+from voltbench.errors import InvalidInput, NotFound, RemoteProtocolError, Unavailable, VoltbenchError
 
 PATIENCE_S = 15.0
 """How long a service may take for an answer, from the first word to the last."""
@@ -24,8 +25,7 @@ LARGEST_ANSWER = 4 << 20
 MOST_VALUES = 100_000
 """Values in an answer in JSON; a month of quarters has ten thousand. Only to read more would take seconds."""
 
-OK, NO_CONTENT = 200, 204
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, MISSING, TOO_MANY = 400, 401, 403, 404, 429
+NO_CONTENT, BAD_REQUEST = 204, 400
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs whole URLs, and in ENTSO-E's there is the token
 
@@ -58,7 +58,7 @@ class Answer:
                 table = json_text.parse_plain(self.content)
             except ValueError as error:
                 raise InvalidInput("answer", "is not JSON", found=self.start(), allowed="JSON") from error
-            return strict.convert(table, model, "answer" if isinstance(table, list) else "")
+            return strict.convert(table, model, "" if isinstance(table, dict) else "answer")
 
     def start(self) -> str:
         """How it begins, for a message."""
@@ -103,7 +103,7 @@ class Service:
             ):
                 if response.status_code not in (OK, *expected):
                     raise self._refusal(response)
-                return Answer(response.status_code, await self._whole(response), self.name)
+                return Answer(response.status_code, await whole(response, self.largest, self.name), self.name)
         except TimeoutError as error:
             raise Unavailable(f"{self.name} does not answer within {self.patience_s:g} s") from error
         except httpx.HTTPError as error:
@@ -113,24 +113,13 @@ class Service:
         headers = {"User-Agent": "voltbench", **self.headers}
         return httpx.AsyncClient(headers=headers, timeout=self.patience_s, follow_redirects=False, verify=_trusted())
 
-    async def _whole(self, response: httpx.Response) -> bytes:
-        content = bytearray()
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > self.largest:
-                raise RemoteProtocolError(f"{self.name} answers with more than {self.largest} bytes")
-        return bytes(content)
-
-    def _refusal(self, response: httpx.Response) -> Exception:
+    def _refusal(self, response: httpx.Response) -> VoltbenchError:
         status = response.status_code
-        if status in (UNAUTHORIZED, FORBIDDEN):
-            return InvalidInput("token", "was refused", found=status, allowed="one that is valid", source=self.name)
-        if status == MISSING:
-            return NotFound(f"page of {self.name}", response.url.path)
-        if status >= 500 or status == TOO_MANY or response.has_redirect_location or status in (408, 425):
-            wants = ", and elsewhere is not asked" if response.has_redirect_location else ""
-            return Unavailable(f"{self.name} answers {status} {response.reason_phrase}{wants}")
-        return InvalidInput("request", "was refused", found=status, allowed="status 200", source=self.name)
+        if response.has_redirect_location:
+            return Unavailable(f"{self.name} answers {status} {response.reason_phrase}, and elsewhere is not asked")
+        missing = NotFound(f"page of {self.name}", response.url.path)
+        odd = InvalidInput("request", "was refused", found=status, allowed="status 200", source=self.name)
+        return refusal(response, self.name, missing, odd)
 
 
 @lru_cache(maxsize=1)

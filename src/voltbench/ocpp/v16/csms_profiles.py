@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor
 from typing import Protocol
 
 from msgspec import UNSET
 
+from voltbench.ocpp.limit_terms import HIGHEST_LEVEL, USUAL, Terms
 from voltbench.ocpp.v16.messages import (
     ChargingProfile,
     ChargingSchedule,
@@ -19,14 +19,8 @@ from voltbench.quantities import MS_PER_SECOND, NOMINAL_VOLTAGE_V, Instant, rfc3
 FAILSAFE_PROFILE, POWER_PROFILE = 2_000_000_001, 2_000_000_100
 """Ids of our profiles; that of an EVSE's limit is counted from the second."""
 
-HIGHEST_LEVEL = 90
-"""The stack level of our limits, where a station allows it: nobody else's profile is to stand above them."""
-
 UNIT_KEY, LEVEL_KEY = "ChargingScheduleAllowedChargingRateUnit", "ChargeProfileMaxStackLevel"
 """The configuration keys by which a station says which profiles it takes."""
-
-_TENTHS = 1e-7
-"""Room for rounding, in tenths of W or A: 16 A are not to become 15.9."""
 
 
 class Failsafe(Protocol):
@@ -59,19 +53,6 @@ class Power(Protocol):
     @property
     def until(self) -> Instant:
         """When it ends by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How a station takes limits at an EVSE: in W or in A on each of its phases, and up to which stack level."""
-
-    in_a: bool = False
-    highest_level: int = HIGHEST_LEVEL
-    voltage_v: float = NOMINAL_VOLTAGE_V
-    phases: int = 3
-
-
-USUAL = Terms()
 
 
 def terms_told(units: str | None, level: str | None, voltage_v: float, phases: int) -> Terms:
@@ -136,19 +117,13 @@ def held_by(profile: ChargingProfile, transaction: str, told_at: Instant) -> Hel
 
 
 def _constant(power_w: float, terms: Terms, start: str | None = None, seconds: int | None = None) -> ChargingSchedule:
+    phases = terms.told_phases
+    period = ChargingSchedulePeriod(
+        start_period=0, limit=terms.limit(power_w), number_phases=UNSET if phases is None else phases
+    )
     return ChargingSchedule(
         duration=UNSET if seconds is None else seconds,
         start_schedule=UNSET if start is None else start,
         charging_rate_unit="A" if terms.in_a else "W",
-        charging_schedule_period=(limit_of(power_w, terms),),
-    )
-
-
-def limit_of(power_w: float, terms: Terms, start_s: int = 0) -> ChargingSchedulePeriod:
-    """A limit from a second of its schedule on, rounded down to the tenth that OCPP has."""
-    w_each = terms.voltage_v * terms.phases if terms.in_a else 1.0
-    return ChargingSchedulePeriod(
-        start_period=start_s,
-        limit=floor(power_w / w_each * 10.0 + _TENTHS) / 10.0,
-        number_phases=terms.phases if terms.in_a and terms.phases != 3 else UNSET,
+        charging_schedule_period=(period,),
     )
