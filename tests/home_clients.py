@@ -98,8 +98,7 @@ class Day:
                 return
         if client.wants_day:
             soc = course_models.percent(self._state, self.model) / 100.0
-            household = Household(self.told_load_w, self.model.told_prices)
-            client.meet(household, course_models.kilo(self._state.energy_wh) * 1e3, soc)
+            client.meet(self.household(), course_models.kilo(self._state.energy_wh) * 1e3, soc)
         self.questions.append(asked_at := self.wall)
         info = self._asked()
         if info is not None:
@@ -109,6 +108,10 @@ class Day:
         elif self.wall >= asked_at + WAITED_MS:
             client.lost()
         self.said += client.take_news()
+
+    def household(self) -> Household:
+        """What it tells of its day."""
+        return Household(self.told_load_w, self.model.told_prices)
 
     def _asked(self) -> Info | None:
         """What is answered in time. It is as it was when the question was heard."""
@@ -195,7 +198,7 @@ class Day:
         self._woken_at = now
         state = self.home.look(now)
         shown = state if isinstance(self.home, CourseHome) else before
-        price = self.model.price_per_kwh[shown.hour * len(self.model.price_per_kwh) // 24]
+        price = self.model.price_ore_per_kwh[shown.hour * len(self.model.price_ore_per_kwh) // 24]
         drawn_w = 7_400.0 if isinstance(self.home, CourseHome) else before.car_w
         self.ticks.append((price, state.energy_wh - before.energy_wh, shown.household_w + drawn_w))
 

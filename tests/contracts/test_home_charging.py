@@ -188,7 +188,7 @@ async def test_an_on_that_was_waited_for_is_reckoned_with_as_long_again(monkeypa
 
 async def test_who_is_lost_twice_is_found_twice():
     said = list[str]()
-    stop, answers = asyncio.Event(), iter([200] * 6 + [502] * 2 + [200] * 4 + [502] * 2 + [200] * 4)
+    stop, answers = asyncio.Event(), iter([200] * 6 + [502] * 9 + [200] * 4 + [502] * 9 + [200] * 4)
 
     async def meddle(asked: str, pass_on: PassOn) -> Said:
         status = next(answers, None) if asked == "GET /info" else 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -87,6 +88,10 @@ async def test_a_token_that_is_missing_or_a_home_that_is_not_there_will_not_go_a
         (200, "{}", RemoteProtocolError),
         (200, info_with(sim_time_hour="noon"), RemoteProtocolError),
         (200, info_with(base_current_load=float("nan")), RemoteProtocolError),
+        (200, info_with(base_current_load=1e9), RemoteProtocolError),
+        (200, info_with(battery_capacity_kWh=-9.0), RemoteProtocolError),
+        (200, info_with(battery_capacity_kWh=float("inf")), RemoteProtocolError),
+        (200, info_with(battery_capacity_kWh=10**400), RemoteProtocolError),
         (405, "<title>405 Method Not Allowed</title>", InvalidInput),
         (302, "", InvalidInput),
     ],
@@ -95,6 +100,62 @@ async def test_what_may_pass_is_told_apart_from_what_will_not(status: int, body:
     async with answering(status, body) as url, HomeStation(url) as station:
         with pytest.raises(error):
             await station.info()
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("GET /charge", "9260"),
+        ("GET /charge", "120.01"),
+        ("GET /charge", "-1"),
+        ("GET /charge", "Infinity"),
+        ("GET /charge", "1e999"),
+        ("GET /charge", "true"),
+        ("GET /baseload", "[]"),
+        ("GET /baseload", json.dumps([1e9] * 24)),
+        ("GET /priceperhour", json.dumps([50.0] * 22)),
+        ("GET /priceperhour", json.dumps([50.0] * 23 + [float("nan")])),
+        ("GET /priceperhour", json.dumps([50.0] * 23 + [1e300])),
+    ],
+)
+async def test_figures_that_no_home_has_are_no_answer(question: str, words: str):
+    async def meddle(asked: str, pass_on: PassOn) -> Said:
+        return Said(200, {}, words.encode()) if asked == question else await pass_on()
+
+    async with a_home_station() as home, behind_a_proxy(home, meddle) as station:
+        with pytest.raises(RemoteProtocolError):
+            await (station.battery() if question == "GET /charge" else station.household())
+
+
+async def test_the_course_charges_to_more_than_100_percent_and_is_believed():
+    async with a_home_station() as home, HomeStation(f"http://{home.address[0]}:{home.address[1]}") as station:
+        await station.switch(True)
+        home.seconds += 40
+        assert await station.battery() == (51_810.0, 1.119)
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end():
+    """A station that goes on and on is left as soon as it has said too much."""
+    sent = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+        with suppress(OSError):
+            while sent < 64 * home_station.LARGEST_ANSWER:
+                writer.write(b" " * 65_536)
+                await writer.drain()
+                sent += 65_536
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        async with HomeStation(f"http://{host}:{port}") as station:
+            with pytest.raises(RemoteProtocolError, match="more than"):
+                await station.info()
+    assert sent < 32 * home_station.LARGEST_ANSWER
 
 
 async def test_fields_beside_the_five_do_no_harm():

@@ -72,7 +72,7 @@ async def test_a_house_tells_what_it_draws_now_and_stops_at_its_cap(station: Sta
 async def test_prices_by_the_quarter_hour(station: Station):
     await put(station, "quarters", quarter_hours=True)
     assert len(json.loads(await station.get("/homes/quarters/priceperhour"))) == 96
-    await put(station, "spring", price_per_kwh=[1] * 92)
+    await put(station, "spring", price_ore_per_kwh=[1] * 92)
     assert await station.get("/homes/spring/priceperhour") == json.dumps([1.0] * 92)
 
 
@@ -99,7 +99,7 @@ async def test_a_home_is_deleted_but_not_the_default_one(station: Station):
     [
         ("mine", '{"power_w": 5}', 422, "power_w"),
         ("mine", '{"power": 5000}', 422, "power"),
-        ("mine", '{"price_per_kwh": [1, 2]}', 422, "price_per_kwh"),
+        ("mine", '{"price_ore_per_kwh": [1, 2]}', 422, "price_ore_per_kwh"),
         ("mine", "[]", 422, "home"),
         ("mine", "{", 400, None),
         (".hidden", "{}", 422, "home_id"),
@@ -131,7 +131,7 @@ async def test_there_is_an_end_to_homes(monkeypatch: pytest.MonkeyPatch):
 
 
 async def test_homes_are_there_after_a_restart_as_at_their_start(url: str):
-    model = HomeModel(cap_soc=0.8, price_per_kwh=(0.5,) * 100)
+    model = HomeModel(cap_soc=0.8, price_ore_per_kwh=(0.5,) * 100)
     store = await Store.open(url)
     made = await Homes.open(store)
     await made.put("mine", HomeModel())

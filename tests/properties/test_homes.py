@@ -33,7 +33,7 @@ def models(draw: st.DrawFn) -> HomeModel:
         efficiency=draw(st.sampled_from((1.0, 0.9, 0.5))),
         fuse_w=draw(st.one_of(st.none(), st.sampled_from((5_000.0, 11_000.0)), st.floats(0.0, 30_000.0))),
         load_w=tuple(draw(st.lists(loads, min_size=slots, max_size=slots))),
-        price_per_kwh=(1.0,) * quarters,
+        price_ore_per_kwh=(1.0,) * quarters,
     )
 
 

@@ -33,6 +33,20 @@ IN_A_TERMINAL = (
 """Become a session's first process, whose terminal is at stdin, and go on as another command."""
 
 
+INTERRUPTED_AT = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever a shell in the background has said
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{library}":
+            os.kill(os.getpid(), {number})
+sys.meta_path.insert(0, Finder())
+from voltbench.apps.cli import main
+main()
+"""
+"""`voltbench`, to which a signal is sent when it is about to import a library."""
+
+
 class Server(NamedTuple):
     process: subprocess.Popen[bytes] | Program
     url: str
@@ -118,7 +132,7 @@ def client_said(directory: Path, words: str) -> bool | None:
 
 def test_the_course_day_at_a_server_written_from_its_sheet(tmp_path: Path):
     with (
-        serving(tmp_path, *SHEET, "0.5") as server,
+        serving(tmp_path, *SHEET, "1.0") as server,
         charging(tmp_path, f"{server.url}/", "--reset", "--json", "--out", "report") as client,
     ):
         report = client.ended(0)
@@ -160,6 +174,23 @@ def test_interrupted_it_leaves_the_charger_off(tmp_path: Path, number: signal.Si
         assert not server.charges
     assert (report["ended"], report["left_off"]) == ("interrupted", True)
     assert "Traceback" not in (tmp_path / "client.log").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("library", ["rich", "_ssl", "msgspec", "httpx"])
+def test_interrupted_while_it_is_read_it_says_so_and_ends(tmp_path: Path, number: signal.Signals, library: str):
+    """It is interrupted by itself, once it comes to a library: sooner or later in the second that all of them take."""
+    log, at_library = tmp_path / "client.log", tmp_path / "at_library.py"
+    at_library.write_text(INTERRUPTED_AT.format(library=library, number=int(number)))
+    with log.open("wb") as said:
+        command = [sys.executable, str(at_library), "charge", "--url", "http://127.0.0.1:9"]
+        client = subprocess.Popen(command, stdout=said, stderr=said)
+        try:
+            assert client.wait(DEADLINE_S) == 128 + number
+        finally:
+            client.kill()
+            client.wait()
+    assert log.read_text() == "voltbench: interrupted\n"
 
 
 def test_it_is_not_suspended_for_nobody_would_switch_off(tmp_path: Path):
@@ -209,7 +240,7 @@ def test_without_a_terminal_from_the_start_a_closed_one_does_not_matter(tmp_path
 def test_interrupted_while_the_server_stumbles_it_goes_on_until_the_charger_is_off(tmp_path: Path):
     with serving(tmp_path, *SHEET, "4") as server, charging(tmp_path, server.url, *AT_ONCE) as client:
         eventually(lambda: server.books()["charging"] or None)
-        server.trouble(5, "500")
+        server.trouble(20, "500")
         client.process.send_signal(signal.SIGTERM)
         report = client.ended(128 + signal.SIGTERM)
         assert not server.books()["charging"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.home_clients import Day, charged, hours, soc
+from voltbench.adapters.reports.charge_page import write_charge_report
 from voltbench.errors import InvalidInput, RemoteProtocolError
 from voltbench.running.home.model import COURSE_LOAD_W, COURSE_PRICES, HomeModel
 from voltbench.running.home_client.client import Ending
@@ -104,6 +108,16 @@ def test_the_report_adds_up():
     assert sum(quarter.charged_wh for quarter in report.quarters) == 27_750
     assert len(report.quarters) == 4 * report.took_h + 1
     assert "13.71 SEK, 49.40 öre/kWh" in report.figures()["cost"]
+
+
+def test_the_page_counts_in_the_homes_own_money(tmp_path: Path):
+    report = report_on(charged(PLAN, model=HomeModel(currency="EUR")).client, "http://home", "target reached", True)
+    assert report is not None
+    write_charge_report(tmp_path / "report", replace(report, currency="EUR", notes=[]))
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "Price, cent" in page
+    assert "öre" not in page
+    assert r"\u00f6re" not in page
 
 
 def test_each_hour_has_a_line():
@@ -254,7 +268,7 @@ def test_who_switches_again_and_again_is_told_of_a_few_times():
 def test_every_day_is_asked_for_its_prices():
     day = Day(THRESHOLD)
     day.go(day.shows(23, 45))
-    day.model = HomeModel(price_per_kwh=(40.0,) * 6 + COURSE_PRICES[6:])
+    day.model = HomeModel(price_ore_per_kwh=(40.0,) * 6 + COURSE_PRICES[6:])
     day.go()
     assert any("other prices or loads" in note for note in day.client.notes)
     assert day.client.clock().endswith("(day 2)")
@@ -287,7 +301,7 @@ def test_a_day_without_any_such_hour_is_refused(wishes: Wishes):
         Day(wishes).go()
 
 
-@pytest.mark.parametrize(("loads", "prices"), [(24, 23), (23, 24), (96, 92), (0, 0)])
+@pytest.mark.parametrize(("loads", "prices"), [(24, 22), (22, 24), (23, 25), (96, 92), (0, 0)])
 def test_a_home_that_tells_no_day_breaks_the_protocol(loads: int, prices: int):
     with pytest.raises(RemoteProtocolError):
         Household((1.0,) * loads, (1.0,) * prices)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.home_clients import Day, charged, hours, soc
-from voltbench.running.home.model import HomeModel
+from voltbench.errors import RemoteProtocolError
+from voltbench.running.home.model import COURSE, HomeModel
 from voltbench.running.home_client.client import Ending
+from voltbench.running.home_client.household import Info
 from voltbench.running.home_client.report import report_on
+from voltbench.running.home_client.rest import Rest
 from voltbench.running.home_client.wishes import Mode, Wishes
 
 PLAN, NOW = Wishes(), Wishes(mode=Mode.NOW)
@@ -62,7 +67,7 @@ def test_no_quarter_of_the_report_has_more_than_the_charger_gives(speed: float, 
     assert report.peak_w == 9_600
 
 
-@pytest.mark.parametrize("model", [HomeModel(price_per_kwh=(50.0,) * 60 + (20.0,) * n) for n in (32, 36, 40)])
+@pytest.mark.parametrize("model", [HomeModel(price_ore_per_kwh=(50.0,) * 60 + (20.0,) * n) for n in (32, 36, 40)])
 def test_days_on_which_clocks_are_changed(model: HomeModel):
     day = charged(Wishes(departure_ms=hours(23.75)), model=model)
     assert day.client.ended is Ending.REACHED
@@ -78,7 +83,7 @@ def test_who_departs_half_a_portion_short_has_what_he_wanted(at_least: bool, end
 
 def test_what_switches_cost_is_planned_for():
     """Each of them is a little late; without anything to spare the plan would end short of the target, and go on."""
-    day = charged(PLAN, model=HomeModel(load_w=(500.0,) * 24, price_per_kwh=(9.0, *(1.0,) * 5, *(9.0,) * 18)))
+    day = charged(PLAN, model=HomeModel(load_w=(500.0,) * 24, price_ore_per_kwh=(9.0, *(1.0,) * 5, *(9.0,) * 18)))
     assert day.client.switches == 2
     assert day.info().energy_wh == pytest.approx(0.8 * 46_300, abs=30)
 
@@ -110,6 +115,17 @@ def test_a_household_that_draws_more_than_it_told_keeps_the_fuse_all_the_same(wi
     assert 0.0 < over_wh <= 3 * PORTION_KWH * 1_000 / 2  # half a quarter hour in each of these hours
 
 
+def test_where_loads_are_told_of_quarter_hours_the_car_waits_for_the_next_one_only():
+    price = tuple(50.0 + hour for hour in range(24) for _ in range(4))
+    day = Day(NOW, model=HomeModel(load_w=(500.0,) * 5 + (9_000.0,) + (500.0,) * 90, price_ore_per_kwh=price))
+    day.told_load_w = (500.0,) * 96
+    day.go(lambda: any("more than the fuse" in line for line in day.said))
+    day.go(day.shows(1, 30))
+    day.go(lambda: not day.shows(1, 30)())
+    assert day.info().is_on
+    assert any("the car waits until 01:30" in line for line in day.said)
+
+
 def test_nobody_is_switched_on_sooner_than_in_the_middle_of_the_quarter_before():
     """How energy comes is not yet known then; where it comes steadily, no more than about that half is dear."""
     day = Day(PLAN, model=STEADY)
@@ -126,3 +142,125 @@ def test_a_charger_that_gives_nothing_for_three_hours_is_waited_for():
 def test_a_car_that_takes_no_more_ends_it():
     day = charged(NOW, model=HomeModel(cap_soc=0.5))
     assert day.client.ended is Ending.IDLE
+
+
+CAPPED = HomeModel(cap_soc=0.5, fuse_w=11_000.0)
+
+
+@pytest.mark.parametrize("speed", [60.0, 900.0, 3_600.0])
+def test_a_car_that_takes_no_more_is_seen_within_half_an_hour_and_said_once(speed: float):
+    day = Day(Wishes(departure_ms=hours(7)), model=CAPPED, speed=speed)
+    day.go(lambda: soc(day) >= 50)
+    full_at = day.wall
+    day.go(lambda: any("takes no more" in note for note in day.client.notes))
+    assert (day.wall - full_at) * speed <= hours(0.6)
+    day.go()
+    assert day.client.plans <= 8
+    notes = [note for note in day.client.notes if "plan:" not in note]
+    assert [note[7:] for note in notes] == ["13.89 kWh are lacking: the car takes no more at 50 %"]
+    assert sum("plan:" in note for note in day.client.notes) <= 2
+    report = report_on(day.client, "http://home", "departure", True)
+    assert report is not None
+    assert report.lacking == "13.89 kWh are lacking: the car takes no more at 50 %"
+
+
+def test_a_car_that_is_full_from_the_start_is_seen_too():
+    day = charged(Wishes(mode=Mode.NOW, until_soc=0.9), model=HomeModel(start_soc=0.5, cap_soc=0.5))
+    assert day.client.lacking() == "18.52 kWh are lacking: the car takes no more at 50 %"
+
+
+def test_in_the_course_two_ticks_that_bring_nothing_are_a_car_that_takes_no_more():
+    day = Day(Wishes(mode=Mode.NOW, fuse_w=30_000.0))
+    day.go(lambda: day.portions == 3)
+    stuck = day.info().energy_wh
+
+    class Stuck(Day):
+        def info(self) -> Info:
+            return replace(super().info(), energy_wh=stuck)
+
+    day.__class__ = Stuck
+    first = day.wall
+    day.go(lambda: any("takes no more" in note for note in day.client.notes))
+    assert day.wall - first <= 3_500
+    day.__class__ = Day
+    day.go()
+    assert day.client.ended is Ending.REACHED
+    assert [note[7:] for note in day.client.notes][-1] == "the car charges again"
+
+
+def test_a_car_that_goes_on_after_a_rest_is_planned_for_again():
+    model = HomeModel(fuse_w=11_000, load_w=(500.0,) * 3 + (10_000.0,) * 3 + (500.0,) * 18)
+    day = Day(Wishes(departure_ms=hours(12), fuse_w=30_000.0), model=model)
+    day.told_load_w = (500.0,) * 24
+    day.go()
+    assert day.client.ended is Ending.REACHED
+    assert [note[7:] for note in day.client.notes if "plan:" not in note][-1] == "the car charges again"
+
+
+def test_a_trickle_is_no_charging():
+    """At 1 % of its power, it never was at rest; and it does not rest and go on by turns."""
+    rest, wh = Rest(1_850.0), 10_000.0
+    said = []
+    for _ in range(100):
+        wh += 1.85
+        rest.look(wh, True, 0, hours(0.025), True)
+        said.append(rest.is_certain)
+    assert said == sorted(said)
+    assert rest.is_certain
+
+
+# --- what was saved ---------------------------------------------------------------------------------------------------
+
+HOMES = [
+    COURSE,
+    HomeModel(efficiency=0.9),
+    STEADY,
+    HomeModel(cap_soc=0.95, quarter_hours=True),
+    HomeModel(cap_soc=0.95, price_ore_per_kwh=tuple(50.0 + 7 * quarter % 31 for quarter in range(96))),
+    HomeModel(cap_soc=0.95, fuse_w=9_000.0, load_w=(4_600.0,) * 24),
+]
+
+
+@pytest.mark.parametrize("model", HOMES)
+@pytest.mark.parametrize("begins_at", [0.0, 0.1, 5.07, 20.6])
+def test_at_once_saves_nothing_against_itself(model: HomeModel, begins_at: float):
+    day = charged(
+        Wishes(mode=Mode.NOW, efficiency=model.efficiency, fuse_w=12_000.0), model=model, begins_at=hours(begins_at)
+    )
+    report = report_on(day.client, "http://home", "target reached", True)
+    assert report is not None
+    assert report.saved_ore == 0.0
+
+
+@pytest.mark.parametrize("model", HOMES[:-1])
+@pytest.mark.parametrize("begins_at", [0.0, 0.1, 21.35])
+def test_a_plan_is_held_against_what_at_once_would_have_cost_there(model: HomeModel, begins_at: float):
+    """A kWh, from the same moment on."""
+    efficiency = model.efficiency
+    at_once = charged(Wishes(mode=Mode.NOW, efficiency=efficiency), model=model, begins_at=hours(begins_at))
+    planned = charged(Wishes(efficiency=efficiency), model=model, begins_at=hours(begins_at))
+    report = report_on(planned.client, "http://home", "target reached", True)
+    assert report is not None
+    assert report.at_once_ore is not None
+    assert at_once.client.watch is not None
+    ledger = at_once.client.watch.ledger
+    assert report.at_once_ore / report.energy_wh == pytest.approx(ledger.cost_ore / ledger.drawn_wh, rel=0.004)
+
+
+def test_what_was_lacking_is_told_with_all_that_stood_in_its_way():
+    day = charged(Wishes(fuse_w=8_000.0), model=HomeModel(load_w=(5_000.0,) * 24))
+    report = report_on(day.client, "http://home", "departure", True)
+    assert report is not None
+    assert report.lacking == "27.75 kWh will be lacking at departure: the fuse from 00:15 to 00:15 (day 2)"
+
+
+def test_what_is_no_moment_of_the_home_is_not_taken_for_one():
+    day = Day(NOW)
+    day.go(lambda: day.portions == 2)
+    nonsense = Info(-3, 99, -5_000.0, 0.0, False)
+    with pytest.raises(RemoteProtocolError):
+        day.client.told(day.wall, day.wall, nonsense)
+    day.go()
+    report = report_on(day.client, "http://home", "target reached", True)
+    assert report is not None
+    assert report.cost_ore == pytest.approx(day.cost_sek * 100, abs=0.01)

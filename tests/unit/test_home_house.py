@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from voltbench.adapters import home_json
+from voltbench.adapters.home_json import BuiltHome
 from voltbench.engine import World
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
@@ -28,7 +29,7 @@ def test_nothing_chosen_but_the_speed_is_the_courses_home():
     assert HomeModel(speed=60.0).is_of_course
     assert not HomeModel(cap_soc=0.8).is_of_course
     assert not HomeModel(fuse_w=11_000).is_of_course
-    assert HomeModel(load_w=COURSE_LOAD_W, price_per_kwh=COURSE_PRICES).is_of_course
+    assert HomeModel(load_w=COURSE_LOAD_W, price_ore_per_kwh=COURSE_PRICES).is_of_course
 
 
 def test_an_hour_of_charging_is_its_energy_to_the_millisecond():
@@ -98,7 +99,7 @@ def test_a_strong_charger_has_three_phases():
     [(92, [0, 1, *range(3, 24)]), (96, list(range(24))), (100, [0, 1, 2, 2, *range(3, 24)])],
 )
 def test_days_on_which_clocks_are_changed(quarters: int, hours: list[int]):
-    model = HomeModel(price_per_kwh=tuple(float(i) for i in range(quarters)))
+    model = HomeModel(price_ore_per_kwh=tuple(float(i) for i in range(quarters)))
     house = House(model, 0)
     for day_starts in (0, len(hours) * MS_PER_HOUR):
         seen = [house.look(day_starts + i * MS_PER_HOUR) for i in range(len(hours))]
@@ -113,7 +114,7 @@ def test_loads_may_come_by_the_quarter_hour():
 
 def test_hourly_prices_may_be_told_by_the_quarter_hour():
     assert HomeModel(quarter_hours=True).told_prices[:5] == (85.28, 85.28, 85.28, 85.28, 70.86)
-    assert len(HomeModel(quarter_hours=True, price_per_kwh=(1.0,) * 92).told_prices) == 92
+    assert len(HomeModel(quarter_hours=True, price_ore_per_kwh=(1.0,) * 92).told_prices) == 92
     assert COURSE.told_prices == COURSE_PRICES
 
 
@@ -126,8 +127,8 @@ def test_hourly_prices_may_be_told_by_the_quarter_hour():
         ({"power_w": "7400"}, "power_w"),
         ({"fuse_w": -1}, "fuse_w"),
         ({"speed": 0}, "speed"),
-        ({"price_per_kwh": [1.0] * 23}, "price_per_kwh"),
-        ({"price_per_kwh": [1.0] * 23 + ["x"]}, "price_per_kwh[23]"),
+        ({"price_ore_per_kwh": [1.0] * 22}, "price_ore_per_kwh"),
+        ({"price_ore_per_kwh": [1.0] * 23 + ["x"]}, "price_ore_per_kwh[23]"),
         ({"load_w": [1.0] * 92}, "load_w"),
         ({"load_w": [1.0] * 23 + [-1.0]}, "load_w[23]"),
         ({"cap_soc": 0.1}, "cap_soc"),
@@ -142,5 +143,5 @@ def test_a_plan_that_cannot_be_is_refused_by_its_field(table: Any, field: str):
 
 
 def test_a_plan_is_the_same_after_json():
-    model = HomeModel(fuse_w=16_000, cap_soc=0.8, price_per_kwh=(0.5,) * 100)
-    assert home_json.parse(home_json.text_of(model)) == model
+    model = HomeModel(fuse_w=16_000, cap_soc=0.8, price_ore_per_kwh=(0.5,) * 100)
+    assert home_json.kept(home_json.text_of(BuiltHome(model))) == BuiltHome(model)

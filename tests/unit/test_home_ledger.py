@@ -85,7 +85,7 @@ def test_a_quarter_costs_what_its_hour_does_and_at_once_is_from_the_first_on():
     ledger = Ledger(Wishes())
     ledger.add(HOUSEHOLD, range(20, 22), 2 * PORTION_WH, True, 0.5)
     assert ledger.cost_ore == pytest.approx(2 * 1.85 * 5.0)
-    assert ledger.at_once_ore(HOUSEHOLD, 3) == pytest.approx(1.85 * (0.0 + 1.0))
+    assert ledger.at_once_ore(HOUSEHOLD, hours(0.75)) == pytest.approx(1.85 * (0.0 + 1.0))
 
 
 def test_under_a_fuse_that_is_always_full_there_is_no_at_once():

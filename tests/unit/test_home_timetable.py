@@ -8,7 +8,7 @@ from tests.home_clients import Day, hours
 from voltbench.running.home.model import HomeModel
 from voltbench.running.home_client.household import Household
 from voltbench.running.home_client.planning import Planned
-from voltbench.running.home_client.timetable import Timetable, lacking, timetable
+from voltbench.running.home_client.timetable import Timetable, lacking, reasons, timetable
 from voltbench.running.home_client.wishes import Wishes
 
 PORTION_WH = 1_850.0
@@ -61,7 +61,7 @@ def test_what_a_loyal_plan_costs_is_what_is_paid():
 
 def test_a_client_that_finds_the_charger_on_lets_it_go_on_where_that_costs_hardly_more():
     """What comes later is less than a percent cheaper, and no reason to switch to and fro."""
-    model = HomeModel(price_per_kwh=(50.0,) * 6 + (100.0,) * 4 + (49.8,) * 4 + (100.0,) * 10, load_w=(500.0,) * 24)
+    model = HomeModel(price_ore_per_kwh=(50.0,) * 6 + (100.0,) * 4 + (49.8,) * 4 + (100.0,) * 10, load_w=(500.0,) * 24)
     day = Day(Wishes(until_soc=0.5), model=model, begins_at=hours(3.1))
     day.switch(True)
     day.go()
@@ -89,10 +89,10 @@ def test_nothing_is_planned_where_the_fuse_is_full_or_time_is_blocked():
 def test_what_is_lacking_is_told_with_its_hours():
     household = Household((4_000.0,) * 12 + (500.0,) * 12, (10.0,) * 24)
     found = planned(household, portions=60)
-    assert lacking(household, found) == (
-        "22.20 kWh will be lacking at departure: the fuse from 00:00 to 12:00, no more time from 12:00 to 00:00 (day 2)"
-    )
-    assert lacking(household, planned(household, portions=4)) is None
+    assert lacking(found) == "22.20 kWh will be lacking at departure"
+    assert lacking(found, spare_wh=2_000.0) == "20.20 kWh will be lacking at departure"
+    assert reasons(household, found) == "the fuse from 00:00 to 12:00, no more time from 12:00 to 00:00 (day 2)"
+    assert lacking(planned(household, portions=4)) is None
 
 
 def test_the_drawn_energy_of_a_plan_grows_while_it_is_on_only():
@@ -114,5 +114,5 @@ def test_a_plan_stands_while_the_battery_is_where_it_should_be(portions: float, 
     """By one o'clock, half an hour after it began; the battery gets half of what is drawn."""
     wishes = Wishes(efficiency=0.5)
     plan = Planned(a_household(h0=10.0, h1=10.0), wishes, hours(24))
-    plan.replan(hours(0.5), 5_000.0, 4 * PORTION_WH, range(0), False)
+    plan.replan(hours(0.5), 5_000.0, 4 * PORTION_WH, 0.0, range(0), False)
     assert plan.stands(hours(1), 5_000.0 + portions * PORTION_WH * 0.5) is stands

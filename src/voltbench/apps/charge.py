@@ -24,6 +24,7 @@ from voltbench.adapters.reports.files import require_writable
 from voltbench.errors import InvalidInput, VoltbenchError
 from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, DurationMs
 from voltbench.running.home_client.client import ChargingClient, Ending
+from voltbench.running.home_client.money import hundredth, in_words
 from voltbench.running.home_client.report import ChargeReport, report_on
 from voltbench.running.home_client.wishes import Mode, Wishes
 
@@ -46,7 +47,10 @@ def charge(
         float, typer.Option(help="The state of charge to reach, 0 to 1; half a portion of 15 min less will do.")
     ] = AS_WISHED.until_soc,
     at_least: Annotated[bool, typer.Option("--at-least", help="Not a bit less than that.")] = False,
-    below: Annotated[float, typer.Option(help="For the threshold: öre/kWh.")] = AS_WISHED.below_ore,
+    below: Annotated[float, typer.Option(help="For the threshold: öre/kWh, or cents.")] = AS_WISHED.below_ore,
+    currency: Annotated[
+        str | None, typer.Option(help="Prices are in hundredths of it.", show_default="what the home says, or SEK")
+    ] = None,
     fuse_w: Annotated[float, typer.Option(help="What household and car may draw together.")] = AS_WISHED.fuse_w,
     household_only: Annotated[
         bool, typer.Option("--household-only", help="Hold the household alone against the fuse, as the course did.")
@@ -90,7 +94,7 @@ def charge(
     )
     if out is not None:
         require_writable(out)
-    code = asyncio.run(_Run(wishes, url, token, patience_s).go(reset, out, json))
+    code = asyncio.run(_Run(wishes, HomeStation(url, token, currency), patience_s).go(reset, out, json))
     raise typer.Exit(code)
 
 
@@ -123,9 +127,9 @@ def _whoever_listens() -> _WhoeverListens:
 class _Run:
     """One client at work, and what is seen of it: lines and a table on stderr, the report on stdout."""
 
-    def __init__(self, wishes: Wishes, url: str, token: str | None, patience_s: float) -> None:
+    def __init__(self, wishes: Wishes, station: HomeStation, patience_s: float) -> None:
         self._client = ChargingClient(wishes)
-        self._url, self._token, self._patience_s = url, token, patience_s
+        self._station, self._patience_s = station, patience_s
         self._console = Console(file=_whoever_listens())
         self._signal = 0
 
@@ -138,14 +142,14 @@ class _Run:
             loop.add_signal_handler(number, self._interrupted, stop, number)
         loop.add_signal_handler(signal.SIGTSTP, self._not_suspended)
         failure: VoltbenchError | None = None
-        async with HomeStation(self._url, self._token) as station:
+        async with self._station as station:
             with self._shown() as tell:
                 charging = HomeCharging(self._client, station, stop, tell, self._patience_s)
                 try:
                     await charging.live(reset)
                 except VoltbenchError as error:
                     failure = error
-        report = report_on(self._client, self._url, self._ending(charging, failure), charging.left_off)
+        report = report_on(self._client, self._station.url, self._ending(charging, failure), charging.left_off)
         if report is not None:
             self._tell(report, out, as_json)
         if failure is not None and (charging.left_off or report is None):
@@ -197,15 +201,15 @@ class _Run:
         table = Table.grid(padding=(0, 2))
         watch = self._client.watch
         if watch is None or watch.info is None:
-            table.add_row("station", f"{self._url}, waiting")
+            table.add_row("station", f"{self._station.url}, waiting")
             return table
-        info, at = watch.info, watch.quarter_at
+        info, at, household = watch.info, watch.quarter_at, watch.household
         soc, wanted = info.energy_wh / self._client.capacity_wh, self._client.wishes.until_soc
-        table.add_row("station", f"{self._url}  {self._client.clock()}")
-        table.add_row("price", f"{watch.household.price_at(at):.2f} öre/kWh")
-        load = f"household {watch.household.load_at(at) / 1e3:.2f} kW, all {info.load_w / 1e3:.2f} kW"
+        table.add_row("station", f"{self._station.url}  {self._client.clock()}")
+        table.add_row("price", f"{household.price_at(at):.2f} {hundredth(household.currency)}/kWh")
+        load = f"household {household.load_at(at) / 1e3:.2f} kW, all {info.load_w / 1e3:.2f} kW"
         table.add_row("load", f"{load}, fuse {self._client.wishes.fuse_w / 1e3:g} kW")
         table.add_row("battery", f"{soc * 100:.2f} % of {wanted * 100:g} %, charger {'on' if info.is_on else 'off'}")
-        spent = f"{watch.ledger.drawn_wh / 1e3:.2f} kWh for {watch.ledger.cost_ore / 100:.2f} SEK"
+        spent = f"{watch.ledger.drawn_wh / 1e3:.2f} kWh for {in_words(watch.ledger.cost_ore, household.currency)}"
         table.add_row("charged", spent)
         return table

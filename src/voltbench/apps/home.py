@@ -41,9 +41,12 @@ def home(
     ] = None,
     prices: Annotated[
         Path | None,
-        typer.Option(dir_okay=False, help="JSON list: price per kWh, 24, 92, 96 or 100.", show_default="the course's"),
+        typer.Option(dir_okay=False, help="JSON list: öre per kWh, of hours or quarters.", show_default="the course's"),
     ] = None,
-    quarter_hours: Annotated[bool, typer.Option("--quarter-hours", help="Tell 24 prices as 96.")] = False,
+    currency: Annotated[str, typer.Option(help="Prices are in hundredths of it.")] = COURSE.currency,
+    quarter_hours: Annotated[
+        bool, typer.Option("--quarter-hours", help="Tell prices of hours by the quarter hour.")
+    ] = False,
     token: Annotated[
         str | None, typer.Option(envvar="VOLTBENCH_TOKEN", help="What every request must show, but /health.")
     ] = None,
@@ -57,9 +60,9 @@ def home(
         raise InvalidInput("port", "is out of range", found=port, allowed="0 to 65535")
     numbers = {"capacity_wh": capacity_wh, "start_soc": start_soc, "power_w": power_w, "efficiency": efficiency}
     told: dict[str, Any] = {**numbers, "cap_soc": cap_soc, "fuse_w": fuse_w, "speed": speed}
-    lists = {"load_w": _list_in("load", load), "price_per_kwh": _list_in("prices", prices)}
+    lists = {"load_w": _list_in("load", load), "price_ore_per_kwh": _list_in("prices", prices)}
     told |= {name: found for name, found in lists.items() if found is not None}
-    model = home_json.model_of(told | {"quarter_hours": quarter_hours})
+    model = home_json.model_of(told | {"quarter_hours": quarter_hours, "currency": currency})
     with listening(host, port) as door:
         asyncio.run(_serve(model, trust, door))
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 from voltbench.adapters import home_json
-from voltbench.clock import ScaledClock, seconds_since_boot
-from voltbench.errors import Conflict, NotFound, VoltbenchError
+from voltbench.adapters.home_json import BuiltHome
+from voltbench.adapters.prices.day_prices import DayTariffTable
+from voltbench.apps.aside import aside
+from voltbench.clock import ScaledClock, seconds_since_boot, wall_instant
+from voltbench.errors import Conflict, NotFound, Unavailable, VoltbenchError
 from voltbench.quantities import Instant
 from voltbench.running.home.course import CourseHome
 from voltbench.running.home.house import House
@@ -18,6 +23,9 @@ from voltbench.running.home.model import COURSE, HomeModel, HomeState
 DEFAULT = "default"
 MOST_HOMES = 1_000
 """Each costs little, but somebody has to pay for them."""
+
+MOST_WAITING = 20
+"""Homes that wait for their prices at the same time; who comes then is told to come again."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,9 +65,12 @@ class HomeStore(Protocol):
 class LiveHome:
     """A home with its clock. Nobody has to wake it in between: what was due meanwhile happens when it is next asked."""
 
-    def __init__(self, id: str, model: HomeModel, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, id: str, model: HomeModel, monotonic: Callable[[], float], tariff: DayTariffTable | None = None
+    ) -> None:
         self.id = id
         self.model = model
+        self.tariff = tariff
         self._clock = ScaledClock(0, model.speed, monotonic)
         self._home: Home = CourseHome(0) if model.is_of_course else House(model, 0)
 
@@ -89,9 +100,14 @@ class Homes:
         default: HomeModel = COURSE,
         store: HomeStore | None = None,
         monotonic: Callable[[], float] = seconds_since_boot,
+        environment: Mapping[str, str] = os.environ,
+        now: Callable[[], Instant] = wall_instant,
     ) -> None:
         self._store = store
         self._monotonic = monotonic
+        self._environment = environment
+        self._now = now
+        self._waiting = 0
         self._changing = asyncio.Lock()
         self._homes = {DEFAULT: LiveHome(DEFAULT, default, monotonic)}
 
@@ -101,7 +117,7 @@ class Homes:
         homes = cls(store=store)
         for home_id, text in (await store.homes()).items():
             try:
-                homes._build(home_id, home_json.parse(text))
+                homes._build(home_id, home_json.kept(text))
             except VoltbenchError as error:
                 _log.error("home %r is left out, because its model cannot be used: %s", home_id, error)
         return homes
@@ -116,15 +132,22 @@ class Homes:
             raise NotFound("home", home_id)
         return self._homes[home_id]
 
-    async def put(self, home_id: str, model: HomeModel) -> bool:
+    async def ask(self, home_id: str, body: bytes) -> bool:
+        """Build the home that a JSON text asks for, as `put` does, once its tariff was asked for its prices."""
+        with self._waits():
+            home = await aside(lambda: home_json.built(body, self._environment, self._now()))
+        return await self.put(home_id, home.model, home.tariff)
+
+    async def put(self, home_id: str, model: HomeModel, tariff: DayTariffTable | None = None) -> bool:
         """Build a home, or build one anew; return whether it is new. Conflict where there are too many."""
+        home = BuiltHome(model, tariff)
         async with self._changing:
             is_new = home_id not in self._homes
             if is_new and len(self._homes) >= MOST_HOMES:
                 raise Conflict("home", home_id, f"is one too many: there are {MOST_HOMES}")
             if self._store is not None:
-                await self._store.save_home(home_id, home_json.text_of(model))
-            self._build(home_id, model)
+                await self._store.save_home(home_id, home_json.text_of(home))
+            self._build(home_id, home)
             return is_new
 
     async def delete(self, home_id: str) -> None:
@@ -137,5 +160,16 @@ class Homes:
                 await self._store.delete_home(home_id)
             del self._homes[home_id]
 
-    def _build(self, home_id: str, model: HomeModel) -> None:
-        self._homes[home_id] = LiveHome(home_id, model, self._monotonic)
+    def _build(self, home_id: str, home: BuiltHome) -> None:
+        self._homes[home_id] = LiveHome(home_id, home.model, self._monotonic, home.tariff)
+
+    @contextmanager
+    def _waits(self) -> Iterator[None]:
+        """Be one of those that wait for prices. Raises Unavailable where there are too many."""
+        if self._waiting >= MOST_WAITING:
+            raise Unavailable(f"{MOST_WAITING} homes are being built already")
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1

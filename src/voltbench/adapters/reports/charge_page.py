@@ -68,7 +68,7 @@ def _chart(report: ChargeReport) -> str:
     quarters = report.quarters
     x = [number / QUARTERS_PER_HOUR for number in range(len(quarters))]
     clocks = [quarter.clock for quarter in quarters]
-    titles = ["Power, kW", "Price, öre/kWh", "Battery, state of charge, %"]
+    titles = ["Power, kW", f"Price, {report.price_unit}", "Battery, state of charge, %"]
     figure = make_subplots(3, 1, shared_xaxes=True, row_heights=[3, 1, 1], subplot_titles=titles, vertical_spacing=0.07)
     bar: dict[str, Any] = {
         "x": x,
@@ -87,7 +87,7 @@ def _chart(report: ChargeReport) -> str:
     line: dict[str, Any] = {"x": x, "mode": "lines", "customdata": clocks, "showlegend": False}
     price = {"shape": "hv", "color": colours.PRICE}
     prices = [quarter.price_ore_per_kwh for quarter in quarters]
-    figure.add_scatter(y=prices, name="price", line=price, hovertemplate=told + "öre/kWh", **line, row=2, col=1)
+    figure.add_scatter(y=prices, name="price", line=price, hovertemplate=told + report.price_unit, **line, row=2, col=1)
     charge = {"shape": "hv", "color": colours.STORAGE}
     soc = [quarter.soc * 100.0 for quarter in quarters]
     figure.add_scatter(y=soc, name="battery", line=charge, hovertemplate=told + "%", **line, row=3, col=1)

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from voltbench.adapters import home_json
+from voltbench.adapters.home_json import HomeTable
+from voltbench.adapters.prices.day_prices import DayTariffTable
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.names import SITE_ID
-from voltbench.apps.api.problems import problems
+from voltbench.apps.api.problems import OF_A_SOURCE, problems
 from voltbench.apps.homes import Homes, LiveHome
 from voltbench.running.home.model import HomeModel, HomeState
 
@@ -24,12 +25,17 @@ NewName = Annotated[str, Path(description="A new or known id", pattern=SITE_ID)]
 
 
 class HomeView(msgspec.Struct, frozen=True):
-    """A home. `moves` says how: `in_ticks` is the course's own, `exactly` a house on the engine."""
+    """A home. `moves` says how: `in_ticks` is the course's own, `exactly` a house on the engine.
+
+    Its prices are in hundredths of the `currency`; `tariff` is what they were made from, if they were.
+    """
 
     id: str
     moves: Literal["in_ticks", "exactly"]
     state: HomeState
     model: HomeModel
+    currency: str
+    tariff: DayTariffTable | None
 
 
 class HomeSummary(msgspec.Struct, frozen=True):
@@ -71,11 +77,17 @@ async def read_home(home_id: Named, homes: Service) -> Response:
 
 
 @router.put(
-    "/{home_id}", responses=says(HomeView) | says(HomeView, 201) | problems(409, 503), openapi_extra=body_of(HomeModel)
+    "/{home_id}",
+    responses=says(HomeView) | says(HomeView, 201) | problems(404, 409, 503) | OF_A_SOURCE,
+    openapi_extra=body_of(HomeTable),
 )
 async def put_home(home_id: NewName, request: Request, homes: Service) -> Response:
-    """Build a home (201), or build one anew (200). What the body leaves out is as in the course."""
-    is_new = await homes.put(home_id, home_json.parse(await request.body()))
+    """Build a home (201), or build one anew (200). What the body leaves out is as in the course.
+
+    A `tariff` is made into the prices of one day, which the home then repeats: 404 where they are not known, 502 or 503
+    where whoever knows them makes no sense or does not answer.
+    """
+    is_new = await homes.ask(home_id, await request.body())
     return struct_answer(_view(homes.home(home_id)), 201 if is_new else 200)
 
 
@@ -86,7 +98,7 @@ async def delete_home(home_id: Named, homes: Service) -> None:
 
 
 def _view(home: LiveHome) -> HomeView:
-    return HomeView(home.id, _moves(home), home.look(), home.model)
+    return HomeView(home.id, _moves(home), home.look(), home.model, home.model.currency, home.tariff)
 
 
 def _moves(home: LiveHome) -> Literal["in_ticks", "exactly"]:

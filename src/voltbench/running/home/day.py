@@ -15,6 +15,9 @@ QUARTERS_FORWARD, QUARTERS_BACK = 92, 100
 QUARTERS = (QUARTERS_FORWARD, 96, QUARTERS_BACK)
 """Quarter hours of a day: of one on which the clocks go forward, of any other, and of one on which they go back."""
 
+QUARTERS_PER_HOUR = MS_PER_HOUR // QUARTER_MS
+HOURS = tuple(quarters // QUARTERS_PER_HOUR for quarters in QUARTERS)
+
 CHANGED_HOUR = 2
 """The hour that is left out, or comes twice, where clocks are changed (in central European time)."""
 
@@ -39,10 +42,16 @@ class Day:
         """The quarter hour that has begun, as minutes of its hour: 0, 15, 30 or 45."""
         return elapsed_ms % MS_PER_HOUR // QUARTER_MS * 15
 
+    def shown(self, elapsed_ms: DurationMs) -> tuple[int, int]:
+        """Both."""
+        return self.hour(elapsed_ms), self.minute(elapsed_ms)
+
     def at(self, slots: Sequence[Slot], elapsed_ms: DurationMs) -> Slot:
-        """Which of the day's hourly or quarter-hourly slots it is."""
+        """Which of the day's slots it is: quarter hours, hours as they go by, or 24 as a clock on the wall shows."""
         if len(slots) == self.quarters:
             return slots[elapsed_ms % self.length_ms // QUARTER_MS]
+        if len(slots) * QUARTERS_PER_HOUR == self.quarters:
+            return slots[elapsed_ms % self.length_ms // MS_PER_HOUR]
         return slots[self.hour(elapsed_ms)]
 
     def next_change(self, slots: Sequence[Slot], elapsed_ms: DurationMs) -> DurationMs | None:

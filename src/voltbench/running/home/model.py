@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MINIMUM_AC_CURRENT_A, NOMINAL_VOLTAGE_V
-from voltbench.running.home.day import HOURLY, QUARTERS
+from voltbench.running.home.day import HOURLY, HOURS, QUARTERS, QUARTERS_PER_HOUR
 
 LEAST_POWER_W = MINIMUM_AC_CURRENT_A * NOMINAL_VOLTAGE_V
 """What a charger gives at least: with less no car charges."""
@@ -29,19 +29,22 @@ COURSE_PRICES = (
 )  # fmt: skip
 """What a kWh costs in each hour of the course's day, in öre, taxes included."""
 
+COURSE_CURRENCY = "SEK"
+
 Soc = Annotated[float, Meta(ge=0, le=1)]
 Load = Annotated[float, Meta(ge=0, le=1e6)]
 Price = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Currency = Annotated[str, Meta(min_length=1, max_length=20)]
 
 
 class HomeModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A household and a car at its charger. What is left out is as in the course.
 
-    `load_w` and `price_per_kwh` (in the money of your clients; the course's is öre) hold 24 values, one an hour, or one
-    for each of the 92, 96 or 100 quarter hours of a day; with 92 or 100 prices every day is one on which the clocks are
-    changed. `quarter_hours` tells 24 prices as 96. `fuse_w` is kept by the charger, which gives the car what the
-    household leaves; null (as in the course) lets nobody keep it. The car stops at `cap_soc`, or null: when it is full.
-    `speed` is virtual seconds per second.
+    `price_ore_per_kwh` (in öre, or whatever the hundredth part of the `currency` is) holds 24 values, one an hour, or
+    96, one a quarter hour; with 23 or 92, 25 or 100 of them every day is one on which the clocks are changed. `load_w`
+    holds 24, or as many as the day has quarter hours. `quarter_hours` tells prices of hours by the quarter hour.
+    `fuse_w` is kept by the charger, which gives the car what the household leaves; null (as in the course) lets nobody
+    keep it. The car stops at `cap_soc`, or null: when it is full. `speed` is virtual seconds per second.
     """
 
     capacity_wh: Annotated[float, Meta(ge=1_000, le=1e6)] = 46_300.0
@@ -51,14 +54,15 @@ class HomeModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     efficiency: Annotated[float, Meta(ge=0.5, le=1)] = 1.0
     fuse_w: Annotated[float, Meta(ge=0, le=1e6)] | None = None
     load_w: tuple[Load, ...] = COURSE_LOAD_W
-    price_per_kwh: tuple[Price, ...] = COURSE_PRICES
+    price_ore_per_kwh: tuple[Price, ...] = COURSE_PRICES
+    currency: Currency = COURSE_CURRENCY
     quarter_hours: bool = False
     speed: Annotated[float, Meta(gt=0, le=100_000)] = COURSE_SPEED
 
     def __post_init__(self) -> None:
-        if len(self.price_per_kwh) not in (HOURLY, *QUARTERS):
-            allowed = "24, 92, 96 or 100 prices"
-            raise InvalidInput("price_per_kwh", "is no day", found=len(self.price_per_kwh), allowed=allowed)
+        if len(self.price_ore_per_kwh) not in (*HOURS, *QUARTERS):
+            allowed = "23, 24, 25, 92, 96 or 100 prices"
+            raise InvalidInput("price_ore_per_kwh", "is no day", found=len(self.price_ore_per_kwh), allowed=allowed)
         if len(self.load_w) not in (HOURLY, self.quarters):
             allowed = f"24 loads, or {self.quarters} as the day has quarter hours"
             raise InvalidInput("load_w", "is no such day as the prices are", found=len(self.load_w), allowed=allowed)
@@ -70,19 +74,20 @@ class HomeModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def quarters(self) -> int:
         """How many quarter hours a day has."""
-        return 96 if len(self.price_per_kwh) == HOURLY else len(self.price_per_kwh)
+        slots = len(self.price_ore_per_kwh)
+        return slots * QUARTERS_PER_HOUR if slots in HOURS else slots
 
     @property
     def told_prices(self) -> tuple[float, ...]:
         """The prices as clients are told them."""
-        if self.quarter_hours and len(self.price_per_kwh) == HOURLY:
-            return tuple(price for price in self.price_per_kwh for _ in range(4))
-        return self.price_per_kwh
+        if self.quarter_hours and len(self.price_ore_per_kwh) in HOURS:
+            return tuple(price for price in self.price_ore_per_kwh for _ in range(QUARTERS_PER_HOUR))
+        return self.price_ore_per_kwh
 
     @property
     def is_of_course(self) -> bool:
-        """Whether it is the course's home, at whatever speed."""
-        return msgspec.structs.replace(self, speed=COURSE_SPEED) == COURSE
+        """Whether it is the course's home, at whatever speed, and whatever its money is called."""
+        return msgspec.structs.replace(self, speed=COURSE_SPEED, currency=COURSE_CURRENCY) == COURSE
 
 
 COURSE = HomeModel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from voltbench.quantities import MS_PER_HOUR
+from voltbench.quantities import MS_PER_HOUR, DurationMs
 from voltbench.running.home_client.household import Household
 from voltbench.running.home_client.wishes import Wishes
 from voltbench.site.calendar import QUARTER_MS
@@ -106,18 +106,19 @@ class Ledger:
         """What it costs."""
         return sum(entry.cost_ore for entry in self._entries.values())
 
-    def at_once_ore(self, household: Household, first: int) -> float | None:
-        """What as much would have cost at once from this quarter on, as the fuse allows. None where that never does."""
-        left_wh, cost = self.drawn_wh, 0.0
+    def at_once_ore(self, household: Household, begins_at: DurationMs) -> float | None:
+        """What as much would have cost at once from then on, as the fuse allows. None where that never does."""
+        left_wh, cost, at = self.drawn_wh, 0.0, begins_at
         days = 2 + int(left_wh / self._wishes.portion_wh)
-        for quarter in range(first, first + days * household.day.quarters):
+        while at < begins_at + days * household.day.length_ms:
             if left_wh <= 1e-6:
                 return cost
-            at = quarter * QUARTER_MS
+            ends_at = at - at % QUARTER_MS + QUARTER_MS
             if self._wishes.keeps_fuse(household.load_at(at)):
-                own_wh = min(left_wh, self._wishes.portion_wh)
+                own_wh = min(left_wh, self._wishes.power_w * (ends_at - at) / MS_PER_HOUR)
                 left_wh -= own_wh
                 cost += own_wh / 1e3 * household.price_at(at)
+            at = ends_at
         return None
 
 

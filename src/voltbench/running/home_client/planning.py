@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from voltbench.quantities import DurationMs
 from voltbench.running.home_client.household import Household
-from voltbench.running.home_client.timetable import Timetable, lacking, timetable
+from voltbench.running.home_client.money import in_words
+from voltbench.running.home_client.timetable import Timetable, lacking, reasons, timetable
 from voltbench.running.home_client.wishes import Mode, Wishes
 from voltbench.site.calendar import QUARTER_MS
-
-
-class Chooser(Protocol):
-    """Says when to charge, on the home's clock."""
-
-    def wants(self, at: DurationMs) -> bool:
-        """Whether to charge then."""
-
-    def next_change(self, at: DurationMs) -> DurationMs | None:
-        """When that changes within a quarter hour; None where it does not."""
 
 
 class WheneverItFits:
@@ -49,8 +38,9 @@ class Planned:
         self._wishes = wishes
         self._departs_at = departs_at
         self._found: Timetable | None = None
-        self._energy_wh = 0.0
-        self._words = ""
+        self._energy_wh = self._spare_wh = 0.0
+        self.made_at: DurationMs | None = None
+        self._words = self._because = ""
 
     def wants(self, at: DurationMs) -> bool:
         """Whether the charger is on by the plan."""
@@ -68,20 +58,24 @@ class Planned:
         return abs(drawn_wh - self._found.drawn_wh(at)) < self._wishes.portion_wh / 2
 
     def replan(
-        self, begins_at: DurationMs, energy_wh: float, needed_wh: float, blocked: range, is_on: bool
+        self, begins_at: DurationMs, energy_wh: float, needed_wh: float, spare_wh: float, blocked: range, is_on: bool
     ) -> list[str]:
-        """Plan from then on; return what there is to say of it."""
-        if begins_at >= self._departs_at:
-            return []
-        found = timetable(self._household, self._wishes, begins_at, self._departs_at, needed_wh, blocked, is_on)
-        self._found, self._energy_wh = found, energy_wh
-        words = f"plan: charge {found.words(self._household)}, for {found.cost_ore / 100:.2f} SEK"
+        """Plan from then on, with something to spare; return what there is to say of it."""
+        wanted_wh = needed_wh + spare_wh
+        found = timetable(self._household, self._wishes, begins_at, self._departs_at, wanted_wh, blocked, is_on)
+        self._found, self._energy_wh, self._spare_wh, self.made_at = found, energy_wh, spare_wh, begins_at
+        missing = lacking(found, spare_wh)
+        if missing is None:
+            self._because = ""
+        elif not self._because:  # later on, less and less of it lies ahead
+            self._because = reasons(self._household, found)
+        words = f"plan: charge {found.words(self._household)}, for {in_words(found.cost_ore, self._household.currency)}"
         if words == self._words:
             return []
         self._words = words
-        missing = lacking(self._household, found)
-        return [words] if missing is None else [words, missing]
+        return [words] if missing is None else [words, f"{missing}: {reasons(self._household, found)}"]
 
     def lacking(self) -> str | None:
         """What will be lacking at departure, and why."""
-        return None if self._found is None else lacking(self._household, self._found)
+        missing = None if self._found is None else lacking(self._found, self._spare_wh)
+        return None if missing is None else f"{missing}: {self._because}"

@@ -1,4 +1,4 @@
-"""What came of a client's work at a home. Money is in öre, as the home tells it."""
+"""What came of a client's work at a home. Money is in öre, as the home tells it: hundredths of its currency."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import msgspec
 from voltbench.quantities import MS_PER_HOUR
 from voltbench.running.home_client.client import ChargingClient, Ending
 from voltbench.running.home_client.ledger import LivedQuarter
-from voltbench.running.home_client.planning import Planned
+from voltbench.running.home_client.money import hundredth, in_words
 from voltbench.running.home_client.watch import Crediting, Watch
+from voltbench.running.home_client.wishes import Mode
 from voltbench.site.calendar import QUARTER_MS
 
 
@@ -27,12 +28,14 @@ class ChargeReport(msgspec.Struct, frozen=True):
     """What came of a client's work, to be written down.
 
     `ended` is why it ended; `left_off` whether the station confirmed that the charger is off. Energy is what the
-    charger drew. `at_once_ore` is what as much would have cost from the first moment on, but for the fuse; `saved_ore`
-    is what is left of it. `peak_w` is household and car together while the car charged; `household_peak_w` the highest
-    of the household alone. `shortfall_wh` is what the battery lacks of its target.
+    charger drew. What is in öre is in hundredths of `currency`. `at_once_ore` is what as much would have cost from the
+    first moment on, but for the fuse; `saved_ore` is what is left of it. `peak_w` is household and car together while
+    the car charged; `household_peak_w` the highest of the household alone. `shortfall_wh` is what the battery lacks of
+    its target.
     """
 
     url: str
+    currency: str
     mode: str
     target_soc: float
     fuse_w: float
@@ -58,13 +61,22 @@ class ChargeReport(msgspec.Struct, frozen=True):
     notes: list[str]
     quarters: list[Quarter]
 
+    @property
+    def price_unit(self) -> str:
+        """What prices are in, in words."""
+        return f"{hundredth(self.currency)}/kWh"
+
+    def _money(self, ore: float) -> str:
+        return in_words(ore, self.currency)
+
     def figures(self) -> dict[str, str]:
         """What is worth telling, in words."""
-        average = "" if self.average_ore_per_kwh is None else f", {self.average_ore_per_kwh:.2f} öre/kWh on average"
+        mean = self.average_ore_per_kwh
+        average = "" if mean is None else f", {mean:.2f} {self.price_unit} on average"
         saved = (
             "nothing was charged"
             if self.saved_ore is None or self.at_once_ore is None
-            else f"{_sek(self.saved_ore)} against charging at once ({_sek(self.at_once_ore)})"
+            else f"{self._money(self.saved_ore)} against charging at once ({self._money(self.at_once_ore)})"
         )
         peak = "" if self.peak_w is None else f"{self.peak_w / 1e3:.2f} kW while charging; "
         off = "the charger is off" if self.left_off else "WHETHER THE CHARGER IS OFF IS NOT KNOWN"
@@ -73,7 +85,7 @@ class ChargeReport(msgspec.Struct, frozen=True):
             "time": f"{self.began} to {self.until}, {self.took_h:g} h on the home's clock",
             "battery": f"{self.soc_start * 100:.2f} to {self.soc_end * 100:.2f} %, {self.target_soc * 100:g} % wanted",
             "energy": f"{self.energy_wh / 1e3:.2f} kWh",
-            "cost": f"{_sek(self.cost_ore)}{average}",
+            "cost": f"{self._money(self.cost_ore)}{average}",
             "saved": saved,
             "peak load": f"{peak}household alone {self.household_peak_w / 1e3:.2f} kW, fuse {self.fuse_w / 1e3:g} kW",
             "mode": f"{self.mode}; {self.plans} plans, {self.switches} switches, {self.looks} looks",
@@ -87,13 +99,12 @@ def report_on(client: ChargingClient, url: str, ended: str, left_off: bool) -> C
         return None
     ledger, entries = watch.ledger, watch.ledger.entries
     began = entries[0].quarter
-    at_once = ledger.at_once_ore(watch.household, began + 1) if ledger.drawn_wh > 0.0 else None
+    at_once = _at_once_ore(client, watch)
     energy_wh = ledger.drawn_wh
-    planned = client.chooser if isinstance(client.chooser, Planned) else None
-    lacks = planned is not None and client.ended is not Ending.REACHED
     end_wh = watch.info.energy_wh
     return ChargeReport(
         url=url,
+        currency=watch.household.currency,
         mode=client.wishes.mode.value,
         target_soc=client.wishes.until_soc,
         fuse_w=client.wishes.fuse_w,
@@ -112,13 +123,28 @@ def report_on(client: ChargingClient, url: str, ended: str, left_off: bool) -> C
         peak_w=_peak_w(watch, entries),
         household_peak_w=max(entry.household_w for entry in entries),
         shortfall_wh=0.0 if client.ended is Ending.REACHED else round(max(0.0, client.target_wh - end_wh), 1),
-        lacking=planned.lacking() if planned is not None and lacks else None,
+        lacking=client.lacking(),
         plans=client.plans,
         switches=client.switches,
         looks=client.looks,
         notes=client.notes,
         quarters=[_quarter(watch, entry) for entry in entries],
     )
+
+
+def _at_once_ore(client: ChargingClient, watch: Watch) -> float | None:
+    """What as much would have cost at once: from the next quarter hour on where energy comes as one begins, else now.
+
+    Who charged at once knows what that costs.
+    """
+    ledger = watch.ledger
+    if ledger.drawn_wh <= 0.0:
+        return None
+    if client.wishes.mode is Mode.NOW:
+        return ledger.cost_ore
+    in_portions = watch.crediting is Crediting.TICKS
+    next_quarter = ledger.entries[0].quarter * QUARTER_MS + QUARTER_MS
+    return ledger.at_once_ore(watch.household, next_quarter if in_portions else watch.began_at)
 
 
 def _peak_w(watch: Watch, entries: list[LivedQuarter]) -> float | None:
@@ -139,7 +165,3 @@ def _quarter(watch: Watch, entry: LivedQuarter) -> Quarter:
         round(entry.cost_ore, 3),
         round(entry.soc, 4),
     )
-
-
-def _sek(ore: float) -> str:
-    return f"{ore / 100:.2f} SEK"

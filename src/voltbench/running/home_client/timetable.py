@@ -92,14 +92,17 @@ def _running(slots: list[tuple[float, bool]]) -> int:
     return len(list(same))
 
 
-def lacking(household: Household, found: Timetable) -> str | None:
-    """What will be lacking, and why, in words."""
-    schedule = found.schedule
-    if schedule.shortfall_wh <= 1.0:
-        return None
-    reasons = [
+def lacking(found: Timetable, spare_wh: float = 0.0) -> str | None:
+    """What will be lacking, in words; that there is nothing to spare is no lack."""
+    missing_wh = found.schedule.shortfall_wh - spare_wh
+    return None if missing_wh <= 1.0 else f"{missing_wh / 1e3:.2f} kWh will be lacking at departure"
+
+
+def reasons(household: Household, found: Timetable) -> str:
+    """What stands in the way of more, and when."""
+    each = [
         f"{'the fuse' if why.limit == SITE else 'no more time'} from {household.clock(why.begins_at)} "
         f"to {household.clock(why.ends_at)}"
-        for why in schedule.hindrances
+        for why in found.schedule.hindrances
     ]
-    return f"{schedule.shortfall_wh / 1e3:.2f} kWh will be lacking at departure: {', '.join(reasons)}"
+    return ", ".join(each)

@@ -8,6 +8,7 @@ from math import isfinite
 
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR, POWER_TOLERANCE_W, DurationMs
+from voltbench.running.home_client.household import LARGEST_WH
 from voltbench.site.calendar import QUARTER_MS
 
 
@@ -48,7 +49,7 @@ class Wishes:
         _within("power-w", self.power_w, 100.0, 1e6)
         _within("efficiency", self.efficiency, 0.5, 1.0)
         if self.capacity_wh is not None:
-            _within("capacity-wh", self.capacity_wh, 100.0, 1e7)
+            _within("capacity-wh", self.capacity_wh, 100.0, LARGEST_WH)
 
     @property
     def portion_wh(self) -> float:
