@@ -84,6 +84,17 @@ class AcceptanceCurve:
         """
         return cls(capacity_wh, (0.0, transition_soc, 1.0), (peak_w, peak_w, 0.0))
 
+    def with_power(self, power_w: list[float]) -> AcceptanceCurve:
+        """The same pack with other powers at the same states of charge: all nothing, or all more; unchecked."""
+        other = object.__new__(AcceptanceCurve)
+        energy_wh = other._energy_wh = self._energy_wh
+        other.capacity_wh = other.full_wh = self.capacity_wh
+        other.peak_w = max(power_w)
+        other._power_w = power_w
+        pairs = zip(energy_wh, power_w, energy_wh[1:], power_w[1:], strict=False)
+        other._slope = [(p1 - p0) / (e1 - e0) for e0, p0, e1, p1 in pairs]
+        return other
+
     def power_at(self, energy_wh: float) -> float:
         """Power accepted with this much energy stored, in W."""
         i = self._segment(energy_wh)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import exp, inf
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from voltbench.charging.path import ChargingPath, on_phases, path_to_connector, 
 from voltbench.charging.session import ChargingSession, ChargingStatus
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Vehicle
+from voltbench.charging.warm_session import WarmSession, session_of
 from voltbench.quantities import MS_PER_SECOND, POWER_TOLERANCE_W, Instant
 
 AMBIENT_DEGC = 20.0
@@ -145,7 +147,8 @@ class Feed:
             phases, volts = 0, 0.0
             if session is not None and self.vehicle is not None:
                 soc = session.soc(now)
-                volts = self.vehicle.model.pack_voltage_v(soc)
+                modelled_v = session.voltage_v(now) if isinstance(session, WarmSession) else None
+                volts = self.vehicle.model.pack_voltage_v(soc) if modelled_v is None else modelled_v
         degc = AMBIENT_DEGC + self._warmth_after(now, power_w)
         register_wh = self.register_wh + counted_wh
         return Reading(now, register_wh, power_w, self.offered_w, volts, phases, soc, degc, self._lines)
@@ -155,11 +158,10 @@ class Feed:
     def plug_in(self, now: Instant, id: str, vehicle: Vehicle, asked_wh: float = inf) -> None:
         """A car is plugged in; it wants so much at the connector, or to be full. InvalidInput where it does not fit."""
         path: ChargingPath = path_to_pack(self._station, self.model, vehicle)
-        stored_wh = vehicle.soc * vehicle.model.usable_capacity_wh
-        wanted_wh = min(asked_wh, vehicle.model.usable_capacity_wh / path.efficiency)
+        wanted_wh = min(asked_wh, vehicle.capacity_wh / path.efficiency)
         self._take(path)
         self.vehicle = vehicle
-        self._session = ChargingSession(id, path, vehicle.model.curve, stored_wh, wanted_wh, now)
+        self._session = session_of(vehicle, id, path, wanted_wh, now, ambient_degc=AMBIENT_DEGC)
         self._limit(now)
 
     def unplug(self, now: Instant) -> Vehicle | None:
@@ -171,7 +173,8 @@ class Feed:
         self.register_wh += session.delivered_wh(now)
         self._session = self.vehicle = None
         self._take(self._idle)
-        return Vehicle(vehicle.id, vehicle.model, min(1.0, session.soc(now)))
+        degc = session.degc(now) if isinstance(session, WarmSession) else vehicle.battery_degc
+        return replace(vehicle, soc=min(1.0, session.soc(now)), battery_degc=degc)
 
     def allow(self, now: Instant, power_w: float) -> None:
         """Let the car draw so much at most from now on, while the feed is closed."""
