@@ -19,9 +19,14 @@ from voltbench.apps.api.app import make_app
 from voltbench.apps.api.trust import Trust
 from voltbench.apps.compose import Bench
 
-FUZZ = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings().max_examples // 25
+FUZZ = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
-CONFIGURED = ("/station/config", "/sites/{site_id}/station/config", "/sites/{site_id}", "/homes/{home_id}", "/plans")
+CONFIGURED = (
+    *("/station/config", "/sites/{site_id}/station/config", "/sites/{site_id}", "/homes/{home_id}", "/plans"),
+    *("/simulations", "/simulations:batch", "/simulations:validate"),
+    *("/queue/publish", "/cell/simulate", "/drivecycle/simulate", "/createSimulation"),
+)
 OF_THE_COURSE = ("/charge", "/discharge")
 
 _described = make_app(Bench(*[cast(Any, None)] * 4), Trust()).openapi()

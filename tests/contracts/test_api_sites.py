@@ -91,7 +91,18 @@ async def test_no_body_may_say_a_key_twice(client: AsyncClient) -> None:
     description = (await client.get("/openapi.json")).json()["paths"]
     session = await start(client)
     told = {"site_id": "default", "session_id": session, "home_id": "default"}
-    ours = {path: ways for path, ways in description.items() if not path.endswith(("/charge", "/discharge"))}
+    of_others = (
+        "/simulations",
+        "/queue",
+        "/cell",
+        "/drivecycle",
+        "/createSimulation",
+    )  # they have stories of their own
+    ours = {
+        path: ways
+        for path, ways in description.items()
+        if not path.endswith(("/charge", "/discharge")) and not path.startswith(of_others)
+    }
     bodies = [(m, path.format(**told)) for path, ways in ours.items() for m in ways if "requestBody" in ways[m]]
     assert len(bodies) == 13
     for method, path in [*bodies, ("post", "/api/v1/sessions")]:

@@ -14,7 +14,8 @@ from tests.csms_live import a_csms_process
 from voltbench.apps.api.csms.app import make_csms_app
 from voltbench.apps.api.trust import Trust
 
-FUZZ = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings().max_examples // 25
+FUZZ = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 PAYLOADS = ("/csms/stations/{station_id}/commands/{action}", "/csms/profiles/{name}")
 

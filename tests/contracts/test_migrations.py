@@ -10,14 +10,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, inspect, text
 
+from voltbench.adapters.cell_results import cells
 from voltbench.adapters.ocpp_csms.schema import csms
 from voltbench.adapters.store import InputTaken, SiteSaved, Store
 from voltbench.adapters.store.database import Database, database_at
-from voltbench.adapters.store.migrate import CSMS, LIVE, TELEMETRY, configuration, migrate
+from voltbench.adapters.store.migrate import CELLS, CSMS, LIVE, TELEMETRY, configuration, migrate
 from voltbench.adapters.store.schema import live, telemetry
 from voltbench.adapters.telemetry import Telemetry
 
-HISTORIES = {LIVE: live, TELEMETRY: telemetry, CSMS: csms}
+HISTORIES = {LIVE: live, TELEMETRY: telemetry, CSMS: csms, CELLS: cells}
 
 
 def first_revision(connection: Connection, history: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from voltbench.apps.cli import COMMANDS, app
+from voltbench.apps.cli import COMMANDS, GROUPS, app
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -57,10 +57,11 @@ def command_lines(document: Path) -> Iterator[list[str]]:
 
 
 @cache
-def options(command: str) -> dict[str, bool]:
+def options(*commands: str) -> dict[str, bool]:
     """Each option of a command, and whether a value follows it; those of the program for no command."""
-    made = typer.main.get_command(app([command]))
-    if command:
+    made = typer.main.get_command(app(commands))
+    for command in commands:
+        assert command in made.commands, f"there is no voltbench {' '.join(commands)}"  # type: ignore[attr-defined]
         made = made.commands[command]  # type: ignore[attr-defined]
     spelled = {"--help": False}
     for parameter in made.params:
@@ -74,10 +75,11 @@ def test_every_command_that_is_shown_can_be_typed(document: Path):
     for words in command_lines(document):
         command = next((word for word in words if not word.startswith("-")), "")
         assert command in {"", *COMMANDS}, f"{document.name}: voltbench {' '.join(words)}"
+        commands = words[:2] if command in GROUPS else [command] if command else []
         for word in words:
-            if word.startswith("-"):
+            if word.startswith("-") and not re.fullmatch(r"-[\d.]+", word):  # a negative number is no option
                 name = word.partition("=")[0]
-                assert name in options(command), f"{document.name}: {command} has no {name}"
+                assert name in options(*commands), f"{document.name}: {' '.join(commands)} has no {name}"
 
 
 def test_the_readme_shows_commands():

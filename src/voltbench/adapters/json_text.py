@@ -45,6 +45,18 @@ def parse_plain(text: bytes | str) -> Any:
         raise UnreadableJson("text", strict.ENDLESS_NUMBER, allowed=strict.FINITE) from error
 
 
+def parse_object(text: bytes | str) -> dict[str, Any]:
+    """The object that a request's JSON text says. Raises UnreadableJson that names line and column, or InvalidInput."""
+    try:
+        found = parse_plain(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UnreadableJson(place, f"is not JSON: {error.msg}", allowed="JSON") from error
+    if not isinstance(found, dict):
+        raise InvalidInput("body", "is not allowed", found=strict.shown(found), allowed="a JSON object")
+    return found
+
+
 def without_comments(text: str) -> str:
     """The text with each comment replaced by blanks, so that places stay where they are. Strings are left alone."""
     return _COMMENT_OR_STRING.sub(_blanked, text)

@@ -165,9 +165,9 @@ def _in_our_words(message: str, table: Any, info: inspect.Type) -> InvalidInput:
     if "missing required field" in problem:
         return InvalidInput(_dotted([*steps, words[0]]), "is missing")
     if "unknown field" in problem:
-        fields = list(_fields(_types_at(steps, info)))
+        fields = list(_fields(_types_at(steps, info, table)))
         return InvalidInput(_dotted([*steps, words[0]]), "is unknown", allowed=like(words[0], fields))
-    allowed = _allowed(problem, words, _types_at(steps, info))
+    allowed = _allowed(problem, words, _types_at(steps, info, table))
     return InvalidInput(_dotted(steps), "is not allowed", found=shown(_found(steps, table)), allowed=allowed)
 
 
@@ -196,18 +196,30 @@ def _found(steps: Sequence[str | int], table: Any) -> Any:
     return table
 
 
-def _types_at(steps: Sequence[str | int], info: inspect.Type) -> list[inspect.Type]:
-    """What may stand at a path."""
-    types = _alternatives([info])
-    for step in steps:
+def _types_at(steps: Sequence[str | int], info: inspect.Type, table: Any) -> list[inspect.Type]:
+    """What may stand at a path: of structs that are told apart by a tag, the one that the table there has."""
+    types = _meant(_alternatives([info]), table)
+    for number, step in enumerate(steps, 1):
         if isinstance(step, int):
-            types = _alternatives(
-                [t.item_type for t in types if isinstance(t, inspect.ListType | inspect.VarTupleType)]
-            )
+            lists = (inspect.ListType, inspect.VarTupleType)
+            types = _alternatives([t.item_type for t in types if isinstance(t, lists)])
         else:
-            fields = [f for t in types if isinstance(t, inspect.StructType) for f in t.fields]
-            types = _alternatives([f.type for f in fields if f.encode_name == step])
+            structs = [t for t in types if isinstance(t, inspect.StructType)]
+            tags = tuple(t.tag for t in structs if t.tag_field == step and isinstance(t.tag, str))
+            fields = [f.type for t in structs for f in t.fields if f.encode_name == step]
+            types = _alternatives([inspect.LiteralType(tags)] if tags else fields)
+        types = _meant(types, _found(steps[:number], table))
     return types
+
+
+def _meant(types: list[inspect.Type], found: Any) -> list[inspect.Type]:
+    meant: list[inspect.Type] = [
+        t
+        for t in types
+        if isinstance(found, dict) and isinstance(t, inspect.StructType) and t.tag_field in found
+        if found[t.tag_field] == t.tag
+    ]
+    return meant or types
 
 
 def _alternatives(types: Sequence[inspect.Type]) -> list[inspect.Type]:

@@ -1,23 +1,23 @@
-"""`voltbench`, the command: which commands there are, and how an error reads.
+"""`voltbench`, the command: which commands there are, and who interrupts them before they are there.
 
 Each command is a function in a module of its own that is only imported when it is asked for, so that `--help` does
-not wait for a web server or a plotting library.
+not wait for a web server or a plotting library. Nothing is imported here that takes its time: whoever interrupts a
+command while it is read is answered with a line as later on.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, NoReturn
 
-import typer
+TYPE_CHECKING = False  # typing's own costs more time than all that is imported here
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
 
-from voltbench import __version__
-from voltbench.errors import VoltbenchError
-
-LONGEST_REFUSAL = 500
-"""Letters of what the command line's reader says, which repeats what it was given."""
+    import typer
 
 COMMANDS = {
     "simulate": "Live through a scenario and report what came of it.",
@@ -27,55 +27,45 @@ COMMANDS = {
     "station": "Be the driver at one station: plug in, tap a tag, unplug, break something.",
     "home": "Be a home with a car, its charging station's API on http://HOST:PORT.",
     "charge": "Charge a car at a home station when it is cheap, and leave the charger off.",
+    "worker": "Do the jobs that others ask for at a PostgreSQL store: cells are simulated on every machine there is.",
     "catalog": "List the models and scenarios there are.",
+    "cell": "Simulate battery cells, compare models of them, check what is asked.",
 }
 """Each command, a function of that name in the module of that name here, and what it does."""
+
+GROUPS = frozenset({"cell"})
+"""Those that have commands of their own: not a function, but a command line of that name."""
+
+USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+"""The signals that interrupt, and what they do in Python where nobody has said otherwise."""
 
 
 def app(arguments: Sequence[str]) -> typer.Typer:
     """The command line, for these arguments: the command they name is imported, the others are only listed."""
-    commands = typer.Typer(
-        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-    )
-    commands.callback()(_voltbench)
     named = next((argument for argument in arguments if not argument.startswith("-")), "")
-    for name, words in COMMANDS.items():
-        function = getattr(import_module(f"voltbench.apps.{name}"), name) if name == named else _only_listed
-        commands.command(name, help=words)(function)
-    return commands
+    commands = {name: words for name, words in COMMANDS.items() if name not in GROUPS or name != named}
+    line: typer.Typer = import_module("voltbench.apps.command_line").command_line(arguments, commands)
+    if named in GROUPS:
+        line.add_typer(getattr(import_module(f"voltbench.apps.{named}"), named), name=named, help=COMMANDS[named])
+    return line
 
 
 def main() -> None:
     """Do what the command line says. What is wrong with it is one line on stderr, and exit code 2."""
+    for number, usual in USUAL.items():
+        if signal.getsignal(number) is usual:  # a shell lets what runs in the background take no notice of them
+            signal.signal(number, _end_at_once)
     arguments = sys.argv[1:]
-    try:
-        sys.exit(app(arguments)(arguments, standalone_mode=False))
-    except typer.TyperException as error:
-        words = error.format_message()
-        _refuse(f"voltbench: {words[:LONGEST_REFUSAL].rstrip('.')}; see voltbench --help" if arguments else words)
-    except VoltbenchError as error:
-        _refuse(f"voltbench: {' '.join(str(error).split())}")
+    line = app(arguments)
+    if signal.getsignal(signal.SIGINT) is _end_at_once:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio takes over no other one
+    import_module("voltbench.apps.command_line").obey(line, arguments)
 
 
-def _refuse(words: str) -> NoReturn:
-    """Say what is wrong, or what there is where nothing was asked for."""
-    print(words, file=sys.stderr)
-    sys.exit(2)
+def _end_at_once(number: int, _frame: FrameType | None) -> None:
+    """End: until a command handles signals itself, it has begun nothing that would have to be ended in order.
 
-
-def _only_listed() -> None:
-    """Never called: it stands for a command that was not asked for."""
-
-
-def _tell_version(wanted: bool) -> None:
-    if wanted:
-        print(f"voltbench {__version__}")
-        raise typer.Exit
-
-
-def _voltbench(
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Tell the version and exit.")
-    ] = False,
-) -> None:
-    """The open bench for electric mobility: twins of the charging chain, on one clock."""
+    An exception would be lost, or shown, where the interpreter is busy with what may not fail.
+    """
+    os.write(2, b"voltbench: interrupted\n")
+    os._exit(128 + number)

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from rich.console import Console
 from rich.logging import RichHandler
 
-from voltbench.apps.api.events import end_streams
+from voltbench.apps.api.streams import end_streams
 from voltbench.apps.wire import Wire
 from voltbench.errors import InvalidInput
 
@@ -61,7 +61,7 @@ def log_to(console: Console) -> None:
     if not console.is_terminal:
         handler, words = logging.StreamHandler(sys.stdout), "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.INFO, format=words, handlers=[handler], force=True)
-    for chatty in ("uvicorn", "alembic"):
+    for chatty in ("uvicorn", "alembic", "dbos"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

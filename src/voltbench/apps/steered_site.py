@@ -20,13 +20,13 @@ from voltbench.adapters.ocpp_csms.csms import Csms
 from voltbench.adapters.station_json import StationConfig, control_options, site_plan
 from voltbench.energy.commit import Confirmation
 from voltbench.errors import NotFound, VoltbenchError
+from voltbench.ocpp.limit_terms import Terms
 from voltbench.ocpp.v16.csms.records import Command as CommandKept
 from voltbench.ocpp.v16.csms.records import KnownStation, MetersRead, Record, Transaction
 from voltbench.ocpp.v16.csms_profiles import (
     LEVEL_KEY,
     UNIT_KEY,
     Held,
-    Terms,
     failsafe_profile,
     held_by,
     power_profile,

@@ -18,6 +18,10 @@ from voltbench.adapters.ocpp_csms.door import Rules
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.trust import Trust, trust_for
 from voltbench.apps.board import Panel, board
+from voltbench.apps.cells.facing import Face, FaceChoices, face_opened
+from voltbench.apps.cells.opening import CellChoices, cells_opened, is_installed
+from voltbench.apps.cells.options import RabbitMQ, SeedCallback, SeedPorts, WebhookHosts, WebhookSecret, face_choices
+from voltbench.apps.cells.service import Cells
 from voltbench.apps.compose import Bench, Choices, opened
 from voltbench.apps.csms_options import (
     ForgetUnknown,
@@ -34,7 +38,8 @@ from voltbench.apps.csms_options import (
 )
 from voltbench.apps.csms_service import CsmsChoices, Doors, announce, csms_opened
 from voltbench.apps.options import require, require_range
-from voltbench.apps.serving import listening, log_to, serve, told_to_stop
+from voltbench.apps.seed_ports import seed_ports_listening, serve_all
+from voltbench.apps.serving import listening, log_to, told_to_stop
 from voltbench.apps.sites import DEFAULT, DEMO
 from voltbench.errors import Unavailable
 from voltbench.ocpp.v16.csms.central import MOST_STATIONS
@@ -57,9 +62,21 @@ def up(
         str | None, typer.Option(envvar="VOLTBENCH_TOKEN", help="What every request must show, but /health.")
     ] = None,
     full_sync: Annotated[bool, typer.Option("--full-sync", help="Let SQLite survive a power cut too.")] = False,
-    retention: Annotated[float, typer.Option(help="Days for which telemetry is kept.")] = 30.0,
+    retention: Annotated[
+        float, typer.Option(help="Days for which telemetry, and what came of cells, are kept.")
+    ] = 30.0,
     csms: Annotated[bool, typer.Option(help="Whether there is a CSMS for stations of OCPP.")] = True,
     csms_port: Annotated[int, typer.Option(help="For stations, ws://; 0 takes one that is free.")] = 9000,
+    cells: Annotated[bool, typer.Option(help="Whether cells are simulated, where that is installed.")] = True,
+    cell_processes: Annotated[
+        int, typer.Option(help="Processes that solve; 0 leaves it to `voltbench worker`.", show_default="one a core")
+    ] = CellChoices.processes,
+    dask: Annotated[str | None, typer.Option(help="Solve on this Dask cluster instead: tcp://HOST:PORT.")] = None,
+    webhook_host: WebhookHosts = None,
+    webhook_secret: WebhookSecret = "",
+    seed_callback: SeedCallback = None,
+    seed_ports: SeedPorts = False,
+    rabbitmq: RabbitMQ = None,
     tls_port: TlsPort = 9443,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -79,6 +96,9 @@ def up(
         require_range(option, found, 0, 65_535)
     require_range("forget-unknown", forget_unknown, 0, 100_000)
     require_range("ping", ping, 0, 86_400)
+    require_range("cell-processes", cell_processes, 0, 256)
+    cell_choices = CellChoices(data, store, cell_processes, dask, retention) if cells and is_installed() else None
+    face = face_choices(seed_callback, webhook_host, webhook_secret, rabbitmq)
     choices = Choices(data, store, speed if demo else None, full_sync, retention)
     certificates = certificates_of(tls_cert, tls_key, tls_ca)
     policy, rules = policy_of(unknown, unknown_tokens, most_stations), Rules(ping_s=ping)
@@ -89,22 +109,45 @@ def up(
         door = sockets.enter_context(listening(host, port))
         plain = sockets.enter_context(listening(host, csms_port, "csms-port")) if csms else None
         tls = sockets.enter_context(listening(host, tls_port, "tls-port")) if csms and certificates else None
-        asyncio.run(_live(choices, csms_choices, Doors(plain, tls, certificates), trust, door))
+        seed_doors = sockets.enter_context(seed_ports_listening(host, seed_ports))
+        doors = Doors(plain, tls, certificates)
+        asyncio.run(_live(choices, cell_choices, face, csms_choices, doors, trust, door, seed_doors))
 
 
-async def _live(choices: Choices, csms: CsmsChoices, doors: Doors, trust: Trust, door: socket.socket) -> None:
+async def _live(
+    choices: Choices,
+    cell_choices: CellChoices | None,
+    face_choices: FaceChoices,
+    csms: CsmsChoices,
+    doors: Doors,
+    trust: Trust,
+    door: socket.socket,
+    seed_doors: dict[int, socket.socket],
+) -> None:
     console = Console()
     log_to(console)
     stop = told_to_stop()
     async with AsyncExitStack() as open_things:
         bench = await open_things.enter_async_context(opened(choices))
         service = await open_things.enter_async_context(csms_opened(csms, doors)) if doors.plain is not None else None
+        cells, face = await open_things.enter_async_context(_cells(cell_choices, face_choices))
         await open_things.enter_async_context(_shown(console, bench))
         announce(doors)
         _announce(choices, door)
-        await serve(make_app(bench, trust, service), door, stop)
+        app = make_app(bench, trust, service, cells, face)
+        await serve_all(app, door, seed_doors, face, trust, stop)
         _log.info("stopping: sites are put down")
     _log.info("stopped")
+
+
+@asynccontextmanager
+async def _cells(choices: CellChoices | None, face: FaceChoices) -> AsyncIterator[tuple[Cells | None, Face | None]]:
+    """The simulation of cells, where it is wanted, and what stands around it."""
+    if choices is None:
+        yield None, None
+        return
+    async with cells_opened(choices) as cells, face_opened(cells, face) as opened_face:
+        yield cells, opened_face
 
 
 def _announce(choices: Choices, door: socket.socket) -> None:

@@ -27,11 +27,13 @@ import msgspec
 from msgspec import Meta
 
 from voltbench.adapters.prices.tariff_tables import TariffTable
+from voltbench.battery.thermal import MILD_DEGC
 
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 Quantity: TypeAlias = float | dict[str, Any]
+Celsius: TypeAlias = Annotated[float, Meta(ge=-40, le=60)]
 Line: TypeAlias = Literal["L1", "L2", "L3"]
 
 MOST_DAYS = 3_660
@@ -116,7 +118,8 @@ class PvTable(Table, frozen=True):
 class SiteTable(Table, frozen=True):
     """The place: its grid connection (limits of the `contract`), what lies below it, and its own load and generation.
 
-    `storage` is a model of the catalog, or a storage model written out; its `soc` is that at the start.
+    `storage` is a model of the catalog, or a storage model written out; its `soc` is that at the start. What is
+    `ambient_degc` around cars matters to those whose pack is modelled.
     """
 
     id: Id = "site"
@@ -127,6 +130,7 @@ class SiteTable(Table, frozen=True):
     generation_w: Quantity | None = None
     pv: PvTable | None = None
     storage: dict[str, Any] | None = None
+    ambient_degc: Celsius = MILD_DEGC
     nodes: Annotated[list[NodeTable], Meta(max_length=MOST_STATIONS)] = []
     limits: Annotated[list[LimitTable], Meta(max_length=MOST_STATIONS)] = []
     lines: Annotated[list[LineTable], Meta(max_length=100)] = []
@@ -162,8 +166,9 @@ class ControlTable(Table, frozen=True):
 class ArrivalsTable(Table, frozen=True):
     """Who comes: made up by a `pattern`, or recorded in a file of `sessions`.
 
-    `mix` gives weights to vehicles of the catalog. Sessions that overlap on one connector are refused, or the later
-    one waits for the earlier to leave.
+    `mix` gives weights to vehicles of the catalog. Their batteries are at `battery_degc` as they come (which matters
+    to those whose pack is modelled), and hold `soh` of what they held when new. Sessions that overlap on one connector
+    are refused, or the later one waits for the earlier to leave.
     """
 
     pattern: Literal["workplace", "public", "home", "highway"] | None = None
@@ -171,6 +176,8 @@ class ArrivalsTable(Table, frozen=True):
     mix: dict[str, Any] | None = None
     patience_min: Annotated[float, Meta(ge=0, le=1_440)] | None = None
     sessions: Annotated[str, Meta(min_length=1)] | None = None
+    battery_degc: Celsius = MILD_DEGC
+    soh: Annotated[float, Meta(gt=0, le=1)] = 1.0
     overlaps: Literal["refuse", "wait"] = "refuse"
 
 
@@ -183,8 +190,14 @@ class ScenarioTariff(TariffTable, frozen=True, kw_only=True):
     prices that include VAT (a source says so itself) it is not added again. Windows and months go by the clocks of
     `zone`, without it by those of the start. `holidays` are dates that count as Sundays. `demand_price_per_kw` is
     charged once, on the largest quarter hour.
+
+    The strategy `planned` knows prices of a `source`, and those given for certain days (`values`, `steps`, `file`), as
+    markets publish them: those of a day `published_at` a time of the day before, `"13:00"` unless said. Day and time
+    go by the clocks of the market, which for services are Central European (Octopus: `"17:00"` there), else by those
+    of `zone`. With `"always"` they are known from the start, as one price, a `daily` one and `time_of_use` are anyway.
     """
 
+    published_at: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
     import_price_per_kwh: Quantity | None = None
     export_price_per_kwh: Quantity | None = None
     demand_price_per_kw: Amount = 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -9,6 +11,7 @@ from voltbench.adapters import strict
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.scenario_files.changes import Changes
 from voltbench.adapters.scenario_files.moments import LocalTime, local_time, refuse_naive
+from voltbench.adapters.scenario_files.publication import publication_of
 from voltbench.adapters.scenario_files.quantity import Setting
 from voltbench.adapters.scenario_files.sessions import Recording, read_rows, recording
 from voltbench.adapters.scenario_files.site import STORAGE_PROSE, site_plan
@@ -19,12 +22,14 @@ from voltbench.adapters.scenario_files.tables import (
 )
 from voltbench.adapters.scenario_files.tariff import tariff_of
 from voltbench.adapters.scenario_files.visitors import days_of, made_up_visits, recorded_visits
+from voltbench.battery.thermal import MILD_DEGC
 from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.control import ControlOptions
 from voltbench.energy.gate import Turns
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_MINUTE, MS_PER_SECOND
 from voltbench.running.scenario import Scenario
+from voltbench.running.visits import Visit
 
 
 def scenario_of(written: Any, name: str, folder: Traversable, changes: Changes, catalog: Catalog) -> Scenario:
@@ -39,7 +44,8 @@ def scenario_of(written: Any, name: str, folder: Traversable, changes: Changes, 
     site = changes.of_site(site_plan(table.site, table.stations, setting, catalog))
     seed = table.seed if changes.seed is None else changes.seed
     if recorded is not None:
-        visits = recorded_visits(recorded, site.places, clock, setting.ends_at, changes.overlaps or arrivals.overlaps)
+        overlaps = changes.overlaps or arrivals.overlaps
+        visits = _in_condition(recorded_visits(recorded, site.places, clock, setting.ends_at, overlaps), arrivals)
     else:
         visits = made_up_visits(arrivals, site.places, clock, days, seed, catalog)
     return Scenario(
@@ -50,8 +56,18 @@ def scenario_of(written: Any, name: str, folder: Traversable, changes: Changes, 
         ends_at=setting.ends_at,
         options=changes.of_options(_options(table.control)),
         tariff=tariff_of(table.tariff, setting),
+        published=publication_of(table.tariff, clock),
         seed=seed,
+        ambient_degc=table.site.ambient_degc,
     )
+
+
+def _in_condition(visits: Sequence[Visit], arrivals: ArrivalsTable) -> Sequence[Visit]:
+    """The same recorded visits, of vehicles whose batteries are in the condition that is told."""
+    degc, soh = arrivals.battery_degc, arrivals.soh
+    if (degc, soh) == (MILD_DEGC, 1.0):
+        return visits
+    return [replace(visit, vehicle=replace(visit.vehicle, battery_degc=degc, soh=soh)) for visit in visits]
 
 
 def _arrivals(table: ArrivalsTable | None, changes: Changes) -> ArrivalsTable:

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, inspect
 
 from voltbench.errors import Conflict
 
-LIVE, TELEMETRY, CSMS = "live", "telemetry", "csms"
+LIVE, TELEMETRY, CSMS, CELLS = "live", "telemetry", "csms", "cells"
 """Histories of their own, because on PostgreSQL all live in one database."""
 
-_IN_ONE_FILE = {LIVE: (LIVE, TELEMETRY), TELEMETRY: (LIVE, TELEMETRY), CSMS: (CSMS,)}
+_IN_ONE_FILE = {LIVE: (LIVE, TELEMETRY), TELEMETRY: (LIVE, TELEMETRY), CSMS: (CSMS,), CELLS: (CELLS,)}
 """Which of them may share a SQLite file."""
 
 _SCRIPTS = "voltbench.adapters.store:migrations"

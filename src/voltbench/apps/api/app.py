@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from fastapi import Depends, FastAPI
 
-from voltbench.apps.api import events, health, history, plans, sites, ui
+from voltbench.apps.api import cells as cell_catalog
+from voltbench.apps.api import events, health, history, plans, simulations, sites, ui
 from voltbench.apps.api.addressing import named_site
-from voltbench.apps.api.contracts import seed_station, station
+from voltbench.apps.api.contracts import cell_simulator, seed_station, station
 from voltbench.apps.api.contracts.course_door import CourseDoor
 from voltbench.apps.api.csms.addressing import CsmsService
 from voltbench.apps.api.docs import DescribedAPI
 from voltbench.apps.api.home_app import include_homes
 from voltbench.apps.api.making import made_app
 from voltbench.apps.api.trust import Trust
+from voltbench.apps.cells.facing import Face
+from voltbench.apps.cells.service import Cells
 from voltbench.apps.compose import Bench
 
 _DESCRIPTION = """\
@@ -22,9 +25,25 @@ the epoch. Power is positive when it flows into a device. Every error of a route
 """
 
 
-def make_app(bench: Bench, trust: Trust, csms: CsmsService | None = None) -> DescribedAPI:
-    """The application over a live bench, and a CSMS where there is one, open to whom is trusted."""
-    state = {"sites": bench.sites, "telemetry": bench.telemetry, "homes": bench.homes, "plans": bench.plans}
+def make_app(
+    bench: Bench,
+    trust: Trust,
+    csms: CsmsService | None = None,
+    cells: Cells | None = None,
+    face: Face | None = None,
+) -> DescribedAPI:
+    """The application over a live bench, with a CSMS and cells where they are there, open to whom is trusted.
+
+    `face` is what stands around the cells for others.
+    """
+    state = {
+        "sites": bench.sites,
+        "telemetry": bench.telemetry,
+        "homes": bench.homes,
+        "plans": bench.plans,
+        "cells": cells,
+        "face": face,
+    }
     app = made_app("voltbench", _DESCRIPTION, _include_routes, trust, csms, **state)
     app.add_middleware(CourseDoor)
     return app
@@ -37,5 +56,7 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(router, prefix="/sites/{site_id}", dependencies=[Depends(named_site)])
     app.include_router(health.router, prefix="/api/v1", include_in_schema=False)
     for router in (health.router, sites.router, plans.router, history.router, ui.router, seed_station.router):
+        app.include_router(router)
+    for router in (simulations.router, cell_catalog.router, *cell_simulator.ROUTERS):
         app.include_router(router)
     include_homes(app)

@@ -49,7 +49,7 @@ class DescribedAPI(FastAPI):
         return self.openapi_schema
 
     def _complete(self, description: dict[str, Any]) -> None:
-        components = description["components"]
+        components = description.setdefault("components", {"schemas": {}})
         components["schemas"].update(msgspec.json.schema_components(_told, ref_template=_SCHEMAS)[1])
         components["schemas"].update(_problem_schemas())
         _spell_bounds_alike(description)

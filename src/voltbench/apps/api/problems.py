@@ -20,6 +20,7 @@ from voltbench.adapters.json_text import UnreadableJson
 from voltbench.apps.api.names import IN_WORDS
 from voltbench.errors import (
     Conflict,
+    Failed,
     Infeasible,
     InvalidInput,
     NotFound,
@@ -37,6 +38,7 @@ _KINDS: tuple[tuple[type[VoltbenchError], int, str, str], ...] = (
     (InvalidInput, 422, "invalid-input", "A value cannot be used"),
     (NotFound, 404, "not-found", "There is no such thing"),
     (Conflict, 409, "conflict", "The present state forbids it"),
+    (Failed, 409, "failed", "The work came to no good end"),
     (Infeasible, 422, "infeasible", "No answer keeps every limit"),
     (Unavailable, 503, "unavailable", "Not available now"),
     (RemoteProtocolError, 502, "remote-protocol-error", "A peer broke the protocol"),
@@ -112,6 +114,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": _PHRASES[status][1], "content": content} for status in statuses}
 
 
+OF_A_SOURCE: dict[int | str, dict[str, Any]] = {
+    502: problems(503)[503] | {"description": "A source of prices makes no sense"}
+}
+"""How a route's description says that prices which it asks others for may be none."""
+
+
 def problem_response(
     status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None, **facts: Any
 ) -> Response:
@@ -147,6 +155,8 @@ def from_error(error: VoltbenchError) -> Response:
 def _facts(error: VoltbenchError) -> dict[str, Any]:
     if isinstance(error, InvalidInput) and not isinstance(error, UnreadableJson):
         return {"field": error.field, "found": sayable(error.found), "allowed": error.allowed or None}
+    if isinstance(error, Failed):
+        return {"failure": error.kind}
     if isinstance(error, Infeasible):
         return {"limit": error.limit, "excess": error.excess, "unit": error.unit}
     return {}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,12 +14,10 @@ from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.csms import views
 from voltbench.apps.api.csms.addressing import STATION, ServedCsms, StationId
 from voltbench.apps.api.docs import says
-from voltbench.apps.api.events import HEARTBEAT_S
 from voltbench.apps.api.problems import problems
+from voltbench.apps.api.streams import HEADERS, STILL_HERE, Closable, event, with_heartbeats
 
 router = APIRouter(prefix="/csms", tags=["csms: wire log"])
-
-_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:
@@ -38,34 +34,16 @@ async def read_wire(station_id: StationId, request: Request, csms: ServedCsms) -
         return struct_answer(views.Wire(csms.wire.last(station_id)))
     follower = csms.wire.follow(station_id)
     told = _stream(request.app.state.streams, follower, csms.wire.last(station_id))
-    return StreamingResponse(told, media_type="text/event-stream", headers=_HEADERS)
+    return StreamingResponse(told, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _stream(streams: set[Any], follower: Follower, last: list[Frame]) -> AsyncIterator[bytes]:
+async def _stream(streams: set[Closable], follower: Follower, last: list[Frame]) -> AsyncIterator[bytes]:
     streams.add(follower)
     try:
         for frame in last:
-            yield _event(frame)
-        async for told in _with_heartbeats(follower):
-            yield b": still here\n\n" if told is None else _event(told)
+            yield event("Frame", frame, frame.number)
+        async for told in with_heartbeats(follower):
+            yield STILL_HERE if told is None else event("Frame", told, told.number)
     finally:
         streams.discard(follower)
         follower.close()
-
-
-async def _with_heartbeats(follower: Follower) -> AsyncIterator[Frame | None]:
-    """The frames as they come, and None whenever nothing came for a while."""
-    while True:
-        try:
-            async with asyncio.timeout(HEARTBEAT_S):
-                frame = await anext(follower)
-        except TimeoutError:
-            yield None
-        except StopAsyncIteration:
-            return
-        else:
-            yield frame
-
-
-def _event(frame: Frame) -> bytes:
-    return b"id: %d\nevent: Frame\ndata: %s\n\n" % (frame.number, msgspec.json.encode(frame))

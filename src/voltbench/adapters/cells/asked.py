@@ -1,0 +1,132 @@
+"""What is asked for, understood and checked without PyBaMM: in microseconds, where a request arrives."""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from voltbench.adapters.cells import catalog
+from voltbench.adapters.cells.documents import cell_of_document
+from voltbench.adapters.cells.drive_cycles import drive_cycle
+from voltbench.adapters.cells.parameters import check_overrides, is_live
+from voltbench.adapters.cells.sentences import as_protocol
+from voltbench.adapters.strict import like
+from voltbench.battery.cell import Cell
+from voltbench.battery.checks import check, check_power, check_rate, check_rows
+from voltbench.battery.simulation import (
+    USUAL_CELL,
+    CurrentLoad,
+    DriveCycleLoad,
+    ExperimentLoad,
+    ProfileLoad,
+    Simulation,
+)
+from voltbench.errors import InvalidInput, NotFound
+
+SIMULATORS = ("pybamm", "pybammsolvers", "bpx", "voltbench")
+"""What an answer depends on beside the request."""
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def known(simulation: Simulation) -> Cell:
+    """The cell that is asked for. Raises InvalidInput for one that is unknown, or a document that describes none."""
+    if simulation.bpx is not None:
+        if simulation.cell != USUAL_CELL:
+            problem = "says nothing beside a BPX document"
+            raise InvalidInput("cell", problem, found=simulation.cell, allowed="one of them")
+        return cell_of_document(_encoder.encode(simulation.bpx))
+    try:
+        return catalog.cell(simulation.cell)
+    except NotFound:
+        allowed = like(simulation.cell, catalog.names())
+        raise InvalidInput("cell", "is not in the catalog", found=simulation.cell, allowed=allowed) from None
+
+
+def understood(simulation: Simulation) -> Simulation:
+    """The same with steps where there were sentences. Raises InvalidInput for one that is not understood."""
+    if isinstance(simulation.load, ExperimentLoad):
+        return msgspec.structs.replace(simulation, load=as_protocol(simulation.load))
+    return simulation
+
+
+def checked(simulation: Simulation) -> Cell:
+    """The cell, if what is asked of it makes sense. Raises InvalidInput that names the field."""
+    return checked_steps(understood(simulation))
+
+
+def checked_steps(simulation: Simulation) -> Cell:
+    """The cell, if what is asked of it makes sense; for a simulation that is understood already."""
+    cell = known(simulation)
+    check(simulation, cell)
+    check_overrides(simulation, cell)
+    if isinstance(simulation.load, DriveCycleLoad):
+        _check_drive_cycle(simulation, simulation.load, cell)
+    return cell
+
+
+def _check_drive_cycle(simulation: Simulation, load: DriveCycleLoad, cell: Cell) -> None:
+    try:
+        cycle = drive_cycle(load.name)
+    except NotFound as error:
+        raise InvalidInput("load.name", str(error), found=load.name) from None
+    if load.times > 1:
+        cycle.load(load.scale, load.times)  # which refuses too many rows
+    check_rows(simulation, load.times * cycle.duration_s)
+    asked, test = (cycle.power_w, check_power) if cycle.current_a is None else (cycle.current_a, check_rate)
+    assert asked is not None
+    test("load.scale", float(np.abs(asked).max()) * load.scale, cell)
+
+
+# --- what makes two requests the same ---------------------------------------------------------------------------------
+
+
+def input_hash(simulation: Simulation) -> str:
+    """SHA-256 of all that decides the answer: the request, and the versions of what answers it."""
+    return sha256(_encoder.encode([simulation, _versions()])).hexdigest()
+
+
+def parameters_hash(simulation: Simulation) -> str:
+    """SHA-256 of the cell's description: the set or document, what replaces some of it, and the version of the sets."""
+    described: Any = simulation.bpx if simulation.bpx is not None else simulation.cell
+    return sha256(_encoder.encode([described, simulation.parameters, _versions()])).hexdigest()
+
+
+def model_key(simulation: Simulation) -> str:
+    """The same for all requests that one built model serves: what differs between them are its inputs."""
+    described: Any = simulation.bpx if simulation.bpx is not None else simulation.cell
+    parameters = {name: None if is_live(name) else number for name, number in simulation.parameters.items()}
+    parts = (
+        described,
+        parameters,
+        simulation.model,
+        simulation.thermal,
+        simulation.ageing,
+        simulation.mesh,
+        simulation.tolerance,
+        sorted(set(simulation.outputs)),
+        _load_key(simulation),
+        _versions(),
+    )
+    return sha256(_encoder.encode(parts)).hexdigest()
+
+
+def _load_key(simulation: Simulation) -> Any:
+    load = simulation.load
+    if isinstance(load, CurrentLoad):
+        return "current"
+    if isinstance(load, ProfileLoad):
+        return load
+    if isinstance(load, DriveCycleLoad):
+        return [load.name.upper(), load.times]
+    return "steps"
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in SIMULATORS}

@@ -1,0 +1,95 @@
+"""A record as a table: CSV for people, Parquet to keep, Arrow to hand over.
+
+CSV begins with a line after `#` that tells where it is from, so that the file alone says it; readers of CSV can be told
+to skip it (`comment="#"`). Parquet and Arrow have the same under `voltbench` in the metadata of their schema.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from voltbench.adapters.record_files.json_form import About, about, whole
+from voltbench.battery.record import Record
+from voltbench.errors import InvalidInput
+
+KEY = b"voltbench"
+HEAD = b"# voltbench record "
+
+
+def as_csv(record: Record) -> bytes:
+    """A record as CSV with a header."""
+    written = BytesIO()
+    written.write(HEAD + msgspec.json.encode(about(record)) + b"\n" + ",".join(record.columns).encode() + b"\n")
+    pacsv.write_csv(_table(record), written, pacsv.WriteOptions(include_header=False))
+    return written.getvalue()
+
+
+def from_csv(content: bytes) -> Record:
+    """The record that was written as CSV. Raises InvalidInput where it is none."""
+    head, _, numbers = content.partition(b"\n")
+    if not head.startswith(HEAD):
+        raise InvalidInput("line 1", "does not tell what was recorded", allowed=f"{HEAD.decode()}{{...}}")
+    try:
+        return _record(pacsv.read_csv(BytesIO(numbers)), head.removeprefix(HEAD))
+    except pa.ArrowException as error:
+        raise InvalidInput("record", f"is not CSV: {error}") from error
+
+
+def as_parquet(record: Record) -> bytes:
+    """A record as Parquet."""
+    written = BytesIO()
+    pq.write_table(_table(record), written, compression="zstd")
+    return written.getvalue()
+
+
+def from_parquet(content: bytes) -> Record:
+    """The record that was written as Parquet. Raises InvalidInput where it is none."""
+    try:
+        return _described(pq.read_table(BytesIO(content)))
+    except pa.ArrowException as error:
+        raise InvalidInput("record", f"is not Parquet: {error}") from error
+
+
+def as_arrow(record: Record) -> bytes:
+    """A record as a stream of Arrow."""
+    table, written = _table(record), BytesIO()
+    with pa.ipc.new_stream(written, table.schema) as stream:
+        stream.write_table(table)
+    return written.getvalue()
+
+
+def from_arrow(content: bytes) -> Record:
+    """The record that was written as a stream of Arrow. Raises InvalidInput where it is none."""
+    try:
+        with pa.ipc.open_stream(content) as stream:
+            return _described(stream.read_all())
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput("record", f"is not a stream of Arrow: {error}") from error
+
+
+def _table(record: Record) -> pa.Table:
+    """What is not finite is null."""
+    columns = {name: pa.array(numbers, mask=~np.isfinite(numbers)) for name, numbers in record.columns.items()}
+    return pa.table(columns).replace_schema_metadata({KEY: msgspec.json.encode(about(record))})
+
+
+def _described(table: pa.Table) -> Record:
+    return _record(table, (table.schema.metadata or {}).get(KEY, b""))
+
+
+def _record(table: pa.Table, described: bytes) -> Record:
+    try:
+        told = msgspec.json.decode(described, type=About)
+        columns = {
+            name: np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        }
+    except (msgspec.DecodeError, pa.ArrowException) as error:
+        raise InvalidInput("record", f"is not one of ours: {error}") from error
+    return whole(Record(columns, told.ending, told.made_with, told.warnings))

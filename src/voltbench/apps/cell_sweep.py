@@ -1,0 +1,137 @@
+"""`voltbench cell sweep`: one simulation many times with other numbers, and a table of what came of each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from voltbench.adapters import json_text, strict
+from voltbench.adapters.cells import task
+from voltbench.adapters.record_files.figure_tables import table_form, write_table
+from voltbench.adapters.rows import read_bytes
+from voltbench.apps import cell_options as o
+from voltbench.apps.cell_outcomes import Outcome, all_failed, outcomes
+from voltbench.apps.cell_request import SimulationOptions, requested
+from voltbench.apps.cell_solve import Processes, each_solved
+from voltbench.apps.cell_varied import varied
+from voltbench.apps.cells.asked import simulation_at
+from voltbench.battery.analysis import Figures
+from voltbench.battery.simulation import Simulation
+from voltbench.battery.sweep import Batch, Point, points
+from voltbench.errors import InvalidInput
+
+AT_ONCE = 16
+"""Simulations of a process's task: so few that the bar moves, so many that it does not cost."""
+
+ERROR = "error"
+
+
+@o.takes_load
+def sweep(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Write a table to .csv or .parquet.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A request as for POST /simulations:batch (JSON).")
+    ] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=...", help="What varies: 0,10,25, or from:to:count, or with --samples from:to."),
+    ] = None,
+    samples: Annotated[int | None, typer.Option(help="So many points spread evenly (Latin hypercube).")] = None,
+    seed: Annotated[int, typer.Option(help="Of the spread points.")] = 0,
+    model: Annotated[str, typer.Option(help="SPM, SPMe, DFN or Thevenin; see cell models.")] = "SPMe",
+    cell: Annotated[str, typer.Option(help="A cell of the catalog; see cell cells.")] = "Chen2020",
+    bpx: o.Bpx = None,
+    load: o.LoadOptions = o.NO_LOAD,
+    soc: o.Soc = 1.0,
+    ambient: o.Ambient = 25.0,
+    thermal: o.Thermal = "isothermal",
+    output: Annotated[str | None, typer.Option(metavar="COLUMNS", help="Figures of soc, temperature_degc.")] = None,
+    numbers: o.Set = None,
+    processes: Processes = None,
+) -> None:
+    """Do the same many times with other numbers, over all cores, and write a table of what came of it."""
+    table_form(out)
+    if file is not None:
+        others = set(o.typed_options(context)) - {"file", "out", "processes"}
+        o.require_unused(context, "FILE", *others, allowed="with a file, --out and --processes only")
+        batch = _batch(file)
+    else:
+        if bpx is not None:
+            o.require_unused(context, "--bpx", "cell", allowed="one of them")
+        if samples is None:
+            o.require_unused(context, "combinations", "seed", allowed="with --samples")
+        options = SimulationOptions(soc, ambient, thermal, output, None, numbers)
+        base = requested(model, cell, bpx, load, options, is_varied=True)
+        sweep = varied(over or [], samples, seed)
+        if load.c_rate is not None and any("cell" in point for point in points(sweep)):
+            base = msgspec.structs.replace(base, load=o.at_own_rate(load))
+        batch = Batch(base=msgspec.to_builtins(base), sweep=sweep)
+    began = monotonic()
+    some = points(batch.sweep)
+    results = _results(batch, some, processes)
+    write_table(out, _columns(some, results))
+    lasted_s = monotonic() - began
+    failed = sum(result.error != "" for result in results)
+    print(f"{len(some)} points, {failed} of them failed; {lasted_s:.1f} s, {len(some) / lasted_s:.3g} a second")
+    print(f"Written to {out}")
+
+
+def _batch(file: Path) -> Batch:
+    with strict.within(str(file)):
+        told = json_text.parse(read_bytes(file))
+        return strict.convert(told, Batch)
+
+
+def _results(batch: Batch, some: list[Point], processes: int | None) -> list[Outcome]:
+    """What each point comes to. Raises InvalidInput where no point makes sense: of the first."""
+    asked = [_understood(batch, point, number) for number, point in enumerate(some)]
+    refused = [one for one in asked if isinstance(one, InvalidInput)]
+    if len(refused) == len(asked):
+        raise refused[0]
+    by_key: dict[str, list[int]] = defaultdict(list)
+    results = [Outcome(error=str(one)) if isinstance(one, InvalidInput) else Outcome() for one in asked]
+    requests = {at: task.request_of(one) for at, one in enumerate(asked) if isinstance(one, Simulation)}
+    for at, request in requests.items():
+        by_key[task.key_of(request)].append(at)
+    chunks = [chunk for places in by_key.values() for chunk in _in_chunks(places)]
+    work = [[requests[at] for at in chunk] for chunk in chunks]
+    found = each_solved("points", outcomes, work, processes, lambda chunk: task.key_of(chunk[0]), len, all_failed)
+    for chunk, told in zip(chunks, found, strict=True):
+        for at, outcome in zip(chunk, told, strict=True):
+            results[at] = outcome
+    return results
+
+
+def _understood(batch: Batch, point: Point, number: int) -> Simulation | InvalidInput:
+    try:
+        return simulation_at(batch, point, number)
+    except InvalidInput as error:
+        return error
+
+
+def _in_chunks(places: list[int]) -> list[list[int]]:
+    left = iter(places)
+    return list(iter(lambda: list(islice(left, AT_ONCE)), []))
+
+
+def _columns(some: list[Point], results: list[Outcome]) -> Mapping[str, list[Any]]:
+    """What varied, the figures, how long it took to solve, and what went wrong."""
+    names = dict.fromkeys(name for point in some for name in point)
+    columns: dict[str, list[Any]] = {name: [_plain(point.get(name)) for point in some] for name in names}
+    for name in Figures.__struct_fields__:
+        columns[name] = [None if result.figures is None else getattr(result.figures, name) for result in results]
+    columns["solve_s"] = [result.solve_s for result in results]
+    columns[ERROR] = [result.error or None for result in results]
+    return columns
+
+
+def _plain(setting: Any) -> Any:
+    return setting if isinstance(setting, int | float | str | None) else msgspec.json.encode(setting).decode()
