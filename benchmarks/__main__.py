@@ -17,19 +17,21 @@ from importlib import import_module
 
 from benchmarks.figures import ROOT, Figure, loop_s, machine
 
-NAMES = ("acn", "allocation", "planning", "site_year", "api", "store", "ocpp", "soak")
+NAMES = ("acn", "allocation", "planning", "site_year", "packs", "cells", "api", "store", "ocpp", "soak")
 TITLES = {
     "acn": "A simulated day, beside ACN-Sim",
     "allocation": "Sharing a limit",
     "planning": "Planning",
     "site_year": "A year of a site",
+    "packs": "Vehicles that charge by a model of their cells",
+    "cells": "Simulations of cells, beside the seed's way",
     "api": "The API",
     "store": "The store",
     "ocpp": "OCPP 1.6, on both sides",
     "soak": "Endurance",
 }
 
-AGAIN, MOST_TRIES, QUIET_S = ("allocation", "planning", "site_year", "api"), 4, 11e-3
+AGAIN, MOST_TRIES, QUIET_S = ("allocation", "planning", "site_year", "packs", "api"), 4, 11e-3
 """Short benchmarks are run again, so often at most, until the additions take less than this before and after one."""
 
 PAGE = ROOT / "docs" / "benchmarks.md"

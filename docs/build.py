@@ -9,23 +9,30 @@ from __future__ import annotations
 import json
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
+import typer
 from typer.testing import CliRunner
 
 from voltbench.adapters import station_json
 from voltbench.adapters.catalog import Catalog
+from voltbench.adapters.cells.catalog import cells
 from voltbench.adapters.prices import tariff_tables
 from voltbench.adapters.scenario_files import quantity, sessions, tables
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.trust import Trust
-from voltbench.apps.cli import COMMANDS, app
+from voltbench.apps.cli import COMMANDS, GROUPS, app
 from voltbench.apps.compose import Bench
 from voltbench.battery.acceptance import AcceptanceCurve
+from voltbench.battery.cell import Cell
+from voltbench.battery.charge_map import CellChargeMap
+from voltbench.battery.circuit import EquivalentCircuit
+from voltbench.battery.pack import PackModel
+from voltbench.battery.thermal import ThermalNode
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import CONNECTOR_TYPES, Acceptance, OnboardCharger, VehicleModel
 from voltbench.energy.allocate import STRATEGIES
@@ -112,7 +119,7 @@ pages to try it at `/docs`. Routes of *station*, *sessions* and *events* stand h
 are there under `/api/v1` too, and for every site under `/sites/{{site_id}}`; those of *home station* are there for
 every home under `/homes/{{home_id}}`."""
     schemas = described["components"]["schemas"]
-    bodies = [_schema(name, schemas[name]) for name in sorted(schemas) if "properties" in schemas[name]]
+    bodies = [_schema(name, schemas[name]) for name in sorted(schemas) if {"properties", "enum"} & set(schemas[name])]
     return _page("API", introduction, *routes, "# Bodies", *bodies)
 
 
@@ -140,13 +147,15 @@ def _codes(operation: Schema) -> str:
 
 
 def _schema(name: str, schema: Schema) -> str:
+    words, anchor = cleandoc(str(schema.get("description", ""))), f'<a id="{name.lower()}"></a>{name}'
+    if "enum" in schema:
+        return f"## {anchor}\n\n{words}\n\n{_type(schema)}"
     required = schema.get("required", [])
     rows = [
         [f"`{field}`", _type(of), "yes" if field in required else "", of.get("description", "")]
         for field, of in schema["properties"].items()
     ]
-    words = cleandoc(str(schema.get("description", "")))
-    return f'## <a id="{name.lower()}"></a>{name}\n\n{words}\n\n{_table(("field", "type", "required", ""), rows)}'
+    return f"## {anchor}\n\n{words}\n\n{_table(('field', 'type', 'required', ''), rows)}"
 
 
 def _type(schema: Schema) -> str:
@@ -176,8 +185,17 @@ def _cli_page() -> str:
         "`voltbench` is installed in `.venv/bin`. An error is one line on stderr and exit code 2; a summary goes to "
         "stdout, progress to stderr."
     )
-    commands = [f"## voltbench {name}\n\n```text\n{_help(name)}\n```" for name in COMMANDS]
+    commands = [f"## voltbench {' '.join(names)}\n\n```text\n{_help(*names)}\n```" for names in _commands()]
     return _page("Command line", introduction, f"```text\n{_help()}\n```", *commands)
+
+
+def _commands() -> Iterator[tuple[str, ...]]:
+    """Every command, after its group if it is in one."""
+    for name in COMMANDS:
+        yield (name,)
+        if name in GROUPS:
+            group = typer.main.get_command(app([name])).commands[name]  # type: ignore[attr-defined]
+            yield from ((name, inner) for inner in group.commands)
 
 
 def _help(*names: str) -> str:
@@ -220,6 +238,20 @@ Figures are public ones; each model says where they come from and what was appro
             map(_storage, storages),
         ),
         _sources(storages),
+        "## Packs\n\nModels of batteries, by which a vehicle charges as its cells would: see "
+        "[physics](../explanation/physics.md).",
+        _table(("id", "name", "cells", "kW", "charge map"), map(_pack, catalog.packs())),
+        _sources(catalog.packs()),
+        "## Charge maps\n\nWhat one cell takes, over state of charge, temperature, active material and resistance; "
+        "made by `voltbench cell curve`.",
+        _table(("id", "cell", "model", "simulator", "made on", "degrees"), map(_charge_map, catalog.charge_maps())),
+        _sources(catalog.charge_maps()),
+        "## Circuits\n\nA cell's voltage by a source, a series resistance and two RC pairs; made by "
+        "`voltbench cell circuit`.",
+        _table(("id", "cell", "model", "simulator", "made on"), map(_circuit, catalog.circuits())),
+        _sources(catalog.circuits()),
+        "## Cells\n\nPyBaMM's parameter sets, and the models that go with them.",
+        _table(("id", "chemistry", "Ah", "V", "most C", "models", "where not, why"), map(_battery_cell, cells())),
         "## What a file may hold",
         "The `id` is the file's name. Connector types: "
         + ", ".join(f"`{t}` ({c})" for t, c in CONNECTOR_TYPES.items()),
@@ -227,11 +259,12 @@ Figures are public ones; each model says where they come from and what was appro
     )
 
 
-_MODELS = (VehicleModel, Acceptance, OnboardCharger, StationModel, ConnectorModel, StorageModel)
+_MODELS = (VehicleModel, Acceptance, OnboardCharger, StationModel, ConnectorModel, StorageModel, PackModel, ThermalNode)
 
 
 def _named(model: type) -> str:
     places = {"Acceptance": "[acceptance] of a vehicle", "OnboardCharger": "[ac] of a vehicle"}
+    places["ThermalNode"] = "[thermal] of a pack"
     places["ConnectorModel"] = "[[connectors]] of a station"
     return places.get(model.__name__, f"A {model.__name__.removesuffix('Model').lower()}")
 
@@ -273,7 +306,32 @@ def _storage(model: StorageModel) -> Row:
     return f"`{model.id}`", model.name, *figures, ways, window
 
 
-def _sources(models: Iterable[VehicleModel | StationModel | StorageModel]) -> str:
+def _pack(model: PackModel) -> Row:
+    power = "" if model.max_power_w is None else _kilo(model.max_power_w)
+    return f"`{model.id}`", model.name, f"{model.series} x {model.parallel}", power, f"`{model.charge_map.id}`"
+
+
+def _charge_map(model: CellChargeMap) -> Row:
+    made, degrees = model.provenance, model.temperature_degc
+    warm = f"{degrees[0]:g} to {degrees[-1]:g}"
+    return f"`{model.id}`", model.cell, made.model, made.simulator, str(made.made_on), warm
+
+
+def _circuit(model: EquivalentCircuit) -> Row:
+    made = model.provenance
+    return f"`{model.id}`", model.cell, made.model, made.simulator, made.made_on
+
+
+def _battery_cell(cell: Cell) -> Row:
+    volts = f"{cell.lower_voltage_v:g} to {cell.upper_voltage_v:g}"
+    why_not = " ".join(dict.fromkeys(f"{reason}." for reason in cell.why_not.values()))
+    models = ", ".join(cell.models) or "none"
+    return f"`{cell.name}`", cell.chemistry, f"{cell.capacity_ah:g}", volts, f"{cell.most_c_rate:g}", models, why_not
+
+
+def _sources(
+    models: Iterable[VehicleModel | StationModel | StorageModel | PackModel | CellChargeMap | EquivalentCircuit],
+) -> str:
     told = "\n".join(f"* `{model.id}`: {' '.join(model.source.split())}" for model in models)
     return f"<details><summary>Where the figures come from</summary>\n\n{told}\n\n</details>"
 
