@@ -2,9 +2,11 @@
 #
 #   make run    a charging site, live, on http://127.0.0.1:8000   (make run ARGS="--port 8001 --speed 60")
 #   make test   the tests                                         (make test ARGS="-k allocate")
+#   make nightly  all tests, campaigns of minutes too, with thousands of examples each
 #   make check  format, lint, types, layers
 #   make bench  the benchmarks, each beside its peer
 #   make docs   the reference pages in docs/reference, from the code
+#   make accuracy  docs/accuracy.md: the cells' simulations beside PyBaMM itself, and curves beside cars (3 minutes)
 #   make ocpp-messages  src/voltbench/ocpp/*/messages.py, from the schemas in the PyPI package ocpp
 
 PYTHON ?= $(or $(firstword $(shell command -v python3.11 python3.12 python3)),python3.11)
@@ -22,14 +24,15 @@ TOOLS := .venv-tools
 BIN := $(VENV)/bin
 UV := $(TOOLS)/uv-$(UV_VERSION)
 SYNC = UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(CURDIR)/$(VENV) \
-	$(TOOLS)/bin/uv sync --locked --inexact --quiet --python $(TOOLS)/bin/python
+	$(TOOLS)/bin/uv sync --locked --inexact --quiet --python $(TOOLS)/bin/python \
+	--extra cells
 LOCK := pyproject.toml uv.lock
 # The peers want old dependencies, or many, so each has an environment of its own.
 PEERS := acn emhass flexmeasures
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test nightly check bench docs ocpp-messages format lock clean
+.PHONY: help run test nightly check bench docs accuracy ocpp-messages format lock clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,7 +41,7 @@ run: $(VENV)/.synced-run
 	@exec $(BIN)/voltbench up $(ARGS)
 
 test: $(VENV)/.synced-dev
-	@$(BIN)/pytest -n logical --maxprocesses 4 $(ARGS)
+	@$(BIN)/pytest -n logical --maxprocesses 4 -m "not campaign" $(ARGS)
 
 nightly: $(VENV)/.synced-dev
 	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n logical $(ARGS)
@@ -54,6 +57,9 @@ bench: $(VENV)/.synced-bench $(PEERS:%=.venv-%/.synced)
 
 docs: $(VENV)/.synced-run
 	@$(BIN)/python docs/build.py
+
+accuracy: $(VENV)/.synced-run
+	@$(BIN)/python docs/accuracy.py
 
 ocpp-messages: $(VENV)/.synced-dev
 	@$(BIN)/python tools/ocpp_messages.py
@@ -77,7 +83,7 @@ $(VENV)/.synced-run: $(UV) $(LOCK)
 
 $(VENV)/.synced-dev: $(UV) $(LOCK)
 	@echo "Setting up $(VENV) with the development tools (once) ..."
-	@$(SYNC)
+	@$(SYNC) --extra cluster --extra rabbitmq
 	@touch $(VENV)/.synced-run $@
 
 $(VENV)/.synced-bench: $(UV) $(LOCK)

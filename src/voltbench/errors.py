@@ -6,6 +6,7 @@
     ├── Conflict              the caller; the thing exists, but its state forbids the request
     ├── Infeasible            the caller; no answer satisfies the limits. Says which, and by how much
     ├── Unavailable           nobody yet; may be retried
+    ├── Failed                us; the work was tried and came to no good end. Says how
     ├── LocalProtocolError    us; a bug of voltbench
     └── RemoteProtocolError   the peer; it broke the protocol
 
@@ -87,6 +88,18 @@ class Infeasible(VoltbenchError):
 
 class Unavailable(VoltbenchError):
     """Something needed is not there now; the same request may succeed later."""
+
+
+class Failed(VoltbenchError):
+    """Work that was tried and came to no good end: of which kind (a word for programs), and why."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        self.kind = kind
+        self.reason = reason
+        super().__init__(kind, reason)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.reason}"
 
 
 class LocalProtocolError(VoltbenchError):
