@@ -228,7 +228,8 @@ async def test_the_latest_result_is_looked_for_with_a_question_for_hundreds(tmp_
             assert await service.face.seed.latest() is None
         finally:
             event.remove(Engine, "before_cursor_execute", note)
-    assert sum(one.startswith("SELECT") and "workflow_status" in one for one in asked) == 2  # others forget meanwhile
+    looked = sum(one.startswith("SELECT") and "workflow_status" in one for one in asked)
+    assert 2 <= looked < 25  # two are ours, for 250 numbers; whoever looks after the queues asks meanwhile
 
 
 async def test_a_text_is_taken(service: Service):

@@ -23,6 +23,7 @@ from voltbench.apps.cells.meanwhile import meanwhile
 from voltbench.apps.cells.told import SimulationTold, told
 from voltbench.errors import InvalidInput, NotFound, Unavailable
 from voltbench.jobs import Job, JobId, JobStatus
+from voltbench.quantities import Instant
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ASKED: dict[str, Any] = {"model": "SPM", "load": {"kind": "current", "current_a": -5.0, "duration_s": 60.0}}
@@ -308,6 +309,48 @@ async def test_a_job_that_cannot_be_followed_is_given_up_in_the_end_too(store: C
             clock.later(pause_s)
             hooks.look()
         assert (await until_it_stands(store, id, len(RETRY_S))).ended_at == clock()
+
+
+class LateReads(CellHooks):
+    """A store whose answers to what is due wait to be let out, one by one."""
+
+    def __init__(self, store: CellHooks) -> None:
+        super().__init__(store._database)
+        self.read: asyncio.Queue[int] = asyncio.Queue()
+        self.let_out = asyncio.Semaphore(0)
+
+    async def due(self, now: Instant, limit: int) -> list[Hook]:
+        found = await super().due(now, limit)
+        self.read.put_nowait(len(found))
+        await self.let_out.acquire()
+        return found
+
+
+async def test_what_was_read_before_a_try_came_to_its_end_begins_no_other(store: CellHooks):
+    tries: asyncio.Queue[str] = asyncio.Queue()
+    go = asyncio.Event()
+
+    async def broken(id: str) -> AsyncIterator[SimulationTold]:
+        tries.put_nowait(id)
+        await go.wait()
+        if id == "job":
+            raise ZeroDivisionError
+        yield a_job(id)
+
+    late = LateReads(store)
+    hooks = Hooks(broken, late, {"webhook": Form()}, Clock())
+    id = await hooks.ask("job", "webhook", "https://a")
+    async with telling(hooks):
+        assert await late.read.get() == 1
+        late.let_out.release()
+        await tries.get()
+        hooks.look()
+        assert await late.read.get() == 1  # it is still due, and somebody is at it
+        go.set()
+        await until_it_stands(store, id, 1, "a fault of voltbench: ZeroDivisionError()")
+        late.let_out.release()
+        assert await late.read.get() == 0
+        assert tries.empty()
 
 
 async def test_what_never_came_to_a_job_is_forgotten_as_well(store: CellHooks):

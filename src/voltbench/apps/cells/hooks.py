@@ -99,9 +99,12 @@ class Hooks:
     async def _begin(self, tellers: asyncio.TaskGroup) -> float:
         """Begin with all that is due; how long to wait then."""
         now = self._now()
+        busy = frozenset(
+            self._in_hand
+        )  # as of before we read: what is read of these may be older than what came of them
         try:
             for hook in await self.store.due(now, MOST_WAITING):
-                if hook.id not in self._in_hand and len(self._in_hand) < MOST_WAITING:
+                if hook.id not in busy and len(self._in_hand) < MOST_WAITING:
                     self._in_hand.add(hook.id)
                     tellers.create_task(self._see_to(hook))
             next_due = await self.store.next_due(now)
