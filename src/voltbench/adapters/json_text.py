@@ -81,13 +81,14 @@ def _not_utf8() -> UnreadableJson:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        keys = [key for key, _ in pairs]
-        doubled = next(key for key in keys if keys.count(key) > 1)
-        raise UnreadableJson(
-            "text", "says the same thing twice in one object", found=strict.shown(doubled), allowed="each key once"
-        )
+    table: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in table:
+            found = strict.shown(key)
+            raise UnreadableJson(
+                "text", "says the same thing twice in one object", found=found, allowed="each key once"
+            )
+        table[key] = value
     return table
 
 
