@@ -66,6 +66,11 @@ class Service:
         assert told["status"] == "succeeded", told
         return told
 
+    def compiled(self) -> list[int]:
+        """How many models each process that solves has in machine code."""
+        maps = [Path(f"/proc/{process.pid}/maps").read_text() for process in self.solving]
+        return [len(set(re.findall(r"\S+/model_\w+\.so", one))) for one in maps]
+
     def points(self, told: dict[str, Any], count: int) -> list[dict[str, Any]]:
         """What the points of a sweep came to; none may have failed."""
         table = self.client.get(f"{told['links']['self']}/points", params={"limit": min(count, 5_000)}).json()

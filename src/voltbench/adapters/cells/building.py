@@ -7,16 +7,22 @@ called here as PyBaMM calls it. The version is pinned for that reason; tests/gol
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 import numpy as np
 from pybammsolvers import idaklu
 
 from voltbench.adapters.cells.library import pybamm
+from voltbench.adapters.cells.machine_code import Compiler, Functions, Translation, from_library, translated
 from voltbench.battery.record import Floats
 from voltbench.errors import Failed
+
+_log = logging.getLogger(__name__)
 
 ROOT_FOUND = 2
 """SUNDIALS' word for an event, `IDA_ROOT_RETURN`."""
@@ -32,6 +38,12 @@ AS_LONG_AS_IT_LIKES_S = 0.0
 
 AS_SOLVED = np.empty(0)
 """Rows where the solver steps."""
+
+COMPILING_S_PER_STATE = 0.01
+"""About what compiling takes of CPU. Who has solved for as long will again: then it is worth it."""
+
+MOST_STATES_COMPILED = 5_000
+"""Of a model; compilers take gigabytes for much larger ones."""
 
 _NO_SENSITIVITIES = np.empty((0, 0))
 
@@ -65,25 +77,62 @@ class Built:
         first_step_s: float = AS_LONG_AS_IT_LIKES_S,
     ) -> None:
         self._model = model
-        self._solver = pybamm.IDAKLUSolver(
-            rtol=tolerance,
-            atol=tolerance * ABSOLUTE_PART,
-            output_variables=list(variables),
-            options={
-                "num_threads": 1,
-                "silence_sundials_errors": True,
-                "suppress_algebraic_error": is_restarted,
-                "dt_init": first_step_s,
-            },
-        )
-        checked = pybamm.BaseSolver._set_up_model_inputs(model, dict(inputs))
-        self._names = tuple(checked)
+        self._tolerance, self._variables = tolerance, list(variables)
+        self._options = {
+            "num_threads": 1,
+            "silence_sundials_errors": True,
+            "suppress_algebraic_error": is_restarted,
+            "dt_init": first_step_s,
+        }
+        self._checked = pybamm.BaseSolver._set_up_model_inputs(model, dict(inputs))
+        self._names = tuple(self._checked)
         self.inputs = frozenset(parameter.name for parameter in model.required_input_parameters)
-        pybamm.BaseSolver._solve_process_calculate_sensitivities_arg(checked, model, False)
-        self._solver.set_up(model, [checked], np.array([0.0, 1.0]))
+        pybamm.BaseSolver._solve_process_calculate_sensitivities_arg(self._checked, model, False)
+        self._solver = self._set_up(lambda functions: functions)
         self._setup = self._solver._setup
+        self._spent_s = 0.0
+        self._library: Path | None = None
+        self._is_settled = model.len_rhs_and_alg > MOST_STATES_COMPILED
         self._events = [event.name for event in model.events if event.event_type == pybamm.EventType.TERMINATION]
         self._zeros = np.zeros((model.len_rhs_and_alg, 1))
+
+    def _set_up(self, translation: Translation) -> Any:
+        """A solver of the model, whose functions are what becomes of PyBaMM's."""
+        solver = pybamm.IDAKLUSolver(
+            rtol=self._tolerance,
+            atol=self._tolerance * ABSOLUTE_PART,
+            output_variables=self._variables,
+            options={**self._options, "compile": True},
+        )
+        with translated(translation):
+            solver.set_up(self._model, [self._checked], np.array([0.0, 1.0]))
+        return solver
+
+    def spend(self, seconds: float, compiler: Compiler) -> None:
+        """Note what solving took. Once that is as much as compiling takes, it is begun, and used when it has ended."""
+        self._spent_s += seconds
+        if self._is_settled or self._spent_s < COMPILING_S_PER_STATE * self._model.len_rhs_and_alg:
+            return
+        try:
+            if self._library is None:
+                self._begin(compiler)
+            if self._library is not None and self._library.exists():
+                self._compiled(self._library)
+        except (OSError, RuntimeError, SubprocessError) as error:
+            _log.warning("a model stays as it is, not compiled: %s", error)
+            self._is_settled = True
+
+    def _begin(self, compiler: Compiler) -> None:
+        def begun(functions: Functions) -> Functions:
+            self._library = compiler.begin(functions)
+            return functions
+
+        self._set_up(begun)
+
+    def _compiled(self, library: Path) -> None:
+        self._solver = self._set_up(lambda functions: from_library(library, functions))
+        self._setup = self._solver._setup
+        self._is_settled = True
 
     def start(self, inputs: Mapping[str, float]) -> Floats:
         """The state that the model begins in."""

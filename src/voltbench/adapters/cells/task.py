@@ -73,6 +73,7 @@ def _answer(request: bytes, told: Progress) -> Record | InvalidInput | Failed:
 @cache
 def _simulator() -> WarmSimulator:
     """One for each process. PyBaMM is imported here: whoever only asks does not need it."""
+    from voltbench.adapters.cells.machine_code import compiler_here  # noqa: PLC0415
     from voltbench.adapters.cells.warm import WarmSimulator  # noqa: PLC0415
 
-    return WarmSimulator()
+    return WarmSimulator(compiler=compiler_here())

@@ -1,0 +1,158 @@
+"""Models that are solved often are compiled: nobody waits for it, and nothing that is told changes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import casadi
+import pytest
+
+from tests.waiting import eventually
+from voltbench.adapters.cells import building
+from voltbench.adapters.cells.machine_code import LONGEST_S, MOST_KEPT, Compiler, from_library
+from voltbench.adapters.cells.warm import WarmSimulator
+from voltbench.battery.record import Record
+from voltbench.battery.simulation import CurrentLoad, Model, Simulation
+
+CC = shutil.which("cc")
+
+pytestmark = pytest.mark.skipif(CC is None, reason="no compiler here")
+
+DISCHARGE = Simulation(load=CurrentLoad(current_a=-5.0, duration_s=600.0), model="SPM")
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling is worth it from the first solve on."""
+    monkeypatch.setattr(building, "COMPILING_S_PER_STATE", 0.0)
+
+
+def compiler(directory: Path, command: str | None = CC) -> Compiler:
+    assert command is not None
+    return Compiler(command, directory)
+
+
+def squares() -> list[casadi.Function]:
+    x = casadi.MX.sym("x")
+    return [casadi.Function("square", [x], [x * x]), casadi.Function("cube", [x], [x**3])]
+
+
+def libraries(directory: Path) -> list[Path]:
+    return list(directory.glob("*.so"))
+
+
+def are_the_same(one: Record, other: Record) -> bool:
+    return all((one.columns[name] == column).all() for name, column in other.columns.items())
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    eventually(lambda: is_so() or None)
+
+
+def is_mapped(library: Path) -> bool:
+    return str(library) in Path("/proc/self/maps").read_text()
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("model", ["SPMe", "Thevenin"])
+def test_a_model_that_is_solved_often_is_compiled_and_answers_the_same_to_the_bit(tmp_path: Path, model: Model):
+    asked = Simulation(load=DISCHARGE.load, model=model, cell="ECM_Example" if model == "Thevenin" else "Chen2020")
+    simulator = WarmSimulator(compiler=compiler(tmp_path))
+    before = simulator.record(asked)
+    until(lambda: len(libraries(tmp_path)) == 1)
+    simulator.record(asked)
+    (library,) = libraries(tmp_path)
+    assert is_mapped(library)
+    assert are_the_same(simulator.record(asked), before)
+    until(lambda: list(tmp_path.iterdir()) == [library])
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_next_process_finds_it(tmp_path: Path):
+    before = WarmSimulator(compiler=compiler(tmp_path)).record(DISCHARGE)
+    until(lambda: len(libraries(tmp_path)) == 1)
+    (library,) = libraries(tmp_path)
+    made_at = library.stat().st_mtime_ns
+    assert are_the_same(WarmSimulator(compiler=compiler(tmp_path)).record(DISCHARGE), before)
+    assert (libraries(tmp_path), library.stat().st_mtime_ns) == ([library], made_at)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_where_compiling_fails_models_stay_as_they_are(tmp_path: Path):
+    simulator = WarmSimulator(compiler=compiler(tmp_path, "false"))
+    before = simulator.record(DISCHARGE)
+    until(lambda: list(tmp_path.iterdir()) == [])
+    assert are_the_same(simulator.record(DISCHARGE), before)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_library_that_is_none_is_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    before = WarmSimulator().record(DISCHARGE)
+    names: list[Path] = []
+
+    class Broken(Compiler):
+        def begin(self, functions: object) -> Path:
+            names.append(tmp_path / "model_broken.so")
+            names[0].write_text("no library")
+            return names[0]
+
+    simulator = WarmSimulator(compiler=Broken("false", tmp_path))
+    assert are_the_same(simulator.record(DISCHARGE), before)
+    assert are_the_same(simulator.record(DISCHARGE), before)
+    assert [record.message.partition(":")[0] for record in caplog.records] == ["a model stays as it is, not compiled"]
+    assert names == [tmp_path / "model_broken.so"]
+
+
+def test_a_model_that_is_solved_once_is_not_compiled(tmp_path: Path):
+    WarmSimulator(compiler=compiler(tmp_path)).record(DISCHARGE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_process_at_a_time_compiles_it_and_who_died_over_it_is_relieved(tmp_path: Path):
+    first = compiler(tmp_path, "false")
+    library = first.begin([])
+    source = library.with_suffix(".c")
+    source.write_text("somebody's")
+    assert compiler(tmp_path).begin([]) == library
+    assert source.read_text() == "somebody's"
+    long_ago = time.time() - LONGEST_S - 1.0
+    os.utime(source, (long_ago, long_ago))
+    relieved = compiler(tmp_path, "false")
+    relieved.begin([])
+    assert not source.exists() or source.read_text() != "somebody's"
+
+
+def test_compiled_functions_are_the_same_functions(tmp_path: Path):
+    cc = compiler(tmp_path)
+    library = cc.begin(squares())
+    until(library.exists)
+    assert [float(function(3.0)) for function in from_library(library, squares())] == [9.0, 27.0]
+
+
+def test_only_the_newest_libraries_are_kept(tmp_path: Path):
+    for number in range(MOST_KEPT + 5):
+        old = tmp_path / f"model_{number}.so"
+        old.touch()
+        os.utime(old, (number, number))
+    cc = compiler(tmp_path)
+    library = cc.begin(squares())
+    until(library.exists)
+    assert len(libraries(tmp_path)) == MOST_KEPT + 1
+    assert not (tmp_path / "model_4.so").exists()
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o777])
+def test_a_directory_that_others_may_write_to_is_not_used(tmp_path: Path, mode: int):
+    directory = tmp_path / f"voltbench-models-{os.getuid()}"
+    directory.mkdir()
+    directory.chmod(mode)
+    asked = "from voltbench.adapters.cells.machine_code import compiler_here; print(compiler_here() is not None)"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    said = subprocess.run([sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == str(mode == 0o700)
