@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -25,10 +26,10 @@ from voltbench.apps.cells.asked import simulation_at
 from voltbench.battery.analysis import Figures
 from voltbench.battery.simulation import Simulation
 from voltbench.battery.sweep import Batch, Point, points
-from voltbench.errors import InvalidInput
+from voltbench.errors import InvalidInput, VoltbenchError
 
 AT_ONCE = 16
-"""Simulations of a process's task: so few that the bar moves, so many that it does not cost."""
+"""Simulations of a process's task at most: so few that the bar moves, so many that it does not cost."""
 
 ERROR = "error"
 
@@ -101,13 +102,29 @@ def _results(batch: Batch, some: list[Point], processes: int | None) -> list[Out
     requests = {at: task.request_of(one) for at, one in enumerate(asked) if isinstance(one, Simulation)}
     for at, request in requests.items():
         by_key[task.key_of(request)].append(at)
-    chunks = [chunk for places in by_key.values() for chunk in _in_chunks(places)]
-    work = [[requests[at] for at in chunk] for chunk in chunks]
-    found = each_solved("points", outcomes, work, processes, lambda chunk: task.key_of(chunk[0]), len, all_failed)
+    size = min(AT_ONCE, -(-len(requests) // (processes or os.cpu_count() or 1)))
+    chunks = [chunk for places in by_key.values() for chunk in _in_chunks(places, size)]
+    found = _solved([[requests[at] for at in chunk] for chunk in chunks], processes)
     for chunk, told in zip(chunks, found, strict=True):
         for at, outcome in zip(chunk, told, strict=True):
             results[at] = outcome
     return results
+
+
+def _solved(work: list[list[bytes]], processes: int | None) -> list[list[Outcome]]:
+    """What the requests of each task come to. Where a process dies over several, each of them is tried alone."""
+    found = _tried(work, processes, lambda chunk, error: all_failed(chunk, error) if len(chunk) == 1 else [])
+    alone = [[request] for chunk, told in zip(work, found, strict=True) if not told for request in chunk]
+    again = iter(_tried(alone, processes, all_failed) if alone else [])
+    return [told or [next(again)[0] for _ in chunk] for chunk, told in zip(work, found, strict=True)]
+
+
+def _tried(
+    work: list[list[bytes]],
+    processes: int | None,
+    instead: Callable[[list[bytes], VoltbenchError], list[Outcome]],
+) -> list[list[Outcome]]:
+    return each_solved("points", outcomes, work, processes, lambda chunk: task.key_of(chunk[0]), len, instead)
 
 
 def _understood(batch: Batch, point: Point, number: int) -> Simulation | InvalidInput:
@@ -117,9 +134,9 @@ def _understood(batch: Batch, point: Point, number: int) -> Simulation | Invalid
         return error
 
 
-def _in_chunks(places: list[int]) -> list[list[int]]:
+def _in_chunks(places: list[int], size: int) -> list[list[int]]:
     left = iter(places)
-    return list(iter(lambda: list(islice(left, AT_ONCE)), []))
+    return list(iter(lambda: list(islice(left, size)), []))
 
 
 def _columns(some: list[Point], results: list[Outcome]) -> Mapping[str, list[Any]]:

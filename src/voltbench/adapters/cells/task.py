@@ -25,6 +25,9 @@ __all__ = ["checked", "decode", "key_of", "known", "request_of", "solve", "warm_
 
 NICE = 5
 
+MOST_KEPT = 24
+"""Built models that a process keeps, of 5 to 15 MB each."""
+
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODER = msgspec.json.Decoder(Simulation)
 

@@ -14,6 +14,7 @@ from voltbench.adapters.cells.library import pybamm
 from voltbench.adapters.cells.machine_code import Compiler
 from voltbench.adapters.cells.plant import Plant, planted
 from voltbench.adapters.cells.running import Run, run
+from voltbench.adapters.cells.task import MOST_KEPT
 from voltbench.adapters.cells.variables import recounted, with_derived
 from voltbench.battery.analysis import figures
 from voltbench.battery.cell import Cell
@@ -22,9 +23,6 @@ from voltbench.battery.plausible import require_plausible
 from voltbench.battery.record import Floats, MadeWith, Record
 from voltbench.battery.simulation import Simulation
 from voltbench.battery.simulator import Progress, unheard
-
-MOST_KEPT = 24
-"""Built models of 5 to 15 MB each."""
 
 SOLVER_VERSION = version("pybammsolvers")
 

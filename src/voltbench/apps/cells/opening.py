@@ -110,7 +110,11 @@ async def _solvers(choices: CellChoices) -> AsyncIterator[Solvers]:
         yield NoSolvers()
         return
     pool = ProcessPool(
-        choices.processes, affinity=_affinity, warm_up=task.warm_up_behind, most_rss_bytes=MOST_RSS_BYTES
+        choices.processes,
+        affinity=_affinity,
+        most_warm_keys=task.MOST_KEPT,
+        warm_up=task.warm_up_behind,
+        most_rss_bytes=MOST_RSS_BYTES,
     )
     try:
         yield PoolSolvers(pool)
