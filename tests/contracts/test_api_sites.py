@@ -332,6 +332,12 @@ async def test_a_large_body_is_not_read(client: AsyncClient) -> None:
         assert (answer.status_code, answer.json()["status"]) == (413, 413)
 
 
+@pytest.mark.parametrize(("bytes", "status"), [(3 << 20, 503), (5 << 20, 413)])
+async def test_a_simulation_may_be_larger_for_its_profile(client: AsyncClient, bytes: int, status: int) -> None:
+    answer = await client.post("/simulations", content=b" " * bytes)  # no cells are simulated here
+    assert answer.status_code == status
+
+
 def test_an_open_door_needs_a_token() -> None:
     for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
         with pytest.raises(InvalidInput, match="token"):

@@ -29,8 +29,8 @@ OPEN_TO_PAGES = "voltbench.open_to_pages"
 """A key in the scope of a request to a route that pages of any origin may use, who show the token itself if there is
 one. What stands before the gate sets it; no client can."""
 
-LARGEST_BODY = 1 << 20
-"""Bytes of the largest request body that is read."""
+LARGEST_BODY, LARGEST_SIMULATION = 1 << 20, 4 << 20
+"""Bytes of the largest request body that is read. A simulation may bring a profile of 100,000 rows."""
 
 _OPEN_PATHS = frozenset({"/health", "/api/v1/health"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -89,7 +89,7 @@ class Gate:
             await answer(scope, receive, send)
             return
         headers = [header for header in scope["headers"] if is_open or header[0] != b"content-type"]
-        await _in_order(self._app, {**scope, "path": path, "headers": headers}, _limited(receive), send)
+        await _in_order(self._app, {**scope, "path": path, "headers": headers}, _limited(receive, _largest(path)), send)
 
     def _answer(self, method: str, path: str, query: str, headers: Mapping[str, str], is_open: bool) -> Response | None:
         """The gate's own answer: a refusal or a welcome. None lets the request in."""
@@ -99,8 +99,8 @@ class Gate:
             return plain_problem(400, "the URL holds a NUL, which no name of ours has")
         if method not in _READING and not is_open and _is_foreign(headers):
             return plain_problem(403, "a page from another origin may not change anything here")
-        if _length(headers) > LARGEST_BODY:
-            return plain_problem(413, f"a request may have {LARGEST_BODY} bytes")
+        if _length(headers) > _largest(path):
+            return plain_problem(413, f"a request may have {_largest(path)} bytes")
         if self._trust.token is None or path in _OPEN_PATHS:
             return None
         return _asked_for_token(self._trust.token, method, path, query, headers)
@@ -167,16 +167,20 @@ async def _in_order(app: ASGIApp, scope: Scope, receive: Receive, send: Send) ->
             )
 
 
-def _limited(receive: Receive) -> Receive:
-    """The same request, up to the largest body."""
+def _largest(path: str) -> int:
+    return LARGEST_SIMULATION if path.startswith("/simulations") else LARGEST_BODY
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    """The same request, up to so many bytes."""
     total = 0
 
     async def counted() -> Message:
         nonlocal total
         message = await receive()
         total += len(message.get("body", b""))
-        if total > LARGEST_BODY:
-            raise HTTPException(413, f"a request may have {LARGEST_BODY} bytes")
+        if total > most:
+            raise HTTPException(413, f"a request may have {most} bytes")
         return message
 
     return counted
