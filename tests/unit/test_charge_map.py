@@ -13,7 +13,7 @@ from voltbench.adapters.toml_text import parse_toml
 from voltbench.battery.acceptance import AcceptanceCurve
 from voltbench.battery.charge_map import CellChargeMap, toml_text
 from voltbench.battery.even_grid import EvenGrid
-from voltbench.battery.pack_map import SMALL_C, STRAIGHT_WITHIN, TRICKLE_C, ChargeMap
+from voltbench.battery.pack_map import SMALL_C, STRAIGHT_WITHIN, TRICKLE_C, ChargeMap, Room
 from voltbench.errors import InvalidInput
 
 
@@ -100,7 +100,7 @@ def test_an_aged_pack_holds_less_and_takes_less():
 def test_a_curve_is_good_exactly_until_power_has_moved_by_a_part_of_itself(degc, soc):
     aged = a_map().aged()
     held = aged.curve(degc)
-    low, high = aged.holds_between(degc, (soc, soc + 0.01), 1e9, 0.01)
+    low, high = Room(aged, degc, 0.01).between((soc, soc + 0.01), 1e9)
     after = bisect_right(aged.soc, soc)
     places_wh = [at * CAPACITY_WH for at in aged.soc[after - 1 : after + 1]]
     for edge in (low, high):
@@ -113,7 +113,7 @@ def test_a_curve_is_good_exactly_until_power_has_moved_by_a_part_of_itself(degc,
 
 
 def test_a_curve_is_good_while_nobody_can_give_what_it_accepts():
-    low, high = a_map().aged().holds_between(25.0, (0.1, 0.6), 11_000.0, 0.01)
+    low, high = Room(a_map().aged(), 25.0, 0.01).between((0.1, 0.6), 11_000.0)
     assert -20.0 < low < -10.0
     assert 45.0 < high < 60.0
 

@@ -28,7 +28,7 @@ from voltbench.battery.simulation import (
 from voltbench.errors import InvalidInput
 
 ROWS = 1_000
-"""Of a record that is compared, where nobody says how often: between a solver's own rows nothing is straight."""
+"""Of a record that is compared, where nobody says how often: at the same times in all of them."""
 
 STEPS_EVERY_S = 10.0
 """The same, for what ends nobody knows when."""

@@ -5,7 +5,7 @@ Each refusal names the field, what was found, and what is allowed, with its unit
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 
 import msgspec
 import numpy as np
@@ -49,12 +49,12 @@ _STEP_OUTPUTS = ("step", "cycle")
 
 
 def check(simulation: Simulation, cell: Cell) -> None:
-    """Raise InvalidInput where that cannot be simulated, or could only fail."""
+    """Raise InvalidInput where that cannot be simulated, or could only fail, whatever `check_load` says of its load."""
     _check_model(simulation, cell)
     _check_numbers(simulation)
     _check_window(simulation, cell)
     _check_temperatures(simulation, cell)
-    _check_load(simulation, cell)
+    _check_direction(simulation)
     _check_outputs(simulation, cell)
 
 
@@ -147,15 +147,14 @@ def _check_outputs(simulation: Simulation, cell: Cell) -> None:
 # --- what is done to it -----------------------------------------------------------------------------------------------
 
 
-def _check_load(simulation: Simulation, cell: Cell) -> None:
+def check_load(simulation: Simulation, cell: Cell) -> None:
+    """The same for what is done to it: by the load, the cell, the voltage limits and `every_s`, and nothing else."""
     load = simulation.load
     if isinstance(load, CurrentLoad):
         check_rate("load.current_a", load.current_a, cell)
-        _check_direction(simulation, "load.current_a", load.current_a)
         check_rows(simulation, load.duration_s)
     elif isinstance(load, PowerLoad):
         check_power("load.power_w", load.power_w, cell)
-        _check_direction(simulation, "load.power_w", load.power_w)
         check_rows(simulation, load.duration_s)
     elif isinstance(load, ProfileLoad):
         _check_profile(load, cell)
@@ -186,9 +185,15 @@ def check_power(field: str, power_w: float, cell: Cell) -> None:
         raise InvalidInput(field, problem, found=power_w, allowed=f"{most_w:g} W")
 
 
-def _check_direction(simulation: Simulation, field: str, found: float) -> None:
+def _check_direction(simulation: Simulation) -> None:
     """A full cell cannot be charged, and an empty one not discharged."""
-    soc = simulation.initial_soc
+    load, soc = simulation.load, simulation.initial_soc
+    if isinstance(load, CurrentLoad):
+        field, found = "load.current_a", load.current_a
+    elif isinstance(load, PowerLoad):
+        field, found = "load.power_w", load.power_w
+    else:
+        return
     if found > 0.0 and soc is not None and soc >= 1.0 and simulation.upper_voltage_v is None:
         problem = "charges a full cell (positive is charging)"
         raise InvalidInput(field, problem, found=found, allowed="below 0, or an initial_soc below 1")
@@ -226,16 +231,20 @@ def _times(step: Step) -> list[int]:
 
 def longest_s(step: PlainStep, cell: Cell) -> float:
     """How long a step lasts at most: one that names no time, until its least current would have filled the cell."""
-    if step.until_s is not None:
-        return step.until_s
+    return min(ROOM * filling_s(step, cell), LONGEST_STEP_S) if step.until_s is None else step.until_s
+
+
+def filling_s(step: PlainStep, cell: Cell) -> float:
+    """How long the least current of a step takes to fill the cell; endless where there is none."""
     if isinstance(step, ConstantCurrent):
         least_a = step.current_a or (step.c_rate or 0.0) * cell.capacity_ah
     elif isinstance(step, ConstantPower):
         least_a = step.power_w / cell.upper_voltage_v
-    else:
+    elif isinstance(step, ConstantVoltage):
         least_a = step.until_current_a or (step.until_c_rate or 0.0) * cell.capacity_ah
-    full_s = cell.capacity_ah / abs(least_a) * SECONDS_PER_HOUR if least_a else LONGEST_STEP_S
-    return min(ROOM * full_s, LONGEST_STEP_S)
+    else:
+        least_a = 0.0
+    return cell.capacity_ah / abs(least_a) * SECONDS_PER_HOUR if least_a else inf
 
 
 def _check_profile(load: ProfileLoad, cell: Cell) -> None:

@@ -192,16 +192,6 @@ class AgedMap:
             return len(nodes) - 1, 0.0
         return row, (temperature_degc - nodes[row]) / (nodes[row + 1] - nodes[row])
 
-    def holds_between(
-        self, temperature_degc: float, soc: tuple[float, float], ceiling_w: float, within: float
-    ) -> tuple[float, float]:
-        """Between which temperatures the curve of this one is good: power moves by no more than a part of itself.
-
-        That is looked at from the table's entry below one SoC to the one above another; nobody could give more than the
-        ceiling.
-        """
-        return Room(self, temperature_degc, within).between(soc, ceiling_w)
-
 
 class Room:
     """How far the temperature may move before the curve of one of them is off by more than a part of its power.

@@ -101,11 +101,6 @@ class Ageing(_Asked, frozen=True, kw_only=True):
     plating: Literal["none", "reversible", "partially reversible", "irreversible"] = "none"
     loss_of_active_material: Literal["none", "stress-driven", "reaction-driven"] = "none"
 
-    @property
-    def is_any(self) -> bool:
-        """Whether it ages at all."""
-        return (self.sei, self.plating, self.loss_of_active_material) != ("none", "none", "none")
-
 
 class Mesh(_Asked, frozen=True, kw_only=True):
     """Points across each electrode and the separator, and along a particle's radius.

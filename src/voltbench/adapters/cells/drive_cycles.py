@@ -74,11 +74,6 @@ class SpeedTrace:
     licence: str
     sha256: str
 
-    @property
-    def distance_m(self) -> float:
-        """How far it goes."""
-        return float(np.trapezoid(self.speed_m_per_s, self.time_s))
-
 
 @dataclass(frozen=True, slots=True)
 class RoadVehicle:

@@ -1,8 +1,6 @@
-"""A record as JSON: its columns, or for those who want them, its rows."""
+"""A record as JSON: its columns, and what is told of it."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -30,14 +28,10 @@ def about(record: Record) -> About:
 
 def as_json(record: Record) -> bytes:
     """A record as JSON, a list for each column: a third of the size that rows have, and half the time."""
-    return _encoded(record, "columns", {name: column.tolist() for name, column in record.columns.items()})
-
-
-def as_json_rows(record: Record) -> bytes:
-    """A record as JSON, an object for each row."""
-    names = tuple(record.columns)
-    rows = zip(*(column.tolist() for column in record.columns.values()), strict=True)
-    return _encoded(record, "rows", [dict(zip(names, row, strict=True)) for row in rows])
+    columns = {
+        name: column.tolist() for name, column in record.columns.items()
+    }  # what is not finite is written as null
+    return msgspec.json.encode(msgspec.structs.asdict(about(record)) | {"columns": columns})
 
 
 def from_json(content: bytes) -> Record:
@@ -58,8 +52,3 @@ def whole(record: Record) -> Record:
     if len({len(column) for column in record.columns.values()}) > 1:
         raise InvalidInput("record", "has columns of several lengths")
     return record
-
-
-def _encoded(record: Record, name: str, numbers: Any) -> bytes:
-    """What is not finite becomes null: msgspec writes it so."""
-    return msgspec.json.encode(msgspec.structs.asdict(about(record)) | {name: numbers})
