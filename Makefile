@@ -59,7 +59,7 @@ docs: $(VENV)/.synced-run
 	@$(BIN)/python docs/build.py
 
 accuracy: $(VENV)/.synced-run
-	@$(BIN)/python docs/accuracy.py
+	@$(BIN)/python -m docs.accuracy $(ARGS)
 
 ocpp-messages: $(VENV)/.synced-dev
 	@$(BIN)/python tools/ocpp_messages.py

@@ -91,6 +91,13 @@ def test_a_document_is_a_cell_without_any_model():
     assert cell.ocv_at(1.0) == pytest.approx(4.2, abs=0.02)
 
 
+@pytest.mark.parametrize("soc", [0.1, 0.5, 0.9, 1.0])
+def test_its_voltage_at_rest_is_that_which_a_simulation_begins_with(soc: float):
+    rest = CurrentLoad(current_a=-1e-5, duration_s=1.0)
+    begins_v = WarmSimulator().record(asked(DOCUMENT, load=rest, initial_soc=soc)).columns["voltage_v"][0]
+    assert known(asked(DOCUMENT)).ocv_at(soc) == pytest.approx(begins_v, abs=2e-4)
+
+
 @pytest.mark.parametrize("model", ["SPM", "SPMe"])
 def test_a_document_is_simulated(model):
     record = WarmSimulator().record(asked(DOCUMENT, model=model))

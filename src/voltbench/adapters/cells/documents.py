@@ -24,7 +24,9 @@ MOST_BYTES = 1_000_000
 MOST_C_RATE = 3.0
 """A document does not say for which currents it holds."""
 
-SOC_POINTS = 101
+SOC_POINTS, SEARCH_POINTS = 101, 4_001
+MORE_THAN_FULL = 0.05
+"""Of the negative electrode's stoichiometry: where the upper cut-off is looked for."""
 
 INSIDE = ("Porosity", "Transport efficiency")
 FRACTIONS = ("Minimum stoichiometry", "Maximum stoichiometry", "Cation transference number")
@@ -62,7 +64,7 @@ def cell_of_document(text: bytes) -> Cell:
     lower, upper = float(described.lower_voltage_cutoff), float(described.upper_voltage_cutoff)
     whole = hasattr(electrodes, "electrolyte")
     lacks = _lacks_for_heat(msgspec.json.decode(text))
-    ocv_v = _open_circuit(electrodes.negative_electrode, electrodes.positive_electrode)
+    full_v, ocv_v = _open_circuit(electrodes.negative_electrode, electrodes.positive_electrode, lower, upper)
     return Cell(
         name=str(parsed.header.title or "BPX document"),
         chemistry="lithium-ion",
@@ -74,7 +76,7 @@ def cell_of_document(text: bytes) -> Cell:
         models=("SPM", "SPMe", "DFN") if whole else (),
         why_not=_why_not(whole, lacks),
         source=str(parsed.header.references or ""),
-        described_ocv_v=float(np.clip(ocv_v[-1], lower, upper)),
+        described_ocv_v=float(np.clip(full_v, lower, upper)),
         thermal=("isothermal",) if lacks else ("isothermal", "lumped"),
     )
 
@@ -202,12 +204,49 @@ def _check_room(electrode: Any, name: str) -> None:
         raise InvalidInput(place, "is not below the maximum", found=electrode.minimum_stoichiometry)
 
 
-def _open_circuit(negative: Any, positive: Any) -> Floats:
-    """Open-circuit voltage from empty to full. Raises InvalidInput where it is none."""
-    soc = np.linspace(0.0, 1.0, SOC_POINTS)
-    x = negative.minimum_stoichiometry + soc * (negative.maximum_stoichiometry - negative.minimum_stoichiometry)
-    y = positive.maximum_stoichiometry - soc * (positive.maximum_stoichiometry - positive.minimum_stoichiometry)
-    return _potential(positive.ocp, y, "Positive electrode") - _potential(negative.ocp, x, "Negative electrode")
+def _open_circuit(negative: Any, positive: Any, lower_v: float, upper_v: float) -> tuple[float, Floats]:
+    """Open-circuit voltage as described, and from empty to full: between the cut-offs, where the cell comes as far.
+
+    As PyBaMM has it: from the state that the document calls full, charge moves lithium between the electrodes, by what
+    each can hold. The stoichiometries that it calls empty say less, and are only checked. Raises InvalidInput where the
+    voltage is none between those.
+    """
+    full_x, full_y = negative.maximum_stoichiometry, positive.minimum_stoichiometry
+    described_x = np.linspace(negative.minimum_stoichiometry, full_x, SOC_POINTS)
+    described_y = np.linspace(positive.maximum_stoichiometry, full_y, SOC_POINTS)
+    described_v = _voltage(negative, positive, described_x, described_y)
+    for volts, name in zip(described_v, ("Negative", "Positive"), strict=True):
+        if not np.isfinite(volts).all():
+            place = f"bpx.Parameterisation.{name} electrode.OCP [V]"
+            raise InvalidInput(place, "is not finite between the stoichiometries")
+    moved = np.linspace(-MORE_THAN_FULL, full_x, SEARCH_POINTS)
+    x, y = full_x - moved, full_y + moved * _held(negative) / _held(positive)
+    inside = (x > 0.0) & (x < 1.0) & (y > 0.0) & (y < 1.0)
+    with np.errstate(all="ignore"):  # beyond what is described an expression may be anything
+        negative_v, positive_v = _voltage(negative, positive, x[inside], y[inside])
+    known = np.isfinite(positive_v - negative_v)
+    moved, volts = moved[inside][known], (positive_v - negative_v)[known]
+    begin, end = _between(moved, volts, lower_v, upper_v)
+    return float(described_v[1][-1] - described_v[0][-1]), np.interp(np.linspace(end, begin, SOC_POINTS), moved, volts)
+
+
+def _between(moved: Floats, volts: Floats, lower_v: float, upper_v: float) -> tuple[float, float]:
+    """Where the voltage is the upper one, and where it is the lower, around the state that is called full."""
+    full = int(np.searchsorted(moved, 0.0))
+    above = np.flatnonzero(volts[: full + 1] >= upper_v)
+    below = np.flatnonzero(volts[full:] <= lower_v) + full
+    begin = moved[above[-1]] if len(above) else moved[0]
+    return float(begin), float(moved[below[0]] if len(below) else moved[-1])
+
+
+def _held(electrode: Any) -> float:
+    """What an electrode can hold, but for what both share. A third of its surface times the radius is active."""
+    active = electrode.surface_area_per_unit_volume * electrode.particle_radius / 3.0
+    return float(active * electrode.thickness * electrode.maximum_concentration)
+
+
+def _voltage(negative: Any, positive: Any, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    return _potential(negative.ocp, x, "Negative electrode"), _potential(positive.ocp, y, "Positive electrode")
 
 
 def _potential(described: Any, stoichiometry: Floats, name: str) -> Floats:
@@ -219,6 +258,4 @@ def _potential(described: Any, stoichiometry: Floats, name: str) -> Floats:
         volts = np.interp(stoichiometry, np.array(described.x)[order], np.array(described.y)[order])
     else:
         volts = np.full_like(stoichiometry, float(described))
-    if not np.isfinite(volts).all():
-        raise InvalidInput(place, "is not finite between the stoichiometries")
     return volts
