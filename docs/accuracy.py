@@ -8,29 +8,23 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from docs import accuracy_documents
-from voltbench.adapters.catalog import Catalog
-from voltbench.adapters.cells import task
+from docs import accuracy_cars, accuracy_documents
+from docs.accuracy_section import MOST_MV, TooFar, ours, promise, prose, rms_and_worst, table
 from voltbench.adapters.cells.drive_cycles import drive_cycle
 from voltbench.adapters.cells.library import pybamm
-from voltbench.adapters.cells.pulses import off_v
 from voltbench.battery.analysis import figures
-from voltbench.battery.charge_map import CellChargeMap
 from voltbench.battery.record import Floats, Record
-from voltbench.battery.simulation import CurrentLoad, DriveCycleLoad, ExperimentLoad, Load, Mesh, Model, Simulation
-from voltbench.errors import VoltbenchError
+from voltbench.battery.simulation import CurrentLoad, DriveCycleLoad, ExperimentLoad, Mesh, Model, Simulation
 
 PAGE = Path(__file__).parent / "accuracy.md"
-MOST_MV = 0.5
 MODELS: tuple[Model, ...] = ("SPM", "SPMe", "DFN")
 TIGHT, OURS = 1e-8, 1e-4
 CELL, CHARGE_AH = "Chen2020", 5.0
@@ -54,28 +48,9 @@ GOLDEN = {
 }
 """What versions of PyBaMM say of 1C of Chen2020: volts after 600, 1800 and 3000 s, and the end in seconds."""
 
-CIRCUIT_LOADS: tuple[tuple[str, float, Load, str], ...] = (
-    ("US06 from 80 %", 0.8, DriveCycleLoad(name="US06"), "1.1 / 4.2"),
-    ("US06 from 20 %", 0.2, DriveCycleLoad(name="US06"), "1.2 / 4.7"),
-    ("US06, 1.85 times (3C)", 0.8, DriveCycleLoad(name="US06", scale=1.85), "3.0 / 21, at twice"),
-    ("C/2 discharge, 95 to 10 %", 0.95, CurrentLoad(current_a=-2.5, duration_s=0.85 * 7_200.0), "8.2 / 26"),
-    ("1C discharge, 95 to 15 %", 0.95, CurrentLoad(current_a=-5.0, duration_s=0.8 * 3_600.0), "17 / 39"),
-    ("1C charge, 10 to 80 %", 0.1, CurrentLoad(current_a=5.0, duration_s=0.7 * 3_600.0), "25 / 47"),
-)
-"""What the circuit of a cell is held against its model by: from where, and what a prototype came to."""
-
-MOST_CIRCUIT_MV = 40.0
 MOST_OF_ENERGY = 2e-4
 COLD_DEGC = 25.0
 """A cell that begins colder, and warms, is more than the promised 0.5 mV off at the usual tolerance."""
-
-ID4_KW = {0.2: 127.5, 0.3: 127.5, 0.5: 95.0, 0.7: 65.0, 0.8: 65.0}
-ID4_MOST_W = 127_500.0
-MODEL_3_C = {0.14: 3.1, 0.34: 1.75, 0.80: 0.63, 0.90: 0.45}
-CONTRACT_C = (2.31, 1.66, 1.40, 1.19, 1.03, 0.91, 0.79, 0.54, 0.33)
-TENTHS = range(10, 100, 10)
-
-Row = Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -84,10 +59,6 @@ class Told:
 
     time_s: Floats
     voltage_v: Floats
-
-
-class TooFar(Exception):
-    """Ours is further from theirs than we promise."""
 
 
 def page() -> str:
@@ -101,9 +72,9 @@ def page() -> str:
         _warmth,
         _mesh,
         _models,
-        _circuit,
-        _curve,
-        _vehicles,
+        accuracy_cars.circuit,
+        accuracy_cars.curve,
+        accuracy_cars.vehicles,
         _documents,
     )
     return "\n".join(line for section in (_head, *sections) for line in section())
@@ -111,7 +82,7 @@ def page() -> str:
 
 def _head() -> Iterator[str]:
     yield from ("# How accurate is it?", "")
-    yield from _prose(
+    yield from prose(
         f"Made by `make accuracy` (docs/accuracy.py) with PyBaMM {pybamm.__version__}; not by hand. Three errors are "
         "to be told apart: that of the service (does it say what PyBaMM says?), that of the mesh and the tolerance, "
         "and that of the model.",
@@ -119,15 +90,6 @@ def _head() -> Iterator[str]:
 
 
 # --- the service beside PyBaMM ---------------------------------------------------------------------------------------
-
-
-def ours(simulation: Simulation) -> Record:
-    """What the service says, by the way of its workers."""
-    (answer,) = task.solve([task.request_of(simulation)])
-    found = task.decode(answer)
-    if isinstance(found, VoltbenchError):
-        raise found
-    return found
 
 
 def theirs(model: str, solver: Any, particle_points: int, soc: float, times_s: Floats, **changed: Any) -> Told:
@@ -172,7 +134,7 @@ def _discharge(model: Model, c_rate: float = 1.0, points: int = 40, tolerance: f
 
 def _direct() -> Iterator[str]:
     yield from ("## The service beside PyBaMM", "")
-    yield from _prose(
+    yield from prose(
         f"Chen2020, full, 1C until 2.5 V. Ours: a request to a worker of the service, tolerance {OURS:g}, 40 points in "
         "a particle. Beside it: a plain `pybamm.Simulation` on the same mesh with a tolerance of "
         f"{TIGHT:g}. Promised: at most {MOST_MV} mV.",
@@ -184,14 +146,14 @@ def _direct() -> Iterator[str]:
             told = theirs(model, solver(), 40, 1.0, np.arange(0.0, 4_000.0, 10.0))
             off = _off_mv(record, told)
             ends = f"{record.ending.at_s - told.time_s[-1]:+.3f}"
-            rows.append((model, f"{name} {pybamm.__version__}", *_figures(off), ends))
-            _promise(off, f"{model} beside {name}")
-    yield from _table(("model", "beside", "mV rms", "mV at most", "end, s"), rows)
+            rows.append((model, f"{name} {pybamm.__version__}", *rms_and_worst(off), ends))
+            promise(off, f"{model} beside {name}")
+    yield from table(("model", "beside", "mV rms", "mV at most", "end, s"), rows)
 
 
 def _versions() -> Iterator[str]:
     yield from ("### Over the versions of PyBaMM", "")
-    yield from _prose(
+    yield from prose(
         "The same from the state that the set describes, on PyBaMM's own mesh (20 points), tolerance 1e-8. Older "
         "versions as measured once, in environments of their own (25.4.2 is as 23.9 to 1e-6 V); a golden test keeps "
         "ours within 0.5 mV and 0.2 s.",
@@ -208,8 +170,8 @@ def _versions() -> Iterator[str]:
         record = ours(asked)
         volts = [float(record.columns["voltage_v"][at]) for at in (1, 3, 5)]
         rows.append(("ours", model, *(f"{one:.6f}" for one in volts), f"{record.ending.at_s:.3f}"))
-        _promise((np.array(volts) - GOLDEN["26.10.1.1"][model][:3]) * 1e3, f"golden {model}")
-    yield from _table(("version", "model", "V at 600 s", "1800 s", "3000 s", "end, s"), rows)
+        promise((np.array(volts) - GOLDEN["26.10.1.1"][model][:3]) * 1e3, f"golden {model}")
+    yield from table(("version", "model", "V at 600 s", "1800 s", "3000 s", "end, s"), rows)
 
 
 def _drive_cycle() -> Iterator[str]:
@@ -223,15 +185,15 @@ def _drive_cycle() -> Iterator[str]:
         current = pybamm.Interpolant(times_s, -np.array(cycle.current_a), pybamm.t)
         told = theirs(model, solvers(1e-7)["IDAKLU"](), 40, 0.8, times_s, discharge_a=current)
         off = _off_mv(record, told)
-        rows.append((model, "IDAKLU, tolerance 1e-07", *_figures(off)))
-        _promise(off, f"US06 {model}")
-    yield from _table(("model", "beside", "mV rms", "mV at most"), rows)
+        rows.append((model, "IDAKLU, tolerance 1e-07", *rms_and_worst(off)))
+        promise(off, f"US06 {model}")
+    yield from table(("model", "beside", "mV rms", "mV at most"), rows)
 
 
 def _cccv() -> Iterator[str]:
     steps = ["Charge at 1C until 4.2 V", "Hold at 4.2 V until C/20", "Rest for 1 hour", "Discharge at C/2 until 2.6 V"]
     yield from ("### Steps", "")
-    yield from _prose(
+    yield from prose(
         f"From 20 %: {'; '.join(steps)}. Each step from its own beginning; beside PyBaMM's `Experiment`, "
         "tolerance 1e-07. What is compared are whole tens of seconds, but for the last one of each step.",
     )
@@ -256,9 +218,9 @@ def _cccv() -> Iterator[str]:
         found = [_step_off(record, number, step) for number, step in enumerate(solution.cycles[0].steps)]
         off = np.concatenate([each for each, _ in found])
         lasts = ", ".join(f"{seconds:+.2f}" for _, seconds in found)
-        rows.append((model, *_figures(off), lasts))
-        _promise(off, f"CCCV {model}")
-    yield from _table(("model", "mV rms", "mV at most", "steps' lengths, s"), rows)
+        rows.append((model, *rms_and_worst(off), lasts))
+        promise(off, f"CCCV {model}")
+    yield from table(("model", "mV rms", "mV at most", "steps' lengths, s"), rows)
 
 
 def _step_off(record: Record, number: int, step: Any) -> tuple[Floats, float]:
@@ -276,7 +238,7 @@ def _step_off(record: Record, number: int, step: Any) -> tuple[Floats, float]:
 
 def _energy() -> Iterator[str]:
     yield from ("### Energy", "")
-    yield from _prose(
+    yield from prose(
         "Chen2020, full, 1C until 2.5 V, in Wh: the rows of nobody's choice, tolerance "
         f"{OURS:g}, beside every second at 1e-07. Promised: at most {MOST_OF_ENERGY:.2%}.",
     )
@@ -289,12 +251,12 @@ def _energy() -> Iterator[str]:
         rows.append((model, f"{came_wh:.4f}", f"{true_wh:.4f}", f"{came_wh / true_wh - 1.0:+.4%}"))
         if abs(came_wh / true_wh - 1.0) > MOST_OF_ENERGY:
             raise TooFar(f"energy of {model}")
-    yield from _table(("model", "ours", "tight", "off"), rows)
+    yield from table(("model", "ours", "tight", "off"), rows)
 
 
 def _warmth() -> Iterator[str]:
     yield from ("### A cell that warms", "")
-    yield from _prose(
+    yield from prose(
         "DFN of OKane2022, full, 2C until its cut-off, thermal: lumped, beside itself at a tolerance of 1e-07. The "
         f"{MOST_MV} mV are promised at {OURS:g} for a cell that begins at {COLD_DEGC:g} °C, and not for a colder one: "
         "for that, ask for 1e-05.",
@@ -310,10 +272,10 @@ def _warmth() -> Iterator[str]:
         for tolerance in (OURS, 1e-5):
             off = _off_mv(ours(msgspec.structs.replace(asked, tolerance=tolerance)), told)
             holds = float(np.abs(off).max()) <= MOST_MV
-            rows.append((f"{degc:g} °C", f"{tolerance:g}", *_figures(off), "yes" if holds else "no"))
+            rows.append((f"{degc:g} °C", f"{tolerance:g}", *rms_and_worst(off), "yes" if holds else "no"))
             if degc >= COLD_DEGC or tolerance < OURS:
-                _promise(off, f"lumped at {degc:g} °C")
-    yield from _table(("begins at", "tolerance", "mV rms", "mV at most", f"within {MOST_MV} mV"), rows)
+                promise(off, f"lumped at {degc:g} °C")
+    yield from table(("begins at", "tolerance", "mV rms", "mV at most", f"within {MOST_MV} mV"), rows)
 
 
 # --- mesh and model --------------------------------------------------------------------------------------------------
@@ -321,22 +283,22 @@ def _warmth() -> Iterator[str]:
 
 def _mesh() -> Iterator[str]:
     yield from ("## The mesh and the tolerance", "")
-    yield from _prose(
+    yield from prose(
         "DFN of Chen2020 at 1C, beside the same with 160 points in each particle and a tolerance of 1e-6. What decides "
         "is the particle; the service's default is 40 points and 1e-4, PyBaMM's own 20.",
     )
     fine = ours(_discharge("DFN", points=160, tolerance=1e-6))
     told = Told(fine.columns["time_s"], fine.columns["voltage_v"])
     rows = [
-        (str(points), f"{tolerance:g}", *_figures(_off_mv(ours(_discharge("DFN", 1.0, points, tolerance)), told)))
+        (str(points), f"{tolerance:g}", *rms_and_worst(_off_mv(ours(_discharge("DFN", 1.0, points, tolerance)), told)))
         for points, tolerance in ((10, 1e-6), (20, 1e-6), (40, 1e-6), (40, 1e-4), (40, 1e-3), (80, 1e-6))
     ]
-    yield from _table(("points", "tolerance", "mV rms", "mV at most"), rows)
+    yield from table(("points", "tolerance", "mV rms", "mV at most"), rows)
 
 
 def _models() -> Iterator[str]:
     yield from ("## The model", "")
-    yield from _prose(
+    yield from prose(
         "Simpler models of the same cell beside the DFN, discharged from full, where both last.",
     )
     rows = []
@@ -344,144 +306,28 @@ def _models() -> Iterator[str]:
         whole = ours(_discharge("DFN", c_rate))
         told = Told(whole.columns["time_s"], whole.columns["voltage_v"])
         rows += [
-            (model, f"{c_rate:g}C", *_figures(_off_mv(ours(_discharge(model, c_rate)), told))) for model in MODELS[:2]
+            (model, f"{c_rate:g}C", *rms_and_worst(_off_mv(ours(_discharge(model, c_rate)), told)))
+            for model in MODELS[:2]
         ]
-    yield from _table(("model", "rate", "mV rms", "mV at most"), rows)
-
-
-# --- circuits --------------------------------------------------------------------------------------------------------
-
-
-def _circuit() -> Iterator[str]:
-    circuit = Catalog().circuit("lg-m50-okane2022")
-    yield from ("## The circuit beside the model", "")
-    yield from _prose(
-        f"`voltbench cell circuit {circuit.cell}`: two RC pairs, and R0 over state of charge and current, fitted to "
-        "pulses of a minute. Beside the DFN that was given the pulses, at 25 °C; and what the prototype that the issue "
-        "was written after came to with another cell's parameters (Chen2020). Long constant currents are off by what "
-        "diffuses slowly, which a minute does not show: energy is right to 1 %, and limits come from the charge map.",
-    )
-    rows = []
-    for words, soc, load, theirs_mv in CIRCUIT_LOADS:
-        asked = Simulation(load=load, model="DFN", cell=circuit.cell, initial_soc=soc, every_s=_every_s(load))
-        off = off_v(circuit, ours(asked), soc) * 1e3
-        rows.append((words, *_figures(off), theirs_mv))
-        if np.sqrt(np.mean(off**2)) > MOST_CIRCUIT_MV:
-            raise TooFar(f"the circuit, {words}")
-    yield from _table(("load", "mV rms", "mV at most", "prototype, rms / at most"), rows)
-
-
-def _every_s(load: Load) -> float | None:
-    return 10.0 if isinstance(load, CurrentLoad) else None
-
-
-# --- vehicles --------------------------------------------------------------------------------------------------------
-
-
-def _curve() -> Iterator[str]:
-    map = Catalog().charge_map("lg-m50-okane2022")
-    at = map.temperature_degc.index(25.0)
-    found = map.currents[0, 0, at][list(TENTHS)]
-    yield from ("## Charging curves", "")
-    yield from _prose(
-        "`voltbench cell curve OKane2022`: a model, not a measurement. As much current as 3C, an anode that stays "
-        "above lithium's potential, and 4.2 V allow. A test solves the same in another way (PyBaMM's experiment of "
-        "three steps: 3C, the anode held at lithium's potential, 4.2 V), and agrees within 0.005C rms. Beside the "
-        "prototype that the issue was written after; fresh, 25 °C, in C:",
-    )
-    rows = [("prototype", *(f"{rate:.2f}" for rate in CONTRACT_C)), ("ours", *(f"{rate:.2f}" for rate in found))]
-    yield from _table(("", *(f"{percent} %" for percent in TENTHS)), rows)
-    if np.abs(found - CONTRACT_C).max() > 0.03:
-        raise TooFar("the charge map")
-
-
-def _vehicles() -> Iterator[str]:
-    yield from ("### Beside cars that were measured", "")
-    yield from _prose(
-        "Nothing is fitted, and the cells are an LG M50's, not those of either car: this says that the shape is "
-        "plausible, and no more. The curve of a measured car is what to simulate that car with (`vw-id4-pro-77`, "
-        "`tesla-model-3-long-range`).",
-    )
-    yield from _prose(
-        "VW ID.4 (InsideEVs, 2021): kW at a SoC, and minutes from 5 %. Ours: the pack lg-m50-96s44p, and one of 82 kWh "
-        "as the ID.4's, with its 127.5 kW, at a constant temperature:",
-    )
-    cells = Catalog().pack("lg-m50-96s44p").charge_map
-    rows: list[Row] = [("measured", *(f"{kw:.0f}" for kw in ID4_KW.values()), "", "38", "48")]
-    for parallel in (44, 46):
-        rows += [_like_an_id4(cells, parallel, degc) for degc in (25.0, 30.0, 35.0)]
-    heads = ("", *(f"{soc:.0%}" for soc in ID4_KW), "kW rms", "to 80 %, min", "to 90 %, min")
-    yield from _table(heads, rows)
-    yield from _prose("Tesla Model 3 Long Range (2021; published power by its capacity), in C:")
-    told: list[Row] = [("measured", *(f"{rate:.2f}" for rate in MODEL_3_C.values()))]
-    for degc in (25.0, 30.0, 40.0):
-        rates = [f"{np.interp(soc, cells.soc, _at(cells, cells.currents, degc)):.2f}" for soc in MODEL_3_C]
-        told.append((f"LG M50 by OKane2022, {degc:g} °C", *rates))
-    yield from _table(("", *(f"{soc:.0%}" for soc in MODEL_3_C)), told)
-
-
-def _like_an_id4(cells: CellChargeMap, parallel: int, degc: float) -> Row:
-    """A fresh pack with 96 cells in series: by the charge that flows, not by energy, of which a part becomes heat."""
-    volts = _at(cells, cells.voltages, degc)
-    current_a = np.minimum(_at(cells, cells.currents, degc) * cells.capacity_ah, ID4_MOST_W / (volts * 96 * parallel))
-    kw = np.interp(list(ID4_KW), cells.soc, current_a * volts * 96 * parallel / 1e3)
-    soc = np.linspace(0.05, 0.9, 1_701)
-    passed = np.concatenate(([0.0], np.cumsum(np.diff(soc) / np.interp(soc[:-1], cells.soc, current_a))))
-    minutes = passed * cells.capacity_ah * 60.0
-    rms = float(np.sqrt(np.mean((kw - list(ID4_KW.values())) ** 2)))
-    wh = 96 * parallel * cells.capacity_ah * cells.nominal_voltage_v
-    times = [f"{np.interp(to, soc, minutes):.0f}" for to in (0.8, 0.9)]
-    return (f"96s{parallel}p, {wh / 1e3:.0f} kWh, {degc:g} °C", *(f"{one:.0f}" for one in kw), f"{rms:.1f}", *times)
-
-
-def _at(cells: CellChargeMap, table: Floats, degc: float) -> Floats:
-    """A fresh cell's row at a temperature, linear between two."""
-    axis = np.array(cells.temperature_degc)
-    return np.array([np.interp(degc, axis, column) for column in table[0, 0].T])
+    yield from table(("model", "rate", "mV rms", "mV at most"), rows)
 
 
 def _documents() -> Iterator[str]:
     yield from ("## Cells described in BPX", "")
     files = [Path(one) for one in sys.argv[1:]]
     if not files:
-        yield from _prose(
+        yield from prose(
             "A document is read by PyBaMM's own reader, after our checks. One that brings measurements in its part "
             '`Validation`, as About:Energy publish theirs, is held against them here by `make accuracy ARGS="FILE.json '
             '..."`. None was given when this page was made, so nothing is claimed of any.',
         )
         return
-    yield from _prose(
+    yield from prose(
         f"Documents that were given, and the measurements in their part `Validation`: {accuracy_documents.MODEL}, from "
         "the state of charge whose voltage at rest is the first that was measured.",
     )
     heads = ("measured", "at", "lasts", "rms, mV", "worst, mV")
-    yield from _table(heads, list(accuracy_documents.rows(files, ours)))
-
-
-# --- the page --------------------------------------------------------------------------------------------------------
-
-
-def _prose(*parts: str) -> Iterator[str]:
-    """A paragraph, wrapped."""
-    yield from (*wrap(" ".join(parts), 120), "")
-
-
-def _figures(off_mv: Floats) -> tuple[str, str]:
-    worst = off_mv[int(np.abs(off_mv).argmax())]
-    return f"{float(np.sqrt(np.mean(off_mv**2))):.3f}", f"{worst:+.3f}"
-
-
-def _promise(off_mv: Floats, what: str) -> None:
-    if np.abs(off_mv).max() > MOST_MV:
-        raise TooFar(f"{what}: {np.abs(off_mv).max():.3f} mV off")
-
-
-def _table(heads: Row, rows: Sequence[Row]) -> Iterator[str]:
-    yield f"| {' | '.join(heads)} |"
-    yield "|" + "---|" + "---:|" * (len(heads) - 1)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-    yield ""
+    yield from table(heads, list(accuracy_documents.rows(files, ours)))
 
 
 if __name__ == "__main__":
