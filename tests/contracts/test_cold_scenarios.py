@@ -67,11 +67,25 @@ def test_old_batteries_take_less(tmp_path: Path):
     assert delivered_wh(old) == pytest.approx(0.8 * delivered_wh(fresh), rel=0.05)
 
 
+def test_worn_cells_charge_for_longer(tmp_path: Path):
+    fresh, worn = lived_through(tmp_path), lived_through(tmp_path, arrivals="resistance = 1.5")
+    assert hours(worn) > 1.02 * hours(fresh)
+    both = lived_through(tmp_path, arrivals="soh = 0.9\nresistance = 1.5")
+    assert delivered_wh(both) < delivered_wh(worn)
+
+
 def test_frozen_cars_wait_until_their_heaters_have_warmed_them(tmp_path: Path):
     cold = lived_through(tmp_path, site="ambient_degc = -10", arrivals="battery_degc = -10")
     frozen = lived_through(tmp_path, site="ambient_degc = -30", arrivals="battery_degc = -30")
     assert hours(frozen) > hours(cold) + 0.2 * len(cold.ledger)
     assert 0.0 < delivered_wh(frozen) <= delivered_wh(cold)
+
+
+def test_a_resistance_that_nobody_has_computed_is_refused(tmp_path: Path):
+    with pytest.raises(InvalidInput) as refused:
+        lived_through(tmp_path, arrivals="resistance = 2")
+    assert (refused.value.field, refused.value.found) == ("arrivals.resistance", 2.0)
+    assert refused.value.allowed == "1 to 1.5"
 
 
 def test_batteries_older_than_anybody_has_computed_are_refused(tmp_path: Path):
@@ -88,6 +102,7 @@ def test_batteries_older_than_anybody_has_computed_are_refused(tmp_path: Path):
         ({"site": "ambient_degc = 80"}, "site.ambient_degc"),
         ({"arrivals": "battery_degc = -60"}, "arrivals.battery_degc"),
         ({"arrivals": "soh = 0"}, "arrivals.soh"),
+        ({"arrivals": "resistance = 0"}, "arrivals.resistance"),
     ],
 )
 def test_what_no_car_bears_is_refused(tmp_path: Path, changes: dict[str, Any], field: str):

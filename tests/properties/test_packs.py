@@ -40,7 +40,7 @@ def woken_up_to(session, now):
     soc=SOC,
     node=NODES,
     soh=st.floats(0.7, 1.0),
-    resistance=st.floats(1.0, 2.5),
+    resistance=st.floats(1.0, 2.0),
     halves_k=st.sampled_from([None, 20.0]),
     begins=st.integers(MIDNIGHT, MIDNIGHT + 10_000_000),
     plan=st.lists(st.tuples(st.integers(1, 4_000_000), OFFERS_W), min_size=1, max_size=5),

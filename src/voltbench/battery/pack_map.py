@@ -87,12 +87,13 @@ class ChargeMap:
         table_w = power_w[:, ::-1]
         return cls(capacity_wh, cells.resistance, soh, cells.temperature_degc, cells.soc, table_w, charges_degc)
 
-    def require_soh(self, soh: float) -> None:
-        """Raise InvalidInput for a state of health that the table does not have."""
-        least, most = float(self.axes[1][0]), float(self.axes[1][-1])
-        if not least <= soh <= most:
-            problem = "is beyond what the table of its cells was made for"
-            raise InvalidInput("soh", problem, found=soh, allowed=f"{least:g} to {most:g}")
+    def require_known(self, soh: float, resistance: float = 1.0) -> None:
+        """Raise InvalidInput for a state of health, or a resistance, that the table does not have."""
+        for name, asked, axis in (("soh", soh, self.axes[1]), ("resistance", resistance, self.axes[0])):
+            least, most = float(axis[0]), float(axis[-1])
+            if not least <= asked <= most:
+                problem = "is beyond what the table of its cells was made for"
+                raise InvalidInput(name, problem, found=asked, allowed=f"{least:g} to {most:g}")
 
     def aged(self, soh: float = 1.0, resistance: float = 1.0) -> AgedMap:
         """What is left of it for one pack of this health and resistance, by the entries that its curves need."""
@@ -103,7 +104,7 @@ class ChargeMap:
 
     def curve(self, temperature_degc: float, soh: float = 1.0, resistance: float = 1.0) -> AcceptanceCurve:
         """The curve of one pack at a temperature. Raises InvalidInput for a health that the table does not have."""
-        self.require_soh(soh)
+        self.require_known(soh)
         return self.aged(soh, resistance).curve(temperature_degc)
 
     def _kept(self, resistance_at: int, soh_at: int) -> set[int]:

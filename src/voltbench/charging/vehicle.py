@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 from typing import Literal
@@ -147,6 +147,18 @@ CONNECTOR_TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """How a battery is as its vehicle arrives: `soh` and `resistance` as those of a vehicle are."""
+
+    battery_degc: float = MILD_DEGC
+    soh: float = 1.0
+    resistance: float = 1.0
+
+
+AS_NEW = Condition()
+
+
+@dataclass(frozen=True, slots=True)
 class Vehicle:
     """A vehicle as it arrives: its state of charge (0 to 1, of what it can still hold), and its battery's condition.
 
@@ -168,10 +180,15 @@ class Vehicle:
             raise InvalidInput("battery_degc", "is no temperature of a pack", found=self.battery_degc, allowed=allowed)
         if not 0.0 < self.soh <= 1.0:
             raise InvalidInput("soh", "is no state of health", found=self.soh, allowed="above 0, up to 1")
-        if self.model.charge_map is not None:
-            self.model.charge_map.require_soh(self.soh)
         if not 0.0 < self.resistance < inf:
             raise InvalidInput("resistance", "is no factor", found=self.resistance, allowed="more than 0")
+        if self.model.charge_map is not None:
+            self.model.charge_map.require_known(self.soh, self.resistance)
+
+    def in_condition(self, condition: Condition) -> Vehicle:
+        """The same vehicle with such a battery. Raises InvalidInput."""
+        soh, resistance = condition.soh, condition.resistance
+        return replace(self, battery_degc=condition.battery_degc, soh=soh, resistance=resistance)
 
     @property
     def capacity_wh(self) -> float:

@@ -124,11 +124,11 @@ def session_of(
 ) -> ChargingSession:
     """The session of a vehicle as it arrives: by its measured curve, or by the pack that models it.
 
-    Raises InvalidInput for a modelled pack of a health that nobody knows anything about.
+    Raises InvalidInput for a modelled pack in a condition that nobody knows anything about.
     """
     model = vehicle.model
     if model.charge_map is not None:
-        model.charge_map.require_soh(vehicle.soh)
+        model.charge_map.require_known(vehicle.soh, vehicle.resistance)
     stored_wh = vehicle.soc * vehicle.capacity_wh
     pack = vehicle.warm_pack(ambient_degc, path.rating_w * path.efficiency, asked_wh * path.efficiency)
     if pack is None:

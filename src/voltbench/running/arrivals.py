@@ -18,9 +18,8 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from voltbench.battery.thermal import MILD_DEGC
 from voltbench.chance import stream
-from voltbench.charging.vehicle import CONNECTOR_TYPES, Vehicle, VehicleModel
+from voltbench.charging.vehicle import AS_NEW, CONNECTOR_TYPES, Condition, Vehicle, VehicleModel
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, DurationMs, Instant, utc
 from voltbench.running.visits import Visit
@@ -158,14 +157,13 @@ def visits(
     dc: bool | None = None,
     patience_min: float | None = None,
     utc_offset_ms: DurationMs = 0,
-    battery_degc: float = MILD_DEGC,
-    soh: float = 1.0,
+    condition: Condition = AS_NEW,
 ) -> list[Visit]:
     """Who comes from `start` for so many days, in order of arrival, when a weekday brings `per_day` on average.
 
     `dc` says whether vehicles that can will charge on DC (by default as the pattern has it), `patience_min` how long
-    everybody waits for a free connector, `utc_offset_ms` what the clocks of the place show at midnight UTC. Batteries
-    are at `battery_degc` as they come, and hold `soh` of what they held when new. Raises InvalidInput.
+    everybody waits for a free connector, `utc_offset_ms` what the clocks of the place show at midnight UTC. All
+    batteries come in the same `condition`. Raises InvalidInput.
     """
     habits = _habits(pattern, dc)
     _check(per_day, days, mix, patience_min)
@@ -179,16 +177,15 @@ def visits(
         for visit in _visits_of_day(habits, per_day, day, mix, seed, utc_offset_ms)
     )
     there = (visit for visit in everybody if start <= visit.arrives_at < ends_at)
-    return [_in_condition(visit, habits, battery_degc, soh) for visit in there]
+    return [_in_condition(visit, habits, condition) for visit in there]
 
 
-def _in_condition(visit: Visit, habits: Pattern, battery_degc: float, soh: float) -> Visit:
+def _in_condition(visit: Visit, habits: Pattern, condition: Condition) -> Visit:
     """The same visit with such a battery: who goes by its state of charge wants the less of an old one."""
-    if (battery_degc, soh) == (MILD_DEGC, 1.0):
+    if condition == AS_NEW:
         return visit
-    vehicle = replace(visit.vehicle, battery_degc=battery_degc, soh=soh)
-    asked_wh = visit.asked_wh * (soh if habits.asked_wh is None else 1.0)
-    return replace(visit, vehicle=vehicle, asked_wh=asked_wh)
+    asked_wh = visit.asked_wh * (condition.soh if habits.asked_wh is None else 1.0)
+    return replace(visit, vehicle=visit.vehicle.in_condition(condition), asked_wh=asked_wh)
 
 
 def _visits_of_day(

@@ -28,6 +28,7 @@ from msgspec import Meta
 
 from voltbench.adapters.prices.tariff_tables import TariffTable
 from voltbench.battery.thermal import MILD_DEGC
+from voltbench.charging.vehicle import Condition
 
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100)]
 Amount: TypeAlias = Annotated[float, Meta(ge=0)]
@@ -166,9 +167,10 @@ class ControlTable(Table, frozen=True):
 class ArrivalsTable(Table, frozen=True):
     """Who comes: made up by a `pattern`, or recorded in a file of `sessions`.
 
-    `mix` gives weights to vehicles of the catalog. Their batteries are at `battery_degc` as they come (which matters
-    to those whose pack is modelled), and hold `soh` of what they held when new. Sessions that overlap on one connector
-    are refused, or the later one waits for the earlier to leave.
+    `mix` gives weights to vehicles of the catalog. Their batteries hold `soh` of what they held when new. Those whose
+    pack is modelled are at `battery_degc` as they come, and have `resistance` times what they had when new: cells age
+    in both ways, and one alone says too little. Sessions that overlap on one connector are refused, or the later one
+    waits for the earlier to leave.
     """
 
     pattern: Literal["workplace", "public", "home", "highway"] | None = None
@@ -178,7 +180,13 @@ class ArrivalsTable(Table, frozen=True):
     sessions: Annotated[str, Meta(min_length=1)] | None = None
     battery_degc: Celsius = MILD_DEGC
     soh: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    resistance: Annotated[float, Meta(gt=0, le=100)] = 1.0
     overlaps: Literal["refuse", "wait"] = "refuse"
+
+    @property
+    def condition(self) -> Condition:
+        """How the batteries are that come."""
+        return Condition(self.battery_degc, self.soh, self.resistance)
 
 
 class ScenarioTariff(TariffTable, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from voltbench.adapters.scenario_files.tables import (
 )
 from voltbench.adapters.scenario_files.tariff import tariff_of
 from voltbench.adapters.scenario_files.visitors import days_of, made_up_visits, recorded_visits
-from voltbench.battery.thermal import MILD_DEGC
+from voltbench.charging.vehicle import AS_NEW
 from voltbench.energy.allocate import STRATEGIES
 from voltbench.energy.control import ControlOptions
 from voltbench.energy.gate import Turns
@@ -64,10 +64,9 @@ def scenario_of(written: Any, name: str, folder: Traversable, changes: Changes, 
 
 def _in_condition(visits: Sequence[Visit], arrivals: ArrivalsTable) -> Sequence[Visit]:
     """The same recorded visits, of vehicles whose batteries are in the condition that is told."""
-    degc, soh = arrivals.battery_degc, arrivals.soh
-    if (degc, soh) == (MILD_DEGC, 1.0):
+    if arrivals.condition == AS_NEW:
         return visits
-    return [replace(visit, vehicle=replace(visit.vehicle, battery_degc=degc, soh=soh)) for visit in visits]
+    return [replace(visit, vehicle=visit.vehicle.in_condition(arrivals.condition)) for visit in visits]
 
 
 def _arrivals(table: ArrivalsTable | None, changes: Changes) -> ArrivalsTable:

@@ -66,8 +66,7 @@ def made_up_visits(
             dc=any(connector.is_dc for connector in connectors),
             patience_min=table.patience_min,
             utc_offset_ms=clock.utc_offset_ms,
-            battery_degc=table.battery_degc,
-            soh=table.soh,
+            condition=table.condition,
         )
 
 
