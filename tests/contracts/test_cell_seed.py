@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ from typing import Any
 import numpy as np
 import pybamm
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import event
 
 from tests.cell_face import Listener, Service, cell_service, listener
 from voltbench.adapters.cell_numbers import CellNumbers
+from voltbench.adapters.jobs_dbos.client import DbosJobs
+from voltbench.adapters.rabbitmq import Brought
 from voltbench.apps.api.trust import trust_for
 from voltbench.apps.cells.facing import FaceChoices
+from voltbench.apps.cells.messages import Messages, new_message_id
 from voltbench.apps.seed_ports import PORTS, seed_app, seed_ports_listening
+from voltbench.clock import wall_instant
 from voltbench.errors import InvalidInput
 
 README: dict[str, Any] = {
@@ -185,6 +190,37 @@ async def test_an_id_of_ones_own_is_kept_and_called_back(service: Service, job_m
     assert await published(service, README) < 4_711
 
 
+async def test_what_is_published_has_the_number_that_it_is_given_and_no_id_of_its_own(
+    service: Service, job_manager: Listener
+):
+    number = await published(service, {**README, "time": 0.2, "id": 815})
+    assert (await called_back(job_manager, number))["id"] == number != 815
+    assert (await service.client.get("/getSimulation/815")).status_code == 404
+
+
+async def test_a_long_body_is_read_beside_the_loop_that_everybody_waits_for(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    loads, read_by = json.loads, list[threading.Thread]()
+
+    def noting(text: Any, **more: Any) -> Any:
+        if len(text) > 100_000:
+            read_by.append(threading.current_thread())
+        return loads(text, **more)
+
+    monkeypatch.setattr(json, "loads", noting)
+    body = json.dumps({"simulationResults": [{"time": 0.0}] * 10_000}).encode()
+    for route in ("/queue/publish", "/cell/simulate", "/drivecycle/simulate", "/createSimulation"):
+        assert (await service.client.post(route, content=body)).status_code == 422
+    messages = Messages(
+        service.face.seed, CellNumbers(service.cells.results.database), service.face.hooks, wall_instant, new_message_id
+    )
+    with pytest.raises(InvalidInput):
+        await messages.take(Brought(body, None, False))
+    assert len(read_by) >= 5
+    assert threading.current_thread() not in read_by
+
+
 async def test_many_at_once_are_each_answered_with_their_own(service: Service):
     asked = [{**README, "time": 0.1, "controlCurrent": 1.0 + 0.05 * i} for i in range(40)]
     told = await asyncio.gather(*[simulated(service, "/cell/simulate", one) for one in asked])
@@ -223,13 +259,10 @@ async def test_the_latest_result_is_looked_for_with_a_question_for_hundreds(tmp_
     async with cell_service(tmp_path, FaceChoices(), processes=0) as service:
         for number in range(250):
             assert await CellNumbers(service.cells.results.database).give(number, f"forgotten-{number}", now=1)
-        event.listen(Engine, "before_cursor_execute", note)
-        try:
-            assert await service.face.seed.latest() is None
-        finally:
-            event.remove(Engine, "before_cursor_execute", note)
-    looked = sum(one.startswith("SELECT") and "workflow_status" in one for one in asked)
-    assert 2 <= looked < 25  # two are ours, for 250 numbers; whoever looks after the queues asks meanwhile
+        assert isinstance(service.cells.jobs, DbosJobs)
+        event.listen(service.cells.jobs._engine, "before_cursor_execute", note)  # other services have other engines
+        assert await service.face.seed.latest() is None
+    assert sum("workflow_status" in one for one in asked) == 2  # for 250 numbers; where nobody solves, nobody else asks
 
 
 async def test_a_text_is_taken(service: Service):

@@ -6,10 +6,10 @@ import asyncio
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,12 +18,14 @@ from voltbench.adapters.cell_hooks import CellHooks, Hook
 from voltbench.adapters.cell_results import CellResults
 from voltbench.adapters.webhooks import AllowedHost, Webhooks, key_of, post, signature
 from voltbench.apps.cells.facing import FaceChoices
-from voltbench.apps.cells.hooks import RETRY_S, TAKEN_S, Hooks
+from voltbench.apps.cells.hooks import MOST_AT_ONCE, MOST_LOOKED_AT, RETRY_S, TAKEN_S, Hooks
 from voltbench.apps.cells.meanwhile import meanwhile
-from voltbench.apps.cells.told import SimulationTold, told
+from voltbench.apps.cells.told import SimulationTold
 from voltbench.errors import InvalidInput, NotFound, Unavailable
 from voltbench.jobs import Job, JobId, JobStatus
 from voltbench.quantities import Instant
+
+Found = TypeVar("Found")
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ASKED: dict[str, Any] = {"model": "SPM", "load": {"kind": "current", "current_a": -5.0, "duration_s": 60.0}}
@@ -134,20 +136,18 @@ async def test_who_is_gone_is_not_asked_again():
 # --- telling at least once --------------------------------------------------------------------------------------------
 
 
-def a_job(id: str, status: JobStatus = JobStatus.SUCCEEDED) -> SimulationTold:
-    return told(
-        Job(
-            id=JobId(id),
-            kind="simulation",
-            status=status,
-            priority=0,
-            submitted_at=0,
-            started_at=1,
-            ended_at=2,
-            done=1,
-            total=1,
-            attempts=1,
-        )
+def a_job(id: str, status: JobStatus) -> Job:
+    return Job(
+        id=JobId(id),
+        kind="simulation",
+        status=status,
+        priority=0,
+        submitted_at=0,
+        started_at=1,
+        ended_at=2,
+        done=1,
+        total=1,
+        attempts=1,
     )
 
 
@@ -178,20 +178,21 @@ class Clock:
 
 
 class Ends:
-    """Jobs that end when told to."""
+    """Jobs that end when told to. One is unknown, and of one nobody can say how it stands."""
 
-    def __init__(self) -> None:
-        self.ended: dict[str, asyncio.Event] = {}
+    def __init__(self, *ended: str) -> None:
+        self.ended = set(ended)
+        self.asked: list[Collection[JobId]] = []
 
-    async def follow(self, id: str) -> AsyncIterator[SimulationTold]:
-        if id == "unknown":
-            raise NotFound("job", id)
-        yield a_job(id, JobStatus.RUNNING)
-        await self.ended.setdefault(id, asyncio.Event()).wait()
-        yield a_job(id)
+    async def those(self, ids: Collection[JobId]) -> list[Job]:
+        self.asked.append(ids)
+        if "broken" in ids:
+            raise ZeroDivisionError
+        standing = {True: JobStatus.SUCCEEDED, False: JobStatus.RUNNING}
+        return [a_job(id, standing[id in self.ended]) for id in ids if id != "unknown"]
 
     def end(self, id: str) -> None:
-        self.ended.setdefault(id, asyncio.Event()).set()
+        self.ended.add(id)
 
 
 @pytest.fixture
@@ -212,6 +213,12 @@ async def telling(hooks: Hooks) -> AsyncIterator[None]:
             await task
 
 
+async def soon(news: asyncio.Queue[Found]) -> Found:
+    """The next of them; a story whose news never come fails."""
+    async with asyncio.timeout(30):
+        return await news.get()
+
+
 async def until_it_stands(store: CellHooks, id: str, attempts: int, problem: str | None = None) -> Hook:
     """The hook once it was tried so often, and what came of that was noted."""
     async with asyncio.timeout(30):
@@ -226,13 +233,13 @@ async def until_it_stands(store: CellHooks, id: str, attempts: int, problem: str
 
 async def test_a_hook_waits_for_its_job_and_is_told_once(store: CellHooks):
     form, jobs = Form(), Ends()
-    hooks = Hooks(jobs.follow, store, {"webhook": form}, Clock())
+    hooks = Hooks(jobs.those, store, {"webhook": form}, Clock())
     async with telling(hooks):
         first, again = [await hooks.ask("job", "webhook", "https://a") for _ in range(2)]
         other = await hooks.ask("job", "webhook", "https://b")
         assert form.told.empty()
         jobs.end("job")
-        assert {await form.told.get(), await form.told.get()} == {first, other}
+        assert {await soon(form.told), await soon(form.told)} == {first, other}
         assert first == again
         await until_it_stands(store, first, 1)
     assert form.told.empty()
@@ -241,18 +248,18 @@ async def test_a_hook_waits_for_its_job_and_is_told_once(store: CellHooks):
 async def test_it_is_tried_again_later_and_later_and_then_given_up(store: CellHooks):
     clock, jobs = Clock(), Ends()
     form = Form([Unavailable(f"trouble {i}") for i in range(20)])
-    hooks = Hooks(jobs.follow, store, {"webhook": form}, clock)
+    hooks = Hooks(jobs.those, store, {"webhook": form}, clock)
     jobs.end("job")
     async with telling(hooks):
         id = await hooks.ask("job", "webhook", "https://a")
         for number, pause_s in enumerate(RETRY_S):
-            await form.told.get()
+            await soon(form.told)
             await until_it_stands(store, id, number + 1, f"trouble {number}")
             clock.later(pause_s - 1)
             assert await store.due(clock(), 10) == []
             clock.later(1)
             hooks.look()
-        await form.told.get()
+        await soon(form.told)
         hook = await until_it_stands(store, id, len(RETRY_S) + 1)
     assert (hook.problem, hook.ended_at) == (f"trouble {len(RETRY_S)}", clock())
 
@@ -261,7 +268,7 @@ async def test_it_is_tried_again_later_and_later_and_then_given_up(store: CellHo
 async def test_what_will_never_do_is_given_up_at_once(store: CellHooks, trouble: Exception):
     jobs = Ends()
     jobs.end("job")
-    hooks = Hooks(jobs.follow, store, {"webhook": Form([trouble])}, Clock())
+    hooks = Hooks(jobs.those, store, {"webhook": Form([trouble])}, Clock())
     async with telling(hooks):
         hook = await until_it_stands(store, await hooks.ask("job", "webhook", "https://a"), 1)
         assert hook.problem == str(trouble)
@@ -272,17 +279,17 @@ async def test_what_will_never_do_is_given_up_at_once(store: CellHooks, trouble:
 async def test_a_bug_in_one_form_leaves_the_others_alone(store: CellHooks):
     jobs, good = Ends(), Form()
     jobs.end("job")
-    hooks = Hooks(jobs.follow, store, {"seed": Form([ZeroDivisionError()]), "webhook": good}, Clock())
+    hooks = Hooks(jobs.those, store, {"seed": Form([ZeroDivisionError()]), "webhook": good}, Clock())
     async with telling(hooks):
         await hooks.ask("job", "seed", "https://a")
         id = await hooks.ask("job", "webhook", "https://b")
-        assert await good.told.get() == id
+        assert await soon(good.told) == id
 
 
 async def test_a_bug_is_met_again_no_more_often_than_any_other_trouble(store: CellHooks):
     clock, jobs = Clock(), Ends()
     jobs.end("job")
-    hooks = Hooks(jobs.follow, store, {"webhook": Form([ZeroDivisionError(i) for i in range(20)])}, clock)
+    hooks = Hooks(jobs.those, store, {"webhook": Form([ZeroDivisionError(i) for i in range(20)])}, clock)
     async with telling(hooks):
         id = await hooks.ask("job", "webhook", "https://a")
         for number, pause_s in enumerate(RETRY_S):
@@ -294,63 +301,88 @@ async def test_a_bug_is_met_again_no_more_often_than_any_other_trouble(store: Ce
     assert hook.ended_at == clock()
 
 
-async def test_a_job_that_cannot_be_followed_is_given_up_in_the_end_too(store: CellHooks):
-    async def broken(id: str) -> AsyncIterator[SimulationTold]:
-        if id == "job":
-            raise ZeroDivisionError
-        yield a_job(id)
-
-    clock = Clock()
-    hooks = Hooks(broken, store, {"webhook": Form()}, clock)
+async def test_a_job_that_cannot_be_seen_is_given_up_in_the_end_and_holds_up_no_other(store: CellHooks):
+    clock, form = Clock(), Form()
+    hooks = Hooks(Ends("good").those, store, {"webhook": form}, clock)
+    broken = await hooks.ask("broken", "webhook", "https://a")
+    good = await hooks.ask("good", "webhook", "https://b")
+    await hooks.ask("running", "webhook", "https://c")
     async with telling(hooks):
-        id = await hooks.ask("job", "webhook", "https://a")
+        assert await soon(form.told) == good
         for number, pause_s in enumerate(RETRY_S):
-            await until_it_stands(store, id, number + 1, "a fault of voltbench: ZeroDivisionError()")
+            await until_it_stands(store, broken, number + 1, "a fault of voltbench: ZeroDivisionError()")
             clock.later(pause_s)
             hooks.look()
-        assert (await until_it_stands(store, id, len(RETRY_S))).ended_at == clock()
+        assert (await until_it_stands(store, broken, len(RETRY_S) + 1)).ended_at == clock()
+    assert form.told.empty()
 
 
-class LateReads(CellHooks):
-    """A store whose answers to what is due wait to be let out, one by one."""
+class Gated(CellHooks):
+    """A store that answers what is due, and lets somebody take it, when it is let."""
 
     def __init__(self, store: CellHooks) -> None:
         super().__init__(store._database)
         self.read: asyncio.Queue[int] = asyncio.Queue()
-        self.let_out = asyncio.Semaphore(0)
+        self.may_read, self.may_take = asyncio.Semaphore(0), asyncio.Semaphore(0)
 
-    async def due(self, now: Instant, limit: int) -> list[Hook]:
-        found = await super().due(now, limit)
+    async def due(self, now: Instant, limit: int, after: Hook | None = None) -> list[Hook]:
+        found = await super().due(now, limit, after)
         self.read.put_nowait(len(found))
-        await self.let_out.acquire()
+        await self.may_read.acquire()
         return found
+
+    async def take(self, id: str, now: Instant, until: Instant) -> bool:
+        await self.may_take.acquire()
+        return await super().take(id, now, until)
 
 
 async def test_what_was_read_before_a_try_came_to_its_end_begins_no_other(store: CellHooks):
-    tries: asyncio.Queue[str] = asyncio.Queue()
-    go = asyncio.Event()
-
-    async def broken(id: str) -> AsyncIterator[SimulationTold]:
-        tries.put_nowait(id)
-        await go.wait()
-        if id == "job":
-            raise ZeroDivisionError
-        yield a_job(id)
-
-    late = LateReads(store)
-    hooks = Hooks(broken, late, {"webhook": Form()}, Clock())
+    jobs, gated = Ends("job"), Gated(store)
+    hooks = Hooks(jobs.those, gated, {"webhook": Form([Unavailable("trouble")])}, Clock())
     id = await hooks.ask("job", "webhook", "https://a")
     async with telling(hooks):
-        assert await late.read.get() == 1
-        late.let_out.release()
-        await tries.get()
+        assert await soon(gated.read) == 1
+        gated.may_read.release()
         hooks.look()
-        assert await late.read.get() == 1  # it is still due, and somebody is at it
+        assert await soon(gated.read) == 1  # it is still due, and somebody is at it
+        gated.may_take.release()
+        await until_it_stands(store, id, 1, "trouble")
+        gated.may_read.release()
+        assert await soon(gated.read) == 0
+    assert sum("job" in ids for ids in jobs.asked) == 1
+
+
+async def test_what_has_ended_is_told_though_many_wait_for_jobs_that_run(store: CellHooks):
+    jobs, form, many = Ends("quick"), Form(), MOST_LOOKED_AT + 1
+    hooks = Hooks(jobs.those, store, {"webhook": form}, Clock())
+    for number in range(many):
+        await store.note(Hook(f"{number:03}", f"job-{number}", "webhook", "https://a"), now=number)
+    await store.note(Hook("last", "quick", "webhook", "https://a"), now=many)
+    async with telling(hooks):
+        assert await soon(form.told) == "last"
+        jobs.end("job-7")
+        assert await soon(form.told) == "007"
+        jobs.end(f"job-{many - 1}")
+        assert await soon(form.told) == f"{many - 1:03}"
+    assert max(map(len, jobs.asked)) == MOST_LOOKED_AT
+
+
+async def test_no_more_than_some_notices_are_on_their_way_and_each_is_told_once(store: CellHooks):
+    go, clock, ids = asyncio.Event(), Clock(), [f"hook-{number}" for number in range(3 * MOST_AT_ONCE)]
+    form = Form(holds=go)
+    hooks = Hooks(Ends("job").those, store, {"webhook": form}, clock)
+    for id in ids:
+        await store.note(Hook(id, "job", "webhook", "https://a"), now=1)
+    async with telling(hooks):
+        first = [await soon(form.told) for _ in range(MOST_AT_ONCE)]
+        hooks.look()
+        assert len(await store.due(clock(), len(ids))) == 2 * MOST_AT_ONCE
         go.set()
-        await until_it_stands(store, id, 1, "a fault of voltbench: ZeroDivisionError()")
-        late.let_out.release()
-        assert await late.read.get() == 0
-        assert tries.empty()
+        rest = [await soon(form.told) for _ in range(2 * MOST_AT_ONCE)]
+        for id in ids:
+            await until_it_stands(store, id, 1)
+    assert sorted(first + rest) == sorted(ids)
+    assert form.told.empty()
 
 
 async def test_what_never_came_to_a_job_is_forgotten_as_well(store: CellHooks):
@@ -379,16 +411,16 @@ async def test_who_was_killed_while_telling_tells_again_and_nobody_else_meanwhil
     clock, jobs = Clock(), Ends()
     jobs.end("job")
     killed, others = Form(holds=asyncio.Event()), Form()
-    first = Hooks(jobs.follow, store, {"webhook": killed}, clock)
+    first = Hooks(jobs.those, store, {"webhook": killed}, clock)
     async with telling(first):
         id = await first.ask("job", "webhook", "https://a")
-        assert await killed.told.get() == id
-        second = Hooks(jobs.follow, store, {"webhook": others}, clock)
+        assert await soon(killed.told) == id
+        second = Hooks(jobs.those, store, {"webhook": others}, clock)
         assert await store.due(clock(), 10) == []
     async with telling(second):
         clock.later(TAKEN_S)
         second.look()
-        assert await others.told.get() == id
+        assert await soon(others.told) == id
         hook = await until_it_stands(store, id, 2)
     assert hook.problem == ""
     assert await store.forget(clock() + 1) == 1

@@ -6,21 +6,27 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractQueue
 
+from tests import brokers
 from tests.brokers import START_S, RabbitMQ, a_rabbitmq
 from tests.cell_face import Service, cell_service
 from voltbench.adapters import rabbitmq
+from voltbench.adapters.cell_hooks import CellHooks, Hook
 from voltbench.adapters.cell_numbers import CellNumbers
-from voltbench.adapters.rabbitmq import ASKED_KEY, DEAD_LETTERS, EXCHANGE, RESULTS, Broker, Brought
+from voltbench.adapters.rabbitmq import ASKED_KEY, AT_ONCE, DEAD_LETTERS, EXCHANGE, RESULTS, Broker, Brought
 from voltbench.apps.cells.facing import FaceChoices
+from voltbench.apps.cells.hooks import Hooks
 from voltbench.apps.cells.messages import Messages, new_message_id
 from voltbench.clock import wall_instant
-from voltbench.errors import InvalidInput
+from voltbench.errors import InvalidInput, Unavailable
+from voltbench.quantities import Instant
 
 ASKED = {"simulationType": "cell", "time": 0.1, "upperVoltage": 4.2, "lowerVoltage": 2.5, "nominalCell": 5.0}
 
@@ -62,8 +68,20 @@ class Client:
         told: dict[str, Any] = json.loads((await _next(self._results)).body)
         return told
 
-    async def dead_letter(self) -> AbstractIncomingMessage:
-        return await _next(self._letters)
+    async def full_queue_of_letters(self) -> AbstractQueue:
+        """A queue that refuses dead letters, whereupon the broker says that it did not take them."""
+        queue = await self._channel.declare_queue(
+            exclusive=True, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}
+        )
+        await queue.bind(DEAD_LETTERS)
+        return queue
+
+    async def dead_letter(self, beginning: bytes) -> AbstractIncomingMessage:
+        """The next that begins so: one that the broker did not take comes again, and then nobody may wait for it."""
+        async with asyncio.timeout(60):
+            while not (letter := await self._letters.get()).body.startswith(beginning):
+                continue
+        return letter
 
 
 async def _next(inbox: asyncio.Queue[AbstractIncomingMessage]) -> AbstractIncomingMessage:
@@ -122,7 +140,7 @@ async def test_poison_is_put_aside_and_the_next_message_is_served(
 ):
     before = await jobs(service)
     await client.ask(body)
-    letter = await client.dead_letter()
+    letter = await client.dead_letter(body)
     assert letter.body == body
     assert problem in str(letter.headers["x-problem"])
     await client.ask(json.dumps(ASKED).encode())
@@ -141,25 +159,102 @@ async def test_a_message_that_is_sent_twice_by_its_id_is_one_simulation(client: 
     before = await jobs(service)
     for _ in range(3):
         await client.ask(json.dumps(ASKED).encode(), "order-17")
-    await client.ask(json.dumps({**ASKED, "time": 0.2}).encode(), "order-17")
-    letter = await client.dead_letter()
+    other = json.dumps({**ASKED, "time": 0.2}).encode()
+    await client.ask(other, "order-17")
+    letter = await client.dead_letter(other)
     assert "the same idempotency key was used for another request" in str(letter.headers["x-problem"])
     await client.result()
     assert await jobs(service) == before + 1
 
 
-async def test_messages_that_are_brought_again_are_counted_once_each(service: Service):
-    before = await jobs(service)
+async def test_letters_that_are_not_taken_hold_up_nobody_once_they_are(client: Client, service: Service):
+    full = await client.full_queue_of_letters()
+    for number in range(AT_ONCE + 1):
+        await client.ask(f"poison {number}".encode())
+    refused = set[bytes]()
+    while len(refused) < AT_ONCE:
+        refused.add((await client.dead_letter(b"poison")).body)
+    await full.delete(if_empty=False)
+    await client.ask(json.dumps(ASKED).encode())
+    assert (await client.result())["jobStarted"]
+
+
+# --- messages that are brought again, and what they count for ---------------------------------------------------------
+
+
+class Faltering(CellHooks):
+    """A store that is out of reach at the end of the first things it does."""
+
+    def __init__(self, service: Service, *troubles: str) -> None:
+        super().__init__(service.cells.results.database)
+        self._troubles = [*troubles]
+
+    async def note(self, hook: Hook, now: Instant) -> None:
+        await super().note(hook, now)
+        self._falter("note")
+
+    async def wait_for(self, id: str, job_id: str, said: bytes, url: str) -> None:
+        await super().wait_for(id, job_id, said, url)
+        self._falter("wait_for")
+
+    def _falter(self, what: str) -> None:
+        if what in self._troubles:
+            self._troubles.remove(what)
+            raise Unavailable("the store is out of reach")
+
+
+def messages_of(service: Service, store: CellHooks | None = None) -> Messages:
     face = service.face
-    messages = Messages(
-        face.seed, CellNumbers(service.cells.results.database), face.hooks, wall_instant, new_message_id
-    )
+    hooks = face.hooks if store is None else Hooks(service.cells.jobs.those, store, {}, wall_instant)
+    return Messages(face.seed, CellNumbers(service.cells.results.database), hooks, wall_instant, new_message_id)
+
+
+@pytest.fixture(scope="module")
+async def alone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    """Without a broker, and nobody solves."""
+    async with cell_service(tmp_path_factory.mktemp("alone"), FaceChoices(), processes=0) as running:
+        yield running
+
+
+@pytest.mark.parametrize("trouble", ["note", "wait_for"])
+async def test_a_message_without_an_id_that_waited_for_the_store_is_one_simulation(alone: Service, trouble: str):
+    before = await jobs(alone)
+    messages = messages_of(alone, Faltering(alone, trouble))
+    body = json.dumps({**ASKED, "id": trouble}).encode()
+    with pytest.raises(Unavailable):
+        await messages.take(Brought(body, None, False))
+    id = await messages.take(Brought(body, None, True))
+    assert await alone.face.hooks.store.unsettled(sha256(body).hexdigest()) == [id]
+    assert await jobs(alone) == before + 1
+
+
+async def test_a_wrong_message_takes_nothing_from_the_one_before_with_its_id(alone: Service):
+    messages, store = messages_of(alone), alone.face.hooks.store
+    id = await messages.take(Brought(json.dumps({**ASKED, "id": 1}).encode(), "order-18", False))
+    with pytest.raises(InvalidInput):
+        await messages.take(Brought(b'{"controlCurrent": 50}', "order-18", False))
+    waiting = await store.hook(id)
+    assert waiting is not None
+    assert (waiting.ended_at, waiting.problem) == (None, "")
+
+
+async def test_a_message_that_was_wrong_at_first_is_told_of_once_it_is_right(alone: Service):
+    messages, store = messages_of(alone), alone.face.hooks.store
+    with pytest.raises(InvalidInput):
+        await messages.take(Brought(b'{"controlCurrent": 50}', "order-19", False))
+    id = await messages.take(Brought(json.dumps({**ASKED, "id": 2}).encode(), "order-19", False))
+    assert id in {hook.id for hook in await store.due(wall_instant(), 100)}
+
+
+async def test_messages_that_are_brought_again_are_counted_once_each(alone: Service):
+    before = await jobs(alone)
+    messages = messages_of(alone)
     body = json.dumps({**ASKED, "id": "twin"}).encode()
     first, second = [await messages.take(Brought(body, None, False)) for _ in range(2)]
     messages.begin()  # a new connection: neither was acknowledged, nor was a third, which was not seen yet
     again = await asyncio.gather(*[messages.take(Brought(body, None, True)) for _ in range(3)])
     assert {first, second} < set(again)
-    assert await jobs(service) == before + 3
+    assert await jobs(alone) == before + 3
     for id in again:
         await messages.settle(id)
     assert await messages.take(Brought(body, None, True)) not in again
@@ -178,6 +273,17 @@ async def test_a_broker_that_comes_back_is_found_again(service: Service, broker:
         await client.ask(json.dumps({**ASKED, "id": 77}).encode())
         while (await client.result())["id"] != 77:
             continue  # what the story before asked for is told now, where the broker went before it could be
+
+
+@pytest.mark.parametrize(("ci", "ends"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_where_no_broker_is_installed_ci_fails_and_others_skip(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ci: str, ends: type[BaseException]
+):
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(brokers, "SERVER", tmp_path / "none")
+    with pytest.raises((pytest.fail.Exception, pytest.skip.Exception), match="no RabbitMQ") as ended, a_rabbitmq():
+        pass
+    assert ended.type is ends
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, select, tuple_, update
 
 from voltbench.adapters.cell_results import MOST_AT_ONCE, hooks
 from voltbench.adapters.store.database import Database
@@ -34,6 +34,7 @@ class Hook:
     attempts: int = 0
     ended_at: Instant | None = None
     problem: str = ""
+    due_at: Instant = 0
 
 
 class CellHooks:
@@ -64,10 +65,13 @@ class CellHooks:
         found = await self._found(select(hooks).where(hooks.c.id == id))
         return found[0] if found else None
 
-    async def due(self, now: Instant, limit: int) -> list[Hook]:
-        """Those whose job may have ended, the ones that have waited longest first."""
+    async def due(self, now: Instant, limit: int, after: Hook | None = None) -> list[Hook]:
+        """Those whose job may have ended, the ones that have waited longest first; or the ones behind one of them."""
         open_ones = select(hooks).where(hooks.c.ended_at_ms.is_(None), hooks.c.job_id.is_not(None))
-        return await self._found(open_ones.where(hooks.c.due_at_ms <= now).order_by(hooks.c.due_at_ms).limit(limit))
+        due_ones = open_ones.where(hooks.c.due_at_ms <= now)
+        if after is not None:
+            due_ones = due_ones.where(tuple_(hooks.c.due_at_ms, hooks.c.id) > (after.due_at, after.id))
+        return await self._found(due_ones.order_by(hooks.c.due_at_ms, hooks.c.id).limit(limit))
 
     async def next_due(self, now: Instant) -> Instant | None:
         """When the next one is due, of those that are not yet."""
@@ -80,10 +84,9 @@ class CellHooks:
         taken = {"due_at_ms": until, "attempts": hooks.c.attempts + 1}
         return bool(await self._changed(id, taken, is_due))
 
-    async def put_off(self, id: str, until: Instant, problem: str = "", attempts: int | None = None) -> None:
-        """It is due again then; with a number of attempts, after so many."""
-        counted = {} if attempts is None else {"attempts": attempts}
-        await self._changed(id, {"due_at_ms": until, "problem": problem, **counted})
+    async def put_off(self, id: str, until: Instant, problem: str = "") -> None:
+        """It is due again then."""
+        await self._changed(id, {"due_at_ms": until, "problem": problem})
 
     async def end(self, id: str, now: Instant, problem: str = "") -> None:
         """It is told; or with a problem, it never will be."""
@@ -99,8 +102,13 @@ class CellHooks:
     # --- those of messages ----------------------------------------------------------------------------------------
 
     async def wait_for(self, id: str, job_id: str, said: bytes, url: str) -> None:
-        """The job is there that a message has asked for."""
-        await self._changed(id, {"job_id": job_id, "said": said, "url": url}, hooks.c.job_id.is_(None))
+        """The job is there that a message has asked for, even if one like it was refused before."""
+        there = {"job_id": job_id, "said": said, "url": url, "ended_at_ms": None, "problem": ""}
+        await self._changed(id, there, hooks.c.job_id.is_(None))
+
+    async def refuse(self, id: str, now: Instant, problem: str) -> None:
+        """The message will not come to a job, unless one with the same id has done so already."""
+        await self._changed(id, {"ended_at_ms": now, "problem": problem, "message": None}, hooks.c.job_id.is_(None))
 
     async def settle(self, id: str) -> None:
         """The broker will not bring the message again."""
@@ -124,5 +132,14 @@ class CellHooks:
 
 def _hook(row: Row[Any]) -> Hook:
     return Hook(
-        row.id, row.job_id, row.form, row.url, row.said, row.message, row.attempts, row.ended_at_ms, row.problem
+        id=row.id,
+        job_id=row.job_id,
+        form=row.form,
+        url=row.url,
+        said=row.said,
+        message=row.message,
+        attempts=row.attempts,
+        ended_at=row.ended_at_ms,
+        problem=row.problem,
+        due_at=row.due_at_ms,
     )

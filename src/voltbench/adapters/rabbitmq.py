@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -182,10 +183,8 @@ class _Session:
             id = await self._taker.take(brought)
         except (InvalidInput, Conflict) as error:
             await self._bury(message, str(error))
-        except Unavailable as error:
-            _log.warning("a message waits: %s", error)
-            await asyncio.sleep(RETRY_S)
-            await message.nack(requeue=True)
+        except Unavailable:
+            raise
         except Exception as error:  # a bug of ours: brought again, it would be met again
             _log.exception("taking a message went wrong")
             await self._bury(message, f"a fault of voltbench: {error!r}")
@@ -211,13 +210,17 @@ class _Session:
 def _handled(
     handle: Callable[[AbstractIncomingMessage], Awaitable[None]],
 ) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
-    """The same, where what goes wrong is logged: the message stays with the broker, which brings it again."""
+    """The same, where of what goes wrong the message is handed back after a while: the broker brings it again."""
     from aio_pika.exceptions import AMQPError  # noqa: PLC0415  # an extra of its own
 
     async def handled(message: AbstractIncomingMessage) -> None:
         try:
             await handle(message)
-        except (AMQPError, OSError, TimeoutError, RuntimeError, Unavailable) as error:
-            _log.warning("a message will be brought again: %s", str(error) or type(error).__name__)
+        except Exception as error:
+            is_bug = not isinstance(error, AMQPError | OSError | RuntimeError | Unavailable)
+            _log.warning("a message waits: %s", str(error) or type(error).__name__, exc_info=is_bug)
+            await asyncio.sleep(RETRY_S)
+            with suppress(AMQPError, OSError, RuntimeError):  # settled already, or lost with its channel
+                await message.nack(requeue=True)
 
     return handled

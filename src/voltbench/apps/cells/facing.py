@@ -62,7 +62,7 @@ async def face_opened(cells: Cells, choices: FaceChoices) -> AsyncIterator[Face]
     forms: dict[str, Form] = {WEBHOOK: WebhookForm(webhooks), CALLBACK: CallbackForm(answers)}
     if broker is not None:
         forms[BROKER] = BrokerForm(answers, broker)
-    hooks = Hooks(cells.follow, CellHooks(cells.results.database), forms, wall_instant)
+    hooks = Hooks(cells.jobs.those, CellHooks(cells.results.database), forms, wall_instant)
     numbers = CellNumbers(cells.results.database)
     seed = Seed(cells, numbers, answers, hooks, choices.callback, wall_instant)
     async with AsyncExitStack() as running:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 from uuid import NAMESPACE_URL, uuid5
@@ -13,8 +13,9 @@ import msgspec
 
 from voltbench.adapters.cell_hooks import CellHooks, Hook
 from voltbench.adapters.webhooks import Webhooks
-from voltbench.apps.cells.told import SimulationTold
-from voltbench.errors import NotFound, Unavailable, VoltbenchError
+from voltbench.apps.cells.told import SimulationTold, told
+from voltbench.errors import Conflict, Failed, InvalidInput, NotFound, Unavailable
+from voltbench.jobs import Job, JobId
 from voltbench.quantities import MS_PER_SECOND, Instant
 
 _log = logging.getLogger(__name__)
@@ -28,12 +29,11 @@ RETRY_S = (5, 30, 300, 1_800, 7_200, 18_000, 36_000)
 TAKEN_S = 60
 """How long a teller has a hook for itself: longer than any attempt."""
 
-PATIENCE_S = 60.0
-"""How long a job is waited for, until others have their turn."""
+LOOK_EVERY_S, REST_S = 0.2, 5.0
+"""Between two looks at jobs that are waited for, and at the most between two looks at what is due."""
 
-LOOK_EVERY_S = 5.0
-MOST_WAITING, MOST_AT_ONCE = 500, 16
-"""Jobs that are waited for, and notices that are on their way."""
+MOST_LOOKED_AT, MOST_AT_ONCE = 500, 16
+"""Hooks in one look, and notices that are on their way."""
 
 
 class Form(Protocol):
@@ -57,20 +57,21 @@ class WebhookForm:
 class Hooks:
     """Notes who is to be told of which job, and tells them for as long as it runs.
 
-    `follow` tells how a job stands until it has ended. Nothing that goes wrong here reaches the job.
+    `those` tells how some jobs stand, of those that are there. Nothing that goes wrong here reaches the job.
     """
 
     def __init__(
         self,
-        follow: Callable[[str], AsyncIterator[SimulationTold]],
+        those: Callable[[Collection[JobId]], Awaitable[list[Job]]],
         store: CellHooks,
         forms: Mapping[str, Form],
         now: Callable[[], Instant],
     ) -> None:
         self.store = store
-        self._follow = follow
+        self._those = those
         self._forms = forms
         self._now = now
+        self._last_seen: Hook | None = None
         self._in_hand: set[str] = set()
         self._sending = asyncio.Semaphore(MOST_AT_ONCE)
         self._news = asyncio.Event()
@@ -88,84 +89,92 @@ class Hooks:
 
     async def run(self) -> None:
         """Tell what is due, until cancelled."""
+        self._last_seen = None
         async with asyncio.TaskGroup() as tellers:
             while True:
                 self._news.clear()
-                pause_s = await self._begin(tellers)
+                rest_s = await self._begin(tellers)
+                if rest_s <= LOOK_EVERY_S:  # news do not cut it short: where much is asked for they come all the time
+                    await asyncio.sleep(rest_s)
+                    continue
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(pause_s):
+                    async with asyncio.timeout(rest_s):
                         await self._news.wait()
 
     async def _begin(self, tellers: asyncio.TaskGroup) -> float:
-        """Begin with all that is due; how long to wait then."""
+        """Begin with what has ended; how long to rest then."""
         now = self._now()
-        busy = frozenset(
-            self._in_hand
-        )  # as of before we read: what is read of these may be older than what came of them
         try:
-            for hook in await self.store.due(now, MOST_WAITING):
-                if hook.id not in busy and len(self._in_hand) < MOST_WAITING:
-                    self._in_hand.add(hook.id)
-                    tellers.create_task(self._see_to(hook))
+            if len(self._in_hand) < MOST_LOOKED_AT and await self._is_more_to_see(now, tellers):
+                return LOOK_EVERY_S
             next_due = await self.store.next_due(now)
         except Unavailable as error:
             _log.warning("nobody is told of jobs for now: %s", error)
-            return LOOK_EVERY_S
-        return LOOK_EVERY_S if next_due is None else min(LOOK_EVERY_S, (next_due - now) / MS_PER_SECOND)
+            return REST_S
+        return REST_S if next_due is None else min(REST_S, (next_due - now) / MS_PER_SECOND)
 
-    async def _see_to(self, hook: Hook) -> None:
+    async def _is_more_to_see(self, now: Instant, tellers: asyncio.TaskGroup) -> bool:
+        """Look at the next of those that are due, and begin with what has ended. False where nobody waits for a job."""
+        busy = frozenset(self._in_hand)  # before we read: what is read of these may be older than what came of them
+        due = await self.store.due(now, MOST_LOOKED_AT, self._last_seen)
+        hooks = [hook for hook in due if hook.id not in busy]
+        jobs = await self._jobs(list(dict.fromkeys(_job_id(hook) for hook in hooks)))
+        was_first = self._last_seen is None
+        self._last_seen = due[-1] if len(due) == MOST_LOOKED_AT else None  # behind the last page comes the first one
+        is_waiting = False
+        for hook in hooks:
+            job = jobs[_job_id(hook)]
+            if isinstance(job, Job) and not job.status.is_ended:
+                is_waiting = True
+            else:
+                self._in_hand.add(hook.id)
+                tellers.create_task(self._see_to(hook, job))
+        return is_waiting or not was_first or self._last_seen is not None
+
+    async def _jobs(self, ids: Sequence[JobId]) -> dict[JobId, Job | Exception]:
+        """How some jobs stand. Of one that is not there, or that a bug of ours keeps us from seeing, the error."""
         try:
-            await self._tried(hook)
+            there: dict[JobId, Job | Exception] = {job.id: job for job in await self._those(ids)}
+        except Unavailable:
+            raise
+        except Exception as error:  # a bug of ours, with one of them: the others go on
+            if len(ids) == 1:
+                return {ids[0]: error}
+            half = len(ids) // 2
+            return await self._jobs(ids[:half]) | await self._jobs(ids[half:])
+        return {id: there.get(id) or NotFound("job", id) for id in ids}
+
+    async def _see_to(self, hook: Hook, job: Job | Exception) -> None:
+        try:
+            async with self._sending:
+                await self._tried(hook, job)
         except Unavailable as error:  # the store: the hook is still in it
             _log.warning("%s is not told of job %s for now: %s", hook.url, hook.job_id, error)
         finally:
             self._in_hand.discard(hook.id)
-            if len(self._in_hand) == MOST_WAITING // 2:  # more of them may have been due than there was room for
+            if len(self._in_hand) == MOST_LOOKED_AT // 2:  # more of them may have been due than there was room for
                 self.look()
 
-    async def _tried(self, hook: Hook) -> None:
-        try:
-            await self._wait_and_tell(hook)
-        except Unavailable:
-            raise
-        except Exception as error:  # a bug of ours, with this hook: the others go on
-            _log.exception("telling %s of job %s went wrong", hook.url, hook.job_id)
-            await self._try_later(hook, f"a fault of voltbench: {error!r}")
-
-    async def _wait_and_tell(self, hook: Hook) -> None:
-        assert hook.job_id is not None
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                job = await self._ended(hook.job_id)
-        except TimeoutError:
-            job = None
-        except NotFound as error:
-            await self._give_up(hook, str(error))
-            return
-        if job is None:
-            await self.store.put_off(hook.id, self._now() + MS_PER_SECOND)
-        else:
-            async with self._sending:
-                await self._tell(hook, job)
-
-    async def _ended(self, job_id: str) -> SimulationTold | None:
-        last = None
-        async for told in self._follow(job_id):
-            last = told
-        return last if last is not None and last.status.is_ended else None
-
-    async def _tell(self, hook: Hook, job: SimulationTold) -> None:
+    async def _tried(self, hook: Hook, job: Job | Exception) -> None:
         now = self._now()
         if not await self.store.take(hook.id, now, now + TAKEN_S * MS_PER_SECOND):
             return
         try:
-            await self._form(hook).tell(hook, job, now)
+            await self._tell(hook, job, now)
         except Unavailable as error:
             await self._try_later(hook, str(error))
-        except VoltbenchError as error:
+        except (InvalidInput, NotFound, Conflict, Failed) as error:
             await self._give_up(hook, str(error))
+        except Exception as error:  # a bug of ours, with this hook: the others go on
+            _log.exception("telling %s of job %s went wrong", hook.url, hook.job_id)
+            await self._try_later(hook, f"a fault of voltbench: {error!r}")
         else:
             await self.store.end(hook.id, self._now())
+
+    async def _tell(self, hook: Hook, job: Job | Exception, now: Instant) -> None:
+        if isinstance(job, Exception):
+            raise job
+        await self._form(hook).tell(hook, told(job), now)
 
     def _form(self, hook: Hook) -> Form:
         if hook.form not in self._forms:  # it was asked for when we were started with other options
@@ -178,10 +187,14 @@ class Hooks:
             return
         pause_s = RETRY_S[hook.attempts]
         _log.info("%s is told of job %s again in %d s: %s", hook.url, hook.job_id, pause_s, problem)
-        attempts = hook.attempts + 1  # also of one that had not come as far as being taken
-        await self.store.put_off(hook.id, self._now() + pause_s * MS_PER_SECOND, problem, attempts)
+        await self.store.put_off(hook.id, self._now() + pause_s * MS_PER_SECOND, problem)
         self.look()
 
     async def _give_up(self, hook: Hook, problem: str) -> None:
         _log.warning("%s will not be told of job %s: %s", hook.url, hook.job_id, problem)
         await self.store.end(hook.id, self._now(), problem)
+
+
+def _job_id(hook: Hook) -> JobId:
+    assert hook.job_id is not None  # without a job it would not be due
+    return JobId(hook.job_id)

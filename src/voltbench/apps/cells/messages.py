@@ -12,9 +12,11 @@ import msgspec
 from voltbench.adapters.cell_hooks import CellHooks, Hook
 from voltbench.adapters.cell_numbers import CellNumbers
 from voltbench.adapters.rabbitmq import RESULTS, Brought
+from voltbench.apps.aside import aside
 from voltbench.apps.cells import seed_models as contract
 from voltbench.apps.cells.hooks import Hooks
 from voltbench.apps.cells.seed import BROKER, Seed
+from voltbench.apps.cells.seed_models import SeedAsked
 from voltbench.errors import InvalidInput
 from voltbench.quantities import Instant
 
@@ -44,12 +46,38 @@ class Messages:
 
         Raises InvalidInput or Conflict for one that will never do, Unavailable for one that is to be brought again.
         """
-        asked = contract.asked_in(brought.body)
-        id = await self._id_of(brought)
+        asked = await aside(lambda: contract.asked_in(brought.body))
+        words = sha256(brought.body).hexdigest() if brought.id is None else None
+        id = await self._id_of(brought, words)
+        try:
+            await self._store.note(Hook(id, None, BROKER, RESULTS, message=words), self._now())
+            await self._ask(asked, id)
+        except BaseException:  # it is brought again, maybe without a new connection
+            self._known.discard(id)
+            raise
+        return id
+
+    async def settle(self, id: str) -> None:
+        """The broker knows that the message was taken."""
+        await self._store.settle(id)
+        self._known.discard(id)
+
+    async def _id_of(self, brought: Brought, words: str | None) -> str:
+        """The message's id, to be noted before anything is done, so that it is known when it is brought again."""
+        if words is None:
+            assert brought.id is not None
+            return f"rabbitmq-{sha256(brought.id.encode()).hexdigest()[:32]}"
+        async with self._one_at_a_time:  # two messages may say the same, and each is brought again
+            seen = await self._seen_before(words) if brought.is_again else None
+            id = seen or f"rabbitmq-{self._new_id()}"
+            self._known.add(id)
+        return id
+
+    async def _ask(self, asked: SeedAsked, id: str) -> None:
         try:
             job = await self._seed.submit(asked, key=id)
         except InvalidInput as error:
-            await self._store.end(id, self._now(), str(error))
+            await self._store.refuse(id, self._now(), str(error))
             raise
         if asked.number is not None:
             await self._seed.give(asked.number, job)
@@ -58,26 +86,6 @@ class Messages:
         await self._seed.call_back(job, asked)
         await self._store.wait_for(id, job.id, msgspec.json.encode(asked), RESULTS)
         self._hooks.look()
-        return id
-
-    async def settle(self, id: str) -> None:
-        """The broker knows that the message was taken."""
-        await self._store.settle(id)
-        self._known.discard(id)
-
-    async def _id_of(self, brought: Brought) -> str:
-        """The message's id, which is noted before anything is done, so that it is known when it is brought again."""
-        if brought.id is not None:
-            id = f"rabbitmq-{sha256(brought.id.encode()).hexdigest()[:32]}"
-            await self._store.note(Hook(id, None, BROKER, RESULTS), self._now())
-            return id
-        words = sha256(brought.body).hexdigest()
-        async with self._one_at_a_time:  # two messages may say the same, and each is brought again
-            seen = await self._seen_before(words) if brought.is_again else None
-            id = seen or f"rabbitmq-{self._new_id()}"
-            self._known.add(id)
-        await self._store.note(Hook(id, None, BROKER, RESULTS, message=words), self._now())
-        return id
 
     async def _seen_before(self, words: str) -> str | None:
         return next((id for id in await self._store.unsettled(words) if id not in self._known), None)

@@ -13,6 +13,7 @@ from voltbench.adapters.cell_hooks import Hook
 from voltbench.adapters.cell_numbers import CellNumbers
 from voltbench.adapters.rabbitmq import Broker
 from voltbench.adapters.webhooks import post
+from voltbench.apps.aside import aside
 from voltbench.apps.cells import seed_models as contract
 from voltbench.apps.cells.hooks import Hooks
 from voltbench.apps.cells.seed_models import (
@@ -118,7 +119,10 @@ class Seed:
         self._now = now
 
     async def publish(self, asked: SeedAsked) -> int:
-        """Ask for a simulation; the number that it is found by. Raises InvalidInput in the seed's words."""
+        """Ask for a simulation; the number that it is found by. Raises InvalidInput in the seed's words.
+
+        As ever, that number replaces an id in the request.
+        """
         job = await self.submit(asked)
         number = await self._numbers.number_for(job.id, self._now())
         await self.call_back(job, msgspec.structs.replace(asked, id=number))
@@ -160,8 +164,8 @@ class Seed:
 
     async def bring(self, body: bytes) -> int:
         """Keep an answer from elsewhere; its number. Raises InvalidInput."""
-        brought = contract.brought_in(body)
-        return await self._numbers.keep_answer(msgspec.json.encode(brought), self._now())
+        answer = await aside(lambda: msgspec.json.encode(contract.brought_in(body)))
+        return await self._numbers.keep_answer(answer, self._now())
 
     async def stored(self, number: int) -> SeedStored:
         """A simulation that has ended. Raises NotFound."""

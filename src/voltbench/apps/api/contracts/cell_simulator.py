@@ -17,6 +17,7 @@ from voltbench.adapters.json_text import UnreadableJson
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.problems import problems
+from voltbench.apps.aside import aside
 from voltbench.apps.cells import seed_models as contract
 from voltbench.apps.cells.facing import Face
 from voltbench.apps.cells.seed_models import (
@@ -75,9 +76,9 @@ async def publish(request: Request, face: Service) -> Response:
     """Ask for a simulation; the number in the answer finds it at `/getSimulation/{id}` once it has ended."""
     body = await request.body()
     try:
-        number = await face.seed.publish(contract.asked_in(body))
+        number = await face.seed.publish(await aside(lambda: contract.asked_in(body)))
     except InvalidInput as error:
-        return _refusal(error, contract.kind_in(body))
+        return _refusal(error, await aside(lambda: contract.kind_in(body)))
     return PlainTextResponse(f"Simulation Data sent to Rabbit MQ. \nYour simulation ID is: {number}")
 
 
@@ -135,7 +136,7 @@ async def read_stored(id: Annotated[int, Path(ge=0, le=contract.MOST_NUMBER)], f
 
 async def _simulated(body: bytes, kind: Kind, face: Face) -> Response:
     try:
-        job, answer = await face.seed.simulate(contract.asked_in(body, kind))
+        job, answer = await face.seed.simulate(await aside(lambda: contract.asked_in(body, kind)))
     except InvalidInput as error:
         return _refusal(error, kind)
     if job.status is JobStatus.SUCCEEDED:
