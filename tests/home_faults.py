@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import selectors
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from random import Random
@@ -15,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from tests.home_time import VirtualLoop
 from voltbench.adapters.home_charging import HomeCharging
 from voltbench.adapters.home_station import HomeStation
 from voltbench.apps.api.contracts import course_models
@@ -139,32 +139,6 @@ class BadLine(httpx.AsyncBaseTransport):
     def is_on(self) -> bool:
         """Whether the charger is on."""
         return self.home.look(self._now).is_switched_on
-
-
-class _Jumping(selectors.SelectSelector):
-    """Waits by setting the time forward."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now_s = 1_000.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        found = super().select(0)
-        if not found:
-            assert timeout is not None, "everybody waits for somebody else"
-            self.now_s += max(0.0, timeout)
-        return found
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop on virtual time."""
-
-    def __init__(self) -> None:
-        self._jumping = _Jumping()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.now_s
 
 
 @dataclass

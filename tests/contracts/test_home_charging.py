@@ -1,4 +1,7 @@
-"""A charging client at a station, over a real socket: whatever goes wrong, the charger is off at the end."""
+"""A charging client at a station, over a real socket: whatever goes wrong, the charger is off at the end.
+
+Where it matters when something happens, there is no socket, and time is virtual.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ import json
 
 import pytest
 
-from tests.home_proxy import OFF, ON, PassOn, answering, behind_a_proxy
+from tests.home_proxy import OFF, ON, PassOn, answering, behind_a_line, behind_a_proxy
+from tests.home_time import loop_seconds, on_virtual_time
 from tests.homes import Said, Station, a_home_station
 from tests.waiting import DEADLINE_S
 from voltbench.adapters import home_charging, home_station
-from voltbench.adapters.home_charging import HomeCharging, back_off_s
+from voltbench.adapters.home_charging import ECHO_S, HomeCharging, back_off_s
 from voltbench.adapters.home_station import HomeStation
 from voltbench.errors import InvalidInput, RemoteProtocolError
-from voltbench.running.home.model import HomeModel
 from voltbench.running.home_client.client import ChargingClient
 from voltbench.running.home_client.report import report_on
 from voltbench.running.home_client.wishes import Mode, Wishes
@@ -77,6 +80,7 @@ async def test_on_was_never_answered_and_yet_it_is_patient_until_the_charger_is_
 
 
 @pytest.mark.parametrize("is_silent", [True, False])
+@on_virtual_time
 async def test_who_says_nothing_any_more_hears_off_before_the_target_is_passed(
     is_silent: bool, monkeypatch: pytest.MonkeyPatch
 ):
@@ -102,18 +106,18 @@ async def test_who_says_nothing_any_more_hears_off_before_the_target_is_passed(
             await over.wait()
         return said if over.is_set() or not silent.is_set() else Said(502, {}, b"not now")
 
-    async with a_home_station(HomeModel(speed=4_500.0), runs=True) as home, behind_a_proxy(home, meddle) as station:
+    async with behind_a_line(meddle) as (home, station):
         stop = asyncio.Event()
-        charging = HomeCharging(ChargingClient(AT_ONCE), station, stop, print)
+        charging = HomeCharging(ChargingClient(AT_ONCE), station, stop, print, seconds=loop_seconds())
         living = asyncio.create_task(charging.live())
-        await asyncio.wait_for(heard_off.wait(), DEADLINE_S)
+        await heard_off.wait()
         soc = float(await home.get("/charge"))
         stop.set()
         over.set()
         monkeypatch.undo()
         await living
         assert charging.left_off
-    assert 75.0 <= soc <= 84.0
+    assert soc == 79.94  # the target, to a portion
 
 
 async def test_told_to_stop_it_waits_for_no_answer_but_that_to_off(monkeypatch: pytest.MonkeyPatch):
@@ -149,6 +153,7 @@ async def test_a_station_that_does_as_it_is_told_and_does_not_say_so_is_off():
         assert not await charges(home)
 
 
+@on_virtual_time
 async def test_an_on_that_is_heard_late_is_heard_of():
     """It was given up when somebody said stop; the station hears it after the first "off"."""
     stop, has_heard = asyncio.Event(), asyncio.Event()
@@ -156,18 +161,19 @@ async def test_an_on_that_is_heard_late_is_heard_of():
     async def meddle(asked: str, pass_on: PassOn) -> Said:
         if asked == ON:
             stop.set()
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.9 * ECHO_S)
             has_heard.set()
         return await pass_on()
 
-    async with a_home_station() as home, behind_a_proxy(home, meddle) as station:
-        charging = HomeCharging(ChargingClient(AT_ONCE), station, stop, print)
+    async with behind_a_line(meddle) as (home, station):
+        charging = HomeCharging(ChargingClient(AT_ONCE), station, stop, print, seconds=loop_seconds())
         await charging.live()
         assert has_heard.is_set()
         assert charging.left_off
         assert not await charges(home)
 
 
+@on_virtual_time
 async def test_an_on_that_was_waited_for_is_reckoned_with_as_long_again(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(home_station, "ANSWER_S", 0.3)
     stop, has_heard = asyncio.Event(), asyncio.Event()
@@ -180,12 +186,13 @@ async def test_an_on_that_was_waited_for_is_reckoned_with_as_long_again(monkeypa
             has_heard.set()
         return await pass_on()
 
-    async with a_home_station() as home, behind_a_proxy(home, meddle) as station:
-        await HomeCharging(ChargingClient(AT_ONCE), station, stop, print).live()
+    async with behind_a_line(meddle) as (home, station):
+        await HomeCharging(ChargingClient(AT_ONCE), station, stop, print, seconds=loop_seconds()).live()
         assert has_heard.is_set()
         assert not await charges(home)
 
 
+@on_virtual_time
 async def test_who_is_lost_twice_is_found_twice():
     said = list[str]()
     stop, answers = asyncio.Event(), iter([200] * 6 + [502] * 9 + [200] * 4 + [502] * 9 + [200] * 4)
@@ -196,8 +203,8 @@ async def test_who_is_lost_twice_is_found_twice():
             stop.set()
         return Said(502, {}, b"not now") if status == 502 else await pass_on()
 
-    async with a_home_station() as home, behind_a_proxy(home, meddle) as station:
-        await HomeCharging(ChargingClient(Wishes()), station, stop, said.append).live()
+    async with behind_a_line(meddle) as (_, station):
+        await HomeCharging(ChargingClient(Wishes()), station, stop, said.append, seconds=loop_seconds()).live()
     told = [words for line in said for words in ("trying again", "answers again") if words in line]
     assert told == ["trying again", "answers again"] * 2
 
@@ -219,13 +226,15 @@ def test_pauses_grow_up_to_a_longest_and_are_half_a_matter_of_chance(
     assert back_off_s(attempt, longest_s, chance) == pytest.approx(pause_s)
 
 
+@on_virtual_time
 async def test_a_clock_that_stands_still_is_an_error_and_the_charger_is_off():
-    async def meddle(asked: str, pass_on: PassOn) -> Said:
-        home.seconds = min(5.2, home.seconds + 0.2)
+    async def meddle(_: str, pass_on: PassOn) -> Said:
         return await pass_on()
 
-    async with a_home_station() as home, behind_a_proxy(home, meddle) as station:
-        charging = HomeCharging(ChargingClient(AT_ONCE), station, asyncio.Event(), print, patience_s=0.1)
+    async with behind_a_line(meddle) as (home, station):
+        home.stands_at_s = loop_seconds()() + 5.2
+        client = ChargingClient(AT_ONCE)
+        charging = HomeCharging(client, station, asyncio.Event(), print, patience_s=0.1, seconds=loop_seconds())
         with pytest.raises(RemoteProtocolError, match="has stood still at 01:15"):
             await charging.live()
         assert charging.left_off

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.home_proxy import PassOn, answering, behind_a_proxy
+from tests.home_proxy import PassOn, answering, behind_a_line, behind_a_proxy
+from tests.home_time import on_virtual_time
 from tests.homes import Said, a_home_station
 from voltbench.adapters import home_station
-from voltbench.adapters.home_station import HomeStation
+from voltbench.adapters.home_station import ANSWER_S, HomeStation
 from voltbench.errors import InvalidInput, NotFound, RemoteProtocolError, Unavailable, VoltbenchError
 from voltbench.running.home.model import COURSE_LOAD_W, COURSE_PRICES, HomeModel
 from voltbench.running.home_client.household import Info
@@ -171,14 +172,13 @@ async def test_nobody_there_is_unavailable():
             await station.switch(False)
 
 
-async def test_an_answer_may_take_longer_once_one_was_not_waited_for(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(home_station, "ANSWER_S", 0.3)
-
+@on_virtual_time
+async def test_an_answer_may_take_longer_once_one_was_not_waited_for():
     async def meddle(asked: str, pass_on: PassOn) -> Said:
-        await asyncio.sleep(0.45)
+        await asyncio.sleep(1.5 * ANSWER_S)
         return await pass_on()
 
-    async with a_home_station() as home, behind_a_proxy(home, meddle) as station:
+    async with behind_a_line(meddle) as (_, station):
         with pytest.raises(Unavailable, match="did not answer within"):
             await station.info()
         assert (await station.info()).energy_wh == 9_260.0

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.apis import up
-from tests.system.cells_until_killed import NO_SITES, POINTS, begun, came_to, client_of, ended, is_whole
+from tests.system.cells_until_killed import NO_SITES, POINTS, START_S, begun, came_to, client_of, ended, is_whole
 from tests.waiting import eventually
 from voltbench.apps.cells.solvers import ExecutorSolvers
 
@@ -53,14 +53,14 @@ class Cluster:
         self._told = directory / "scheduler.json"
         arguments = ("--port", "0", "--scheduler-file", str(self._told))
         parts.enter_context(a_part_of_dask("scheduler", *arguments, log=directory / "scheduler.log"))
-        self.address: str = eventually(self._address)
+        self.address: str = eventually(self._address, START_S)
 
     def worker(self, name: str, *more: str) -> subprocess.Popen[bytes]:
         """One more, which is its own parent: nobody starts it again."""
         log = self._directory / f"{name}.log"
         arguments = (self.address, "--no-nanny", "--name", name, "--local-directory", str(self._directory), *more)
         process = self._parts.enter_context(a_part_of_dask("worker", *arguments, log=log))
-        eventually(lambda: "Registered to" in log.read_text() or None)
+        eventually(lambda: "Registered to" in log.read_text() or None, START_S)
         return process
 
     def _address(self) -> str | None:

@@ -34,6 +34,7 @@ KILLS = 3
 AT_ONCE = 4
 SERVED = 60
 TWO_PARTS = b"0"
+PATIENCE_S = 180.0  # some processes begin meanwhile, and import
 
 
 @pytest.fixture
@@ -66,12 +67,12 @@ def results(kept: Path) -> Counter[str]:
 
 
 async def the_end(jobs: Jobs, id: JobId) -> Job:
-    async with asyncio.timeout(90.0):
+    async with asyncio.timeout(PATIENCE_S):
         return [job async for job in jobs.follow(id)][-1]
 
 
 async def found(look: object) -> None:
-    await asyncio.to_thread(eventually, look)  # type: ignore[arg-type]
+    await asyncio.to_thread(eventually, look, PATIENCE_S)  # type: ignore[arg-type]
 
 
 async def test_workers_killed_at_random_lose_no_job_and_double_none(postgresql_url: str, kept: Path):

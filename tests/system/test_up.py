@@ -218,7 +218,7 @@ def test_one_directory_is_for_one_process(empty: Path) -> None:
     with up(empty, "--no-demo") as running:
         assert running.address
         command = [VOLTBENCH, "up", "--port", "0", "--csms-port", "0", "--no-demo"]
-        second = subprocess.run(command, cwd=empty, capture_output=True, text=True, check=False, timeout=30)
+        second = subprocess.run(command, cwd=empty, capture_output=True, text=True, check=False, timeout=120)
         assert second.returncode == 2
         assert "another voltbench process" in second.stderr
         assert second.stderr.count("\n") == 1

@@ -178,7 +178,8 @@ class Shift:
             self._wait_again(task)
             return True
         task.attempts += 1
-        worker.task, worker.since = task, time.monotonic()
+        worker.since = time.monotonic()  # first: whoever sees the task sees since when, from any thread
+        worker.task = task
         _give_time(worker, task)
         if task.key is not None:
             self._warmth.use(worker.pid, task.key)

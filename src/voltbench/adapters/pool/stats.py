@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from voltbench.adapters.pool.process import WorkerProcess
+from voltbench.adapters.pool.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +40,15 @@ def worker_stats(worker: WorkerProcess, now_s: float) -> WorkerStats:
     return WorkerStats(
         pid=worker.pid,
         rss_bytes=worker.rss_bytes(),
-        state=_state(worker),
-        busy_for_s=None if task is None else now_s - worker.since,
+        state=_state(worker, task),
+        busy_for_s=None if task is None else max(now_s - worker.since, 0.0),  # it may have begun just now
         key=None if task is None else task.key,
     )
 
 
-def _state(worker: WorkerProcess) -> str:
+def _state(worker: WorkerProcess, task: Task | None) -> str:
     if worker.is_leaving or worker.doom is not None:
         return "leaving"
     if not worker.is_ready:
         return "starting"
-    return "idle" if worker.task is None else "busy"
+    return "idle" if task is None else "busy"
