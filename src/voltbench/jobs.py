@@ -62,6 +62,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     attempts: int
     error: JobError | None = None
+    stamp: str = ""
 
     @property
     def progress(self) -> float:
@@ -78,6 +79,14 @@ class Stopped(BaseException):
 
 class Run(Protocol):
     """A part of a job being done: what its work tells and asks on the way. Safe from any thread."""
+
+    @property
+    def stamp(self) -> str:
+        """What the job was asked for under, as `submit` was told."""
+
+    @property
+    def within_s(self) -> float | None:
+        """How long this run may take, if the job has a timeout."""
 
     @property
     def is_stopped(self) -> bool:
@@ -123,11 +132,14 @@ class Jobs(Protocol):
         priority: int = 0,
         timeout_s: float | None = None,
         idempotency_key: str | None = None,
+        stamp: str = "",
     ) -> Job:
         """Ask for a job of `total` items; on return it will not be lost.
 
         The higher its priority, the sooner it begins among those of its kind. `timeout_s` counts from when it begins.
-        The same key with the same request is the same job, and Conflict with another one.
+        The same key with the same request is the same job, and Conflict with another one. The `stamp` says what the
+        work's answer depends on beside the request, such as versions: it stays with the job, whoever does the rest of
+        it, and no other one makes the request of a key another.
         """
 
     async def job(self, id: JobId) -> Job:

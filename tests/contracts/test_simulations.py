@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import httpx
@@ -18,7 +19,9 @@ from tests.unit.test_cell_documents import DOCUMENT
 from tests.waiting import eventually_async
 from voltbench.apps.api.simulations import LAST_MS
 from voltbench.apps.api.streams import Listening
+from voltbench.apps.cells.asked import MOST_NUMBERS
 from voltbench.apps.cells.opening import CellChoices
+from voltbench.apps.cells.service import MOST_READ_AT_ONCE
 from voltbench.apps.worker import choices_of
 
 SWEEP = {
@@ -162,6 +165,28 @@ async def test_what_makes_no_sense_is_refused_before_anybody_works(
     assert (answer.status_code, answer.json()["field"]) == (422, field), answer.text
     asked = await client.post("/simulations:validate", json=body)
     assert asked.json() == answer.json()
+
+
+async def test_a_few_bytes_do_not_ask_for_more_numbers_than_are_kept(client: httpx.AsyncClient):
+    week = {"load": {"kind": "protocol", "steps": [{"step": "rest", "until_s": 604_800.0}]}, "every_s": 6.1}
+    spread = {"kind": "latin_hypercube", "count": 1_000, "over": {"initial_soc": {"least": 0.2, "most": 0.8}}}
+    answer = await client.post("/simulations:batch", json={"base": week, "sweep": spread})
+    problem = answer.json()
+    assert (answer.status_code, problem["field"]) == (422, "sweep"), problem
+    assert problem["found"] == pytest.approx(1_000 * 604_800.0 / 6.1 * 4, rel=0.01)
+    assert problem["allowed"].startswith(f"about {MOST_NUMBERS}")
+
+
+async def test_few_sweeps_are_read_at_once_and_all_are_answered(client: httpx.AsyncClient):
+    points = [{"load.current_a": -5.0 + number * 1e-3} for number in range(2_000)] + [{"initial_soc": 2.0}]
+    sweep = {"base": DISCHARGE, "sweep": {"kind": "list", "points": points}}
+    refused = [asyncio.create_task(client.post("/simulations:batch", json=sweep)) for _ in range(6)]
+    most = 0
+    while not all(one.done() for one in refused):
+        most = max(most, sum(thread.name == "aside" for thread in enumerate_threads()))
+        await asyncio.sleep(0)  # all others have their turn
+    assert MOST_READ_AT_ONCE <= most <= 2 * MOST_READ_AT_ONCE  # one that has told is there for a moment longer
+    assert {(await one).json()["field"] for one in refused} == {"initial_soc"}
 
 
 @pytest.mark.parametrize("path", ["/simulations", "/simulations:batch", "/simulations:validate"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
@@ -17,13 +18,14 @@ from voltbench.adapters.cells.parameters import check_overrides, is_live
 from voltbench.adapters.cells.sentences import as_protocol
 from voltbench.adapters.strict import like
 from voltbench.battery.cell import Cell
-from voltbench.battery.checks import check, check_power, check_rate, check_rows
+from voltbench.battery.checks import check, check_load, check_power, check_rate, check_rows
 from voltbench.battery.simulation import (
     USUAL_CELL,
     CurrentLoad,
     DriveCycleLoad,
     ExperimentLoad,
     ProfileLoad,
+    ProtocolLoad,
     Simulation,
 )
 from voltbench.errors import InvalidInput, NotFound
@@ -51,8 +53,13 @@ def known(simulation: Simulation) -> Cell:
 def understood(simulation: Simulation) -> Simulation:
     """The same with steps where there were sentences. Raises InvalidInput for one that is not understood."""
     if isinstance(simulation.load, ExperimentLoad):
-        return msgspec.structs.replace(simulation, load=as_protocol(simulation.load))
+        return msgspec.structs.replace(simulation, load=_protocol(tuple(simulation.load.steps), simulation.load.times))
     return simulation
+
+
+@lru_cache(maxsize=8)
+def _protocol(sentences: tuple[str, ...], times: int) -> ProtocolLoad:
+    return as_protocol(ExperimentLoad(steps=list(sentences), times=times))
 
 
 def checked(simulation: Simulation) -> Cell:
@@ -60,13 +67,18 @@ def checked(simulation: Simulation) -> Cell:
     return checked_steps(understood(simulation))
 
 
-def checked_steps(simulation: Simulation) -> Cell:
-    """The cell, if what is asked of it makes sense; for a simulation that is understood already."""
+def checked_steps(simulation: Simulation, *, is_load_checked: bool = False) -> Cell:
+    """The cell, if what is asked of it makes sense; for a simulation that is understood already.
+
+    Where `is_load_checked`, another one was that has the same load, cell, voltage limits and `every_s`.
+    """
     cell = known(simulation)
     check(simulation, cell)
     check_overrides(simulation, cell)
-    if isinstance(simulation.load, DriveCycleLoad):
-        _check_drive_cycle(simulation, simulation.load, cell)
+    if not is_load_checked:
+        check_load(simulation, cell)
+        if isinstance(simulation.load, DriveCycleLoad):
+            _check_drive_cycle(simulation, simulation.load, cell)
     return cell
 
 
@@ -86,9 +98,17 @@ def _check_drive_cycle(simulation: Simulation, load: DriveCycleLoad, cell: Cell)
 # --- what makes two requests the same ---------------------------------------------------------------------------------
 
 
-def input_hash(simulation: Simulation) -> str:
-    """SHA-256 of all that decides the answer: the request, and the versions of what answers it."""
-    return sha256(_encoder.encode([simulation, _versions()])).hexdigest()
+def stamp() -> str:
+    """The versions of what answers today, as a job keeps them that is asked for today."""
+    return _encoder.encode(_versions()).decode()
+
+
+def input_hash(simulation: Simulation, stamp: str = "") -> str:
+    """SHA-256 of all that decides the answer: the request, and the versions of what answers it.
+
+    They are those of a stamp; without one, today's.
+    """
+    return sha256(_encoder.encode([simulation, _stamped(stamp)])).hexdigest()
 
 
 def parameters_hash(simulation: Simulation) -> str:
@@ -130,3 +150,8 @@ def _load_key(simulation: Simulation) -> Any:
 @cache
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in SIMULATORS}
+
+
+@lru_cache(maxsize=64)
+def _stamped(stamp: str) -> Mapping[str, str]:
+    return msgspec.json.decode(stamp, type=dict[str, str]) if stamp else _versions()

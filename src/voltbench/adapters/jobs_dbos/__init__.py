@@ -5,7 +5,7 @@ note neither a step nor an end. What DBOS leaves to us:
 
 * Whose work it is. It restarts the work of a process only under the same executor id, so each process here has an id of
   its own and a *lease*, a row that it renews each second. Whoever finds a lease run out takes over its jobs.
-* How often. A job in whose midst three processes died, with no part done in between, has failed.
+* How often. A job that was lost by three processes that did not come back, with no part done in between, has failed.
 * What a stopped run does. It hears of it within a quarter of a second, and before it keeps anything.
 
 DBOS is pinned to one minor version, for what its API does not offer: taking over a job *without* resetting its attempts

@@ -18,9 +18,9 @@ from voltbench.adapters.jobs_dbos.database import APPLICATION, SCHEMA, queue_of,
 from voltbench.adapters.jobs_dbos.following import Following
 from voltbench.adapters.jobs_dbos.forgetting import forget
 from voltbench.adapters.jobs_dbos.rows import (
-    CRASHES,
     IS_CANCELLED,
     KEPT_OF,
+    NEVER_LOST,
     REQUEST,
     STATUSES,
     attributes,
@@ -90,6 +90,7 @@ class DbosJobs:
         priority: int = 0,
         timeout_s: float | None = None,
         idempotency_key: str | None = None,
+        stamp: str = "",
     ) -> Job:
         """Ask for a job; on return it will not be lost."""
         _check(total, timeout_s)
@@ -103,11 +104,11 @@ class DbosJobs:
             workflow_id_reuse_policy="reject",
             app_version=self._version,
             priority=theirs_of_priority(priority),
-            attributes=attributes(request, total, wall_instant()),
+            attributes=attributes(request, total, wall_instant(), stamp),
         )
         if timeout_s is not None:
             options["workflow_timeout"] = timeout_s
-        return await self._in_thread(lambda: self._submit(options, request))
+        return await self._in_thread(lambda: self._submit(options, request, stamp))
 
     async def job(self, id: JobId) -> Job:
         """A job as it stands."""
@@ -171,10 +172,10 @@ class DbosJobs:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, reached)
 
-    def _submit(self, options: EnqueueOptions, request: bytes) -> Job:
+    def _submit(self, options: EnqueueOptions, request: bytes, stamp: str) -> Job:
         id = JobId(options["workflow_id"])
         try:
-            self._client.enqueue(options, text_of(request))
+            self._client.enqueue(options, text_of(request), stamp)
         except dbos_errors.DBOSWorkflowIDInUseError as error:
             row = self._row(id)
             if (row.attributes or {}).get(REQUEST) != options["attributes"][REQUEST]:
@@ -242,7 +243,7 @@ class DbosJobs:
         job = job_of(self._row(id))
         if job.status not in RETRIABLE:
             raise Conflict("job", id, f"is {job.status}")
-        self._client.update_workflow_attributes(id, {IS_CANCELLED: False, CRASHES: 0}, merge=True)
+        self._client.update_workflow_attributes(id, {IS_CANCELLED: False, **NEVER_LOST}, merge=True)
         try:
             # Only steps that went well are noted, so all of them stay.
             self._client.rewind_workflow(id, start_step=_AFTER_ANY_STEP, queue_name=queue_of(job.kind))

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from voltbench.adapters.jobs_dbos.database import queue_of
 from voltbench.adapters.jobs_dbos.leases import Leases
-from voltbench.adapters.jobs_dbos.rows import CRASHES, failure, told_of
+from voltbench.adapters.jobs_dbos.rows import CRASHES, LOST_BY, failure, told_of
 from voltbench.adapters.jobs_dbos.runs import Runs
 from voltbench.clock import seconds_since_boot
 
@@ -23,7 +23,7 @@ _RENEWALS_PER_LEASE = 4
 _LONG = 3 * _RENEWALS_PER_LEASE
 
 MOST_CRASHES = 2
-"""So many times the death of its process is taken for bad luck; each part that is done makes good for all before."""
+"""So many times the loss of its process is taken for bad luck; each part that is done makes good for all before."""
 
 
 class Custody:
@@ -71,15 +71,21 @@ class Custody:
     def adopt(self, left: Iterable[WorkflowStatus], crashed: Collection[str]) -> None:
         """Queue again, or give up, what nobody does any more; of others who are at it too, one succeeds.
 
-        Only who does counts the crash: a job that ten saw die has died once.
+        Only who does counts the crash: a job that ten saw die has died once. A process that has come back since had
+        only stalled, which is not the job's fault: what it had lost counts no more.
         """
         for row in left:
             if row.executor_id not in crashed:
                 self._requeue([row])
                 continue
-            crashes = int((row.attributes or {}).get(CRASHES, 0)) + 1
+            kept = row.attributes or {}
+            lost_by: list[str] = kept.get(LOST_BY, [])
+            came_back = self._leases.held() if lost_by else set()
+            dead = [one for one in lost_by if one not in came_back]
+            crashes = int(kept.get(CRASHES, 0)) - len(lost_by) + len(dead) + 1
             if self._is_given_up(row, crashes) if crashes > MOST_CRASHES else self._is_queued_again(row):
-                self._client.update_workflow_attributes(row.workflow_id, {CRASHES: crashes}, merge=True)
+                noted = {CRASHES: crashes, LOST_BY: [*dead, row.executor_id]}
+                self._client.update_workflow_attributes(row.workflow_id, noted, merge=True)
 
     def close(self) -> None:
         """End the lease: others go on with what is left at once."""
@@ -129,7 +135,8 @@ class Custody:
         self._take_up(running, runs)
 
     def _is_given_up(self, row: WorkflowStatus, crashes: int) -> bool:
-        reason = told_of(failure("crashed", f"{crashes} processes died while they were doing it"))
+        how = f"each time whoever did it had died, or was not heard of for {self._ttl_s:g} s"
+        reason = told_of(failure("crashed", f"it was lost {crashes} times with nothing done in between: {how}"))
         owner = self._owner(row)
         database = self._client._sys_db
         return owner is not None and database.update_workflow_outcome(

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 
 from dbos import DBOS, DBOSClient
 from dbos import error as dbos_errors
+from dbos._context import get_local_dbos_context
 
 from voltbench.adapters.jobs_dbos.rows import outcome_of, request_of
 from voltbench.adapters.jobs_dbos.runs import LocalRun, Runs
 from voltbench.adapters.jobs_dbos.watching import note_progress
+from voltbench.clock import wall_instant
 from voltbench.errors import LocalProtocolError
 from voltbench.jobs import JobId, Stopped, Work
+from voltbench.quantities import MS_PER_SECOND
 
 
 class _Failure(BaseException):
@@ -25,9 +28,9 @@ def workflow_of(kind: str, work: Work, runs: Runs, client: DBOSClient) -> Callab
     """Register how jobs of a kind are done."""
 
     @DBOS.workflow(name=kind, max_recovery_attempts=None)  # DBOS counts every new start, we only crashes
-    def do(kept_request: str) -> None:
+    def do(kept_request: str, stamp: str = "") -> None:  # those of before there were stamps have none
         assert DBOS.workflow_id is not None
-        run = runs.begin(JobId(DBOS.workflow_id))
+        run = runs.begin(JobId(DBOS.workflow_id), stamp, _within_s())
         try:
             _do_parts(work, request_of(kept_request), run, client)
         except _Failure as failed:
@@ -39,6 +42,13 @@ def workflow_of(kind: str, work: Work, runs: Runs, client: DBOSClient) -> Callab
             runs.end(run)
 
     return do
+
+
+def _within_s() -> float | None:
+    """How long the workflow may still take, if it has a timeout."""
+    context = get_local_dbos_context()
+    deadline_ms = None if context is None else context.workflow_deadline_epoch_ms
+    return None if deadline_ms is None else max(0.0, (deadline_ms - wall_instant()) / MS_PER_SECOND)
 
 
 def _do_parts(work: Work, request: bytes, run: LocalRun, client: DBOSClient) -> None:

@@ -30,9 +30,12 @@ _KINDS: Mapping[type[Exception], str] = {
 }
 """Of errors that have no word of their own for programs."""
 
-TOTAL, REQUEST, SUBMITTED = "total", "request", "submitted_at_ms"
-DONE, IS_CANCELLED, CRASHES = "done", "is_cancelled", "crashes"
+TOTAL, REQUEST, SUBMITTED, STAMP = "total", "request", "submitted_at_ms", "stamp"
+DONE, IS_CANCELLED, CRASHES, LOST_BY = "done", "is_cancelled", "crashes", "lost_by"
 """What we keep with a workflow, as its attributes."""
+
+NEVER_LOST: Mapping[str, Any] = {CRASHES: 0, LOST_BY: []}
+"""How often a job was lost since it last got on, and by whom."""
 
 KEPT_OF: Mapping[JobStatus, dict[str, Any]] = {
     JobStatus.CANCELLED: {IS_CANCELLED: True},
@@ -41,10 +44,10 @@ KEPT_OF: Mapping[JobStatus, dict[str, Any]] = {
 """By which those are told apart that to DBOS are the same."""
 
 
-def attributes(request: bytes, total: int, now: Instant) -> dict[str, Any]:
+def attributes(request: bytes, total: int, now: Instant, stamp: str) -> dict[str, Any]:
     """What is kept with a new job."""
-    asked = {TOTAL: total, REQUEST: sha256(request).hexdigest(), SUBMITTED: now}
-    return {**asked, DONE: 0.0, IS_CANCELLED: False, CRASHES: 0}
+    asked = {TOTAL: total, REQUEST: sha256(request).hexdigest(), SUBMITTED: now, STAMP: stamp}
+    return {**asked, DONE: 0.0, IS_CANCELLED: False, **NEVER_LOST}
 
 
 def job_of(row: WorkflowStatus) -> Job:
@@ -65,6 +68,7 @@ def job_of(row: WorkflowStatus) -> Job:
         total=total,
         attempts=row.recovery_attempts or 0,
         error=_error_of(row) if status is JobStatus.FAILED else None,
+        stamp=str(kept.get(STAMP, "")),
     )
 
 

@@ -14,8 +14,12 @@ _log = logging.getLogger(__name__)
 class LocalRun:
     """A job being done here. `is_ours` tells whether this process still has its lease."""
 
-    def __init__(self, job_id: JobId, is_ours: Callable[[], bool]) -> None:
+    def __init__(
+        self, job_id: JobId, is_ours: Callable[[], bool], stamp: str = "", within_s: float | None = None
+    ) -> None:
         self.job_id = job_id
+        self.stamp = stamp
+        self.within_s = within_s
         self._is_ours = is_ours
         self._lock = Lock()
         self._stops: list[Callable[[], object]] = []
@@ -80,9 +84,9 @@ class Runs:
         self._runs: set[LocalRun] = set()
         self._is_closing = False
 
-    def begin(self, job_id: JobId) -> LocalRun:
+    def begin(self, job_id: JobId, stamp: str, within_s: float | None) -> LocalRun:
         """A run of a job. Stopped if this process is about to end."""
-        run = LocalRun(job_id, self._is_ours)
+        run = LocalRun(job_id, self._is_ours, stamp, within_s)
         with self._changed:
             if self._is_closing:
                 raise Stopped

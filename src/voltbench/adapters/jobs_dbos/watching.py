@@ -8,7 +8,7 @@ from threading import Event, Thread
 from dbos import DBOSClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from voltbench.adapters.jobs_dbos.rows import CRASHES, DONE
+from voltbench.adapters.jobs_dbos.rows import DONE, NEVER_LOST
 from voltbench.adapters.jobs_dbos.runs import LocalRun, Runs
 
 _log = logging.getLogger(__name__)
@@ -63,6 +63,6 @@ class Watch:
 def note_progress(client: DBOSClient, run: LocalRun) -> float:
     """Note how far a run is, for all to see."""
     done = run.items_done
-    noted = {DONE: done, CRASHES: 0} if run.has_done_parts else {DONE: done}
+    noted = {DONE: done, **NEVER_LOST} if run.has_done_parts else {DONE: done}
     client.update_workflow_attributes(run.job_id, noted, merge=True)
     return done

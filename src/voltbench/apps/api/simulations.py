@@ -54,7 +54,10 @@ Service = Annotated[Cells, Depends(_cells)]
 async def _terms(
     priority: Annotated[int, Query(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY, description="The higher, the sooner")] = 0,
     timeout_s: Annotated[
-        float | None, Query(gt=0, le=604_800, description="From when it begins; then it is `timed_out`")
+        float | None,
+        Query(
+            gt=0, le=604_800, description="From when it begins; then it is `timed_out`. One alone may be solved so long"
+        ),
     ] = None,
     idempotency_key: Annotated[
         str | None, Header(max_length=200, description="Asked again with it, a request is the same simulation")

@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from voltbench.adapters import json_text, strict
 from voltbench.adapters.cells import task
-from voltbench.adapters.cells.asked import checked, input_hash, model_key
-from voltbench.battery.cycling import Repeat
-from voltbench.battery.simulation import (
-    CurrentLoad,
-    DriveCycleLoad,
-    ExperimentLoad,
-    PowerLoad,
-    ProfileLoad,
-    ProtocolLoad,
-    Simulation,
-)
+from voltbench.adapters.cells.asked import checked, checked_steps, input_hash, model_key, understood
+from voltbench.apps.cells import cost
+from voltbench.battery.simulation import Simulation
 from voltbench.battery.sweep import Batch, Point, merged, points, simulations
 from voltbench.errors import InvalidInput
 
@@ -31,6 +24,8 @@ SIMULATION, SWEEP = "simulation", "sweep"
 MOST_BYTES = 256_000_000
 """Of all the requests that a sweep comes to: each is encoded more than once while it is checked, hashed and solved."""
 
+MOST_NUMBERS = 200_000_000
+"""Of all the records that a sweep comes to: 1.6 GB."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -39,12 +34,15 @@ _encoder = msgspec.json.Encoder()
 class Item:
     """One simulation of a job: its number there, what tells it from others, and which model it needs.
 
+    `bytes` is how large its request and its answer are, about.
+
     The request itself is made where it is sent (`task_of`): all of a sweep's at once may be hundreds of megabytes.
     """
 
     number: int
     input_hash: str
     model_key: str
+    bytes: int = 0
 
 
 def simulation_in(body: bytes) -> Simulation:
@@ -59,24 +57,59 @@ def batch_in(body: bytes) -> Batch:
     batch = strict.convert(json_text.parse_object(body), Batch)
     every = points(batch.sweep)
     _check_size(batch, every)
+    loads = _Loads()
     for number, point in enumerate(every):
-        simulation_at(batch, point, number)
+        _checked_at(batch, point, number, loads)
+    _check_numbers(loads.numbers)
     return batch
 
 
 def simulation_at(batch: Batch, point: Point, number: int) -> Simulation:
     """The simulation of one point, if it makes sense. Raises InvalidInput that names the point."""
+    return _checked_at(batch, point, number, _Loads())
+
+
+def _checked_at(batch: Batch, point: Point, number: int, loads: _Loads) -> Simulation:
     try:
         asked = merged(batch.base, point)
         try:
             simulation = msgspec.convert(asked, Simulation)
         except msgspec.ValidationError:
             simulation = strict.convert(asked, Simulation)  # which says what was found, and what is allowed
-        checked(simulation)
+        loads.check(simulation)
     except InvalidInput as error:
         problem = f"{error.problem} (point {number}: {point})"
         raise InvalidInput(error.field, problem, found=error.found, allowed=error.allowed) from error
     return simulation
+
+
+class _Loads:
+    """The loads of a sweep: however many points have the same one, it is looked at once.
+
+    `numbers` is how many are kept of all points that were checked, about.
+    """
+
+    def __init__(self) -> None:
+        self.numbers = 0.0
+        self._rows: dict[bytes, float] = {}
+
+    def check(self, simulation: Simulation) -> None:
+        """Raise InvalidInput for a point that makes no sense."""
+        described = simulation.cell if simulation.bpx is None else simulation.bpx
+        limits = (simulation.every_s, simulation.lower_voltage_v, simulation.upper_voltage_v)
+        load = sha256(_encoder.encode((simulation.load, limits, described))).digest()
+        plain = understood(simulation)
+        cell = checked_steps(plain, is_load_checked=load in self._rows)
+        if load not in self._rows:
+            self._rows[load] = cost.rows(plain, cell)
+        self.numbers += self._rows[load] * cost.columns(simulation)
+
+
+def _check_numbers(found: float) -> None:
+    if found > MOST_NUMBERS:
+        problem = "comes to more numbers than are kept of one: rows times columns of all its points"
+        allowed = f"about {MOST_NUMBERS}; fewer points or outputs, or rows further apart (every_s)"
+        raise InvalidInput("sweep", problem, found=round(found), allowed=allowed)
 
 
 def _check_size(batch: Batch, every: list[Point]) -> None:
@@ -96,10 +129,15 @@ def request_of(asked: Simulation | Batch) -> bytes:
     return _encoder.encode(asked)
 
 
-def items(kind: str, request: bytes, part: range) -> list[Item]:
-    """Some of the simulations that a job's request comes to."""
-    found = zip(part, _simulations(kind, request, part), strict=True)
-    return [Item(number, input_hash(simulation), model_key(simulation)) for number, simulation in found]
+def items(kind: str, request: bytes, part: range, stamp: str) -> list[Item]:
+    """Some of the simulations that a job's request comes to, where it was asked for under that stamp."""
+    sizes = cost.Sizes()
+
+    def made(number: int, simulation: Simulation) -> Item:
+        size = len(task.request_of(simulation)) + sizes.answer_bytes(simulation)
+        return Item(number, input_hash(simulation, stamp), model_key(simulation), size)
+
+    return [made(*one) for one in zip(part, _simulations(kind, request, part), strict=True)]
 
 
 def task_of(kind: str, request: bytes, number: int) -> bytes:
@@ -109,15 +147,16 @@ def task_of(kind: str, request: bytes, number: int) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def hashes(kind: str, request: bytes) -> tuple[str, ...]:
+def hashes(kind: str, request: bytes, stamp: str) -> tuple[str, ...]:
     """What tells each of them from others."""
-    return tuple(input_hash(simulation) for simulation in _simulations(kind, request, range(count(kind, request))))
+    every = _simulations(kind, request, range(count(kind, request)))
+    return tuple(input_hash(simulation, stamp) for simulation in every)
 
 
-def item(kind: str, request: bytes, number: int) -> Item:
-    """One of them."""
-    (found,) = items(kind, request, range(number, number + 1))
-    return found
+def hash_of(kind: str, request: bytes, number: int, stamp: str) -> str:
+    """What tells one of them from others."""
+    (simulation,) = _simulations(kind, request, range(number, number + 1))
+    return input_hash(simulation, stamp)
 
 
 def first_of(kind: str, request: bytes) -> Simulation:
@@ -146,34 +185,3 @@ def _simulations(kind: str, request: bytes, part: range) -> Iterator[Simulation]
 def _batch(request: bytes) -> tuple[Batch, list[dict[str, Any]]]:
     batch = msgspec.json.decode(request, type=Batch)
     return batch, points(batch.sweep)
-
-
-# --- how long it will take --------------------------------------------------------------------------------------------
-
-_USUAL_S = {"SPM": 0.002, "SPMe": 0.005, "DFN": 0.03, "Thevenin": 0.003}
-"""A discharge within an hour, solved warm."""
-
-_PER_STEP, _PER_ROW = 0.5, 0.004
-"""What a step, and a row of a profile, take of that."""
-
-
-def seconds(simulation: Simulation) -> float:
-    """About how long it is solved, in s: no more than a measure for how much is done in one go."""
-    load, usual_s = simulation.load, _USUAL_S[simulation.model]
-    size = simulation.mesh.electrode_points / 20 * simulation.mesh.particle_points / 30
-    return usual_s * max(0.5, size) * _length(load)
-
-
-def _length(load: Any) -> float:
-    if isinstance(load, CurrentLoad | PowerLoad):
-        return 1.0
-    if isinstance(load, ExperimentLoad):
-        return 1.0 + _PER_STEP * len(load.steps) * load.times
-    if isinstance(load, ProtocolLoad):
-        return 1.0 + _PER_STEP * sum(
-            step.times * len(step.steps) if isinstance(step, Repeat) else 1 for step in load.steps
-        )
-    if isinstance(load, ProfileLoad):
-        return 1.0 + _PER_ROW * len(load.time_s)
-    assert isinstance(load, DriveCycleLoad)
-    return 1.0 + _PER_ROW * 1_000 * load.times

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
 from voltbench.adapters.cell_results import CellResults
+from voltbench.adapters.cells.asked import stamp
 from voltbench.adapters.cells.task import decode, known
 from voltbench.apps.aside import aside
-from voltbench.apps.cells import asked
+from voltbench.apps.cells import asked, cost
 from voltbench.apps.cells.asked import SIMULATION, SWEEP
 from voltbench.apps.cells.told import (
     ComparedTold,
@@ -31,6 +34,11 @@ from voltbench.quantities import Instant
 
 MOST_COMPARED = 50
 MOST_POINTS_TOLD = 5_000
+
+MOST_READ_AT_ONCE = 2
+"""Sweeps that are checked, beside everything else: some take minutes, and all others answer in between."""
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class Cells:
     def __init__(self, jobs: Jobs, results: CellResults) -> None:
         self.jobs = jobs
         self.results = results
+        self._reading = asyncio.Semaphore(MOST_READ_AT_ONCE)
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
@@ -68,13 +77,13 @@ class Cells:
             request = asked.request_of(asked.batch_in(body))
             return request, asked.count(SWEEP, request)
 
-        request, total = await aside(read)
+        request, total = await self._in_turn(read)
         return await self._submit(SWEEP, request, total, terms)
 
     async def validate(self, body: bytes) -> Refusable:
         """Whether a simulation makes sense, without asking for it. Raises what `simulate` would raise."""
         simulation = await aside(lambda: asked.simulation_in(body))
-        about_s = round(asked.seconds(simulation), 4)
+        about_s = round(cost.seconds(simulation), 4)
         cell = simulation.cell if simulation.bpx is None else (await aside(lambda: known(simulation))).name
         return Refusable(cell=cell, model=simulation.model, total=1, about_s=about_s)
 
@@ -114,8 +123,8 @@ class Cells:
         job, request = await self._job(id)
         if not 0 <= point < job.total:
             raise NotFound("point", f"{id}/{point}")
-        item = await aside(lambda: asked.item(job.kind, request, point))
-        found = await self.results.result(item.input_hash)
+        hash = await aside(lambda: asked.hash_of(job.kind, request, point, job.stamp))
+        found = await self.results.result(hash)
         if found is None:
             raise _not_there(job)
         if not found.is_record:
@@ -128,7 +137,7 @@ class Cells:
     async def table(self, id: str, first: int, limit: int) -> SweepTold:
         """What some points of a sweep came to. Raises NotFound."""
         job, request = await self._job(id)
-        hashes = await aside(lambda: asked.hashes(job.kind, request))
+        hashes = await aside(lambda: asked.hashes(job.kind, request, job.stamp))
         came_to = await self.results.figures(hashes)
         some = range(first, min(job.total, first + min(limit, MOST_POINTS_TOLD)))
         failed = {hashes[number] for number in some if came_to.get(hashes[number], b"") is None}
@@ -158,6 +167,15 @@ class Cells:
 
         return ComparisonTold(compared=await aside(compared))
 
+    async def _in_turn(self, read: Callable[[], Read]) -> Read:
+        """What is read of a sweep, while few others are. Its room is free when it has ended, whoever waits."""
+
+        async def in_turn() -> Read:
+            async with self._reading:
+                return await aside(read)
+
+        return await asyncio.shield(in_turn())
+
     async def _submit(self, kind: str, request: bytes, total: int, terms: Terms) -> SimulationTold:
         job = await self.jobs.submit(
             kind,
@@ -166,6 +184,7 @@ class Cells:
             priority=terms.priority,
             timeout_s=terms.timeout_s,
             idempotency_key=terms.idempotency_key,
+            stamp=stamp(),
         )
         return told(job)
 

@@ -14,10 +14,10 @@ from voltbench.adapters.cells.task import decode, solve, warm_up
 from voltbench.adapters.pool import ProcessPool, TaskFuture, TaskOptions, TaskTimedOut, WorkerDied
 from voltbench.battery.analysis import figures
 from voltbench.battery.record import Record
-from voltbench.errors import Failed, LocalProtocolError
+from voltbench.errors import Failed, LocalProtocolError, Unavailable
 
 LONGEST_S = 600.0
-"""What one solve may take, of however many that go together."""
+"""What one solve may take, of however many that go together, unless whoever asks says otherwise."""
 
 _opening = Lock()
 
@@ -62,9 +62,13 @@ class Solvers(Protocol):
     """Solves some requests that go together, beside everything else."""
 
     def begin(
-        self, requests: list[bytes], priority: int, on_progress: Callable[[float], None] | None
+        self,
+        requests: list[bytes],
+        priority: int,
+        on_progress: Callable[[float], None] | None,
+        longest_s: float | None = None,
     ) -> Future[list[Solved]]:
-        """Have them solved, in their order."""
+        """Have them solved, in their order, each of them within some time. Unavailable where nobody can."""
 
     def stop(self, future: Future[list[Solved]]) -> None:
         """Nobody waits for it any more."""
@@ -77,10 +81,14 @@ class PoolSolvers:
         self._pool = pool
 
     def begin(
-        self, requests: list[bytes], priority: int, on_progress: Callable[[float], None] | None
+        self,
+        requests: list[bytes],
+        priority: int,
+        on_progress: Callable[[float], None] | None,
+        longest_s: float | None = None,
     ) -> Future[list[Solved]]:
         """Have them solved, in their order."""
-        options = TaskOptions(priority=priority, timeout_s=LONGEST_S, on_progress=on_progress)
+        options = TaskOptions(priority=priority, timeout_s=longest_s or LONGEST_S, on_progress=on_progress)
         return self._pool.submit_with(options, solved, requests)
 
     def stop(self, future: Future[list[Solved]]) -> None:
@@ -103,11 +111,18 @@ class ExecutorSolvers:
         self._theirs: dict[Future[list[Solved]], Future[list[Solved] | TaskTimedOut | WorkerDied]] = {}
 
     def begin(
-        self, requests: list[bytes], priority: int, on_progress: Callable[[float], None] | None
+        self,
+        requests: list[bytes],
+        priority: int,
+        on_progress: Callable[[float], None] | None,
+        longest_s: float | None = None,
     ) -> Future[list[Solved]]:
         """Have them solved, in their order."""
         ours: Future[list[Solved]] = Future()
-        theirs = self._executor.submit(solved_beside, requests, self._longest_s)
+        try:
+            theirs = self._executor.submit(solved_beside, requests, longest_s or self._longest_s)
+        except Exception as error:  # of whatever kind: once its scheduler is lost, Dask's client has one of its own
+            raise Unavailable(f"nobody solves now: {str(error) or type(error).__name__}") from error
         self._theirs[ours] = theirs
         theirs.add_done_callback(lambda ended: self._settle(ours, ended))
         return ours
@@ -136,7 +151,11 @@ class NoSolvers:
     """For a process that only asks for jobs, and leaves it to others to do them."""
 
     def begin(
-        self, requests: list[bytes], priority: int, on_progress: Callable[[float], None] | None
+        self,
+        requests: list[bytes],
+        priority: int,
+        on_progress: Callable[[float], None] | None,
+        longest_s: float | None = None,
     ) -> Future[list[Solved]]:
         """Nobody asks for this here."""
         raise LocalProtocolError("jobs are not done in this process")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from itertools import groupby
-from typing import Any, NamedTuple, TypeVar
+from itertools import accumulate, groupby
+from typing import NamedTuple
 
 import msgspec
 
 from voltbench.adapters.cell_results import CellResults, Result
 from voltbench.adapters.cells.task import decode
-from voltbench.apps.cells import asked
+from voltbench.apps.cells import asked, cost
 from voltbench.apps.cells.asked import SIMULATION, Item
-from voltbench.apps.cells.solvers import Solved, Solvers, failure_of
+from voltbench.apps.cells.keeping import PAUSES_S, Keeping
+from voltbench.apps.cells.solvers import LONGEST_S, Solved, Solvers, failure_of
 from voltbench.errors import Failed, InvalidInput, Unavailable
 from voltbench.jobs import JobError, JobId, Run
 from voltbench.quantities import Instant
@@ -27,24 +28,25 @@ TASK_S = 0.2
 """Solving that one process is given at a time: enough that the way there and back does not count."""
 
 TASK_BYTES, ON_WAY_BYTES = 1_000_000, 32_000_000
-"""Requests that go in one task, and all that is on its way there and back: the other requests are not made yet."""
-
-ANSWER_BYTES = 10_000
-"""What an answer is reckoned with. Whoever keeps them may be slower than all who solve."""
+"""Requests and answers of one task, about, and of all that are on their way: the other requests are not made yet.
+Whoever keeps the answers may be slower than all who solve."""
 
 LAST_TASKS = 8
 """A task is no more than this part of what is left: at the end no process is idle for long while another one ends."""
 
-KEPT_AT_ONCE = 64
+KEPT_AT_ONCE, KEPT_BYTES = 64, 8_000_000
+"""So many answers, or so large ones, do not wait for more to be kept."""
 
 FOR_ONE, FOR_MANY = 1, 0
 """The priority of a single simulation, which somebody waits for, and of a sweep."""
 
-Answer = TypeVar("Answer")
-
 
 class Solving:
-    """How jobs of a kind are done. Results are kept through the loop that their store lives on."""
+    """How jobs of a kind are done. Results are kept through the loop that their store lives on, again after `pauses_s`.
+
+    They are kept under the stamp of their job, whose they are, also where this release is another than it was asked of;
+    what has made each of them it says itself.
+    """
 
     def __init__(
         self,
@@ -53,26 +55,25 @@ class Solving:
         results: CellResults,
         loop: asyncio.AbstractEventLoop,
         now: Callable[[], Instant],
+        pauses_s: Sequence[float] = PAUSES_S,
     ) -> None:
         self._kind = kind
         self._solvers = solvers
-        self._results = results
-        self._loop = loop
-        self._now = now
+        self._keeping = Keeping(results, loop, now, pauses_s)
 
     def parts(self, request: bytes) -> Sequence[range]:
         """The simulations of a request, as many at a time as are some seconds of work."""
         total = asked.count(self._kind, request)
-        size = max(1, round(PART_S / asked.seconds(asked.first_of(self._kind, request))))
+        size = max(1, round(PART_S / cost.seconds(asked.first_of(self._kind, request))))
         return [range(first, min(first + size, total)) for first in range(0, total, size)]
 
     def do(self, job_id: JobId, request: bytes, part: range, run: Run) -> None:
         """Solve what is not known yet of a part.
 
-        Raises Failed or InvalidInput where it is the job's only one, Unavailable where nobody solves.
+        Raises Failed or InvalidInput where it is the job's only one, Unavailable where nobody solves or keeps.
         """
-        found = {one.input_hash: one for one in asked.items(self._kind, request, part)}
-        known = self._in_loop(self._results.asked_again(found, self._now()))
+        found = {one.input_hash: one for one in asked.items(self._kind, request, part, run.stamp)}
+        known = self._keeping.asked_again(found, run)
         missing = [one for hash, one in found.items() if hash not in known]
         done = len(part) - len(missing)
         run.done(done)
@@ -80,35 +81,30 @@ class Solving:
         def made(number: int) -> bytes:
             return asked.task_of(self._kind, request, number)
 
-        on_way = _Part(self._solvers, made, self._keep, run, done, alone=self._kind == SIMULATION)
-        on_way.solve(_tasks(missing, self._task_size(request)))
-
-    def _task_size(self, request: bytes) -> int:
-        """How many simulations a process gets at a time."""
-        first = asked.first_of(self._kind, request)
-        most = TASK_BYTES // len(asked.task_of(self._kind, request, 0))
-        return max(1, min(most, round(TASK_S / asked.seconds(first))))
-
-    def _keep(self, some: Sequence[Result]) -> None:
-        self._in_loop(self._results.keep(some, self._now()))
-
-    def _in_loop(self, doing: Coroutine[Any, Any, Answer]) -> Answer:
-        return asyncio.run_coroutine_threadsafe(doing, self._loop).result()
+        on_way = _Part(self._solvers, made, self._keeping, run, done, alone=self._kind == SIMULATION)
+        size = max(1, round(TASK_S / cost.seconds(asked.first_of(self._kind, request))))
+        on_way.solve(_tasks(missing, size))
 
 
 def _tasks(missing: Sequence[Item], size: int) -> list[list[Item]]:
-    """Those of one model together, and of them as many as a process gets at a time."""
+    """Those of one model together, and of them as many as a process gets at a time: so many, and no more bytes."""
     together = sorted(missing, key=lambda one: one.model_key)
     tasks: list[list[Item]] = []
     left = len(together)
     for _, same in groupby(together, key=lambda one: one.model_key):
         every = list(same)
         while every:
-            some = min(size, max(1, size // LAST_TASKS, left // LAST_TASKS), len(every))
+            some = _that_fit(every[: min(size, max(1, size // LAST_TASKS, left // LAST_TASKS))])
             tasks.append(every[:some])
             del every[:some]
             left -= some
     return tasks
+
+
+def _that_fit(some: Sequence[Item]) -> int:
+    """How many of the first go into one task; one always does."""
+    sizes = accumulate(one.bytes for one in some)
+    return max(1, sum(size <= TASK_BYTES for size in sizes))
 
 
 class _Sent(NamedTuple):
@@ -125,18 +121,19 @@ class _Part:
         self,
         solvers: Solvers,
         made: Callable[[int], bytes],
-        keep: Callable[[Sequence[Result]], None],
+        keeping: Keeping,
         run: Run,
         done: int,
         *,
         alone: bool,
     ) -> None:
-        self._solvers, self._made, self._keep, self._run, self._alone = solvers, made, keep, run, alone
+        self._solvers, self._made, self._keeping, self._run, self._alone = solvers, made, keeping, run, alone
         self._done = done
         self._waiting: deque[list[Item]] = deque()
         self._under_way: dict[Future[list[Solved]], _Sent] = {}
         self._bytes = 0
         self._to_keep: list[Result] = []
+        self._bytes_to_keep = 0
         run.on_stop(self._stop)
 
     def solve(self, tasks: Iterable[list[Item]]) -> None:
@@ -155,27 +152,31 @@ class _Part:
                 sent = self._under_way.pop(future)
                 self._bytes -= sent.bytes
                 self._take(future, sent.task)
+                if len(self._to_keep) >= KEPT_AT_ONCE or self._bytes_to_keep >= KEPT_BYTES:
+                    self._keep_all()
             self._run.done(self._done)
-            if len(self._to_keep) >= KEPT_AT_ONCE:
-                self._keep_all()
         self._keep_all()
 
     def _begin(self, task: list[Item]) -> None:
         self._run.check()
         priority, told = (FOR_ONE, self._run.done) if self._alone else (FOR_MANY, None)
         requests = [self._made(one.number) for one in task]
-        sent = _Sent(task, sum(ANSWER_BYTES + len(one) for one in requests))
-        self._under_way[self._solvers.begin(requests, priority, told)] = sent
+        sent = _Sent(task, sum(one.bytes for one in task))
+        self._under_way[self._solvers.begin(requests, priority, told, self._longest_s())] = sent
         self._bytes += sent.bytes
         if self._run.is_stopped:  # told so just now, when this one was not there to be stopped
             self._stop()
+
+    def _longest_s(self) -> float:
+        """What one solve may take: a simulation that was given more time by whoever asked for it, all of that."""
+        return max(LONGEST_S, self._run.within_s or 0.0) if self._alone else LONGEST_S
 
     def _take(self, future: Future[list[Solved]], task: list[Item]) -> None:
         try:
             answers = future.result()
         except CancelledError:
             self._run.check()
-            raise Failed("crashed", "the solve was cancelled by somebody else") from None
+            raise Unavailable("the solve was cancelled by somebody else, such as a cluster that is lost") from None
         except Unavailable:
             raise
         except OSError as error:  # there is no way to who solves, which is no simulation's fault
@@ -188,22 +189,24 @@ class _Part:
             return
         for one, (answer, figures) in zip(task, answers, strict=True):
             if figures is not None:
-                self._to_keep.append(Result(one.input_hash, True, answer, figures))
-                self._done += 1
+                self._note(Result(one.input_hash, True, answer, figures))
             else:
                 self._fail(one, _error_in(answer))
 
     def _fail(self, one: Item, error: Failed | InvalidInput) -> None:
         if self._alone:
             raise error
-        kept = msgspec.json.encode(error_of(error))
-        self._to_keep.append(Result(one.input_hash, False, kept))
+        self._note(Result(one.input_hash, False, msgspec.json.encode(error_of(error))))
+
+    def _note(self, result: Result) -> None:
+        self._to_keep.append(result)
+        self._bytes_to_keep += len(result.answer)
         self._done += 1
 
     def _keep_all(self) -> None:
         self._run.check()
-        self._keep(self._to_keep)
-        self._to_keep = []
+        self._keeping.keep(self._to_keep, self._run)
+        self._to_keep, self._bytes_to_keep = [], 0
 
     def _stop(self) -> None:
         for future in list(self._under_way):

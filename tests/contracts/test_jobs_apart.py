@@ -1,0 +1,142 @@
+"""What jobs are asked for under, how long they may take, and who loses them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import pytest
+from dbos import EnqueueOptions
+from sqlalchemy import Engine, text
+
+from voltbench.adapters.jobs_dbos import open_jobs
+from voltbench.adapters.jobs_dbos.client import client_on
+from voltbench.adapters.jobs_dbos.custody import MOST_CRASHES, Custody
+from voltbench.adapters.jobs_dbos.database import engine_at, queue_of
+from voltbench.adapters.jobs_dbos.leases import Leases
+from voltbench.adapters.jobs_dbos.opening import VERSION
+from voltbench.adapters.jobs_dbos.rows import text_of
+from voltbench.errors import Failed
+from voltbench.jobs import Job, JobId, Jobs, JobStatus, Run
+
+
+class Told(NamedTuple):
+    stamp: str
+    within_s: float | None
+
+
+class Listener:
+    """A work that notes what it was told of a job, and fails at first if it is to."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.told: list[Told] = []
+        self._fails = fails
+
+    def parts(self, request: bytes) -> Sequence[range]:
+        return [range(1)]
+
+    def do(self, job_id: JobId, request: bytes, part: range, run: Run) -> None:
+        self.told.append(Told(run.stamp, run.within_s))
+        if self._fails and len(self.told) == 1:
+            raise Failed("unlucky", "the first time")
+
+
+@asynccontextmanager
+async def at_work(url: str, work: Listener) -> AsyncIterator[Jobs]:
+    async with open_jobs(url, {"listen": work}, lease_s=1.0, poll_s=0.02) as jobs:
+        yield jobs
+
+
+async def the_end(jobs: Jobs, job: Job) -> Job:
+    return [now async for now in jobs.follow(job.id)][-1]
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    connections = engine_at(url, concurrency=1)
+    yield connections
+    connections.dispose()
+
+
+async def test_a_job_keeps_the_stamp_that_it_was_asked_for_under(url: str):
+    work = Listener(fails=True)
+    async with open_jobs(url, {}, is_worker=False) as jobs:
+        job = await jobs.submit("listen", b"?", stamp="release 1")
+    async with at_work(url, work) as jobs:
+        failed = await the_end(jobs, job)
+        ended = await the_end(jobs, await jobs.retry(job.id))
+    assert (failed.status, ended.status, ended.stamp) == (JobStatus.FAILED, JobStatus.SUCCEEDED, "release 1")
+    assert [told.stamp for told in work.told] == ["release 1", "release 1"]
+
+
+async def test_a_key_is_the_same_job_also_under_another_stamp(url: str):
+    async with open_jobs(url, {}, is_worker=False) as jobs:
+        job = await jobs.submit("listen", b"?", stamp="release 1", idempotency_key="from the form")
+        again = await jobs.submit("listen", b"?", stamp="release 2", idempotency_key="from the form")
+    assert (again.id, again.stamp) == (job.id, "release 1")
+
+
+async def test_a_job_from_before_there_were_stamps_is_done(url: str, engine: Engine):
+    work = Listener()
+    async with at_work(url, work) as jobs:
+        options = EnqueueOptions(workflow_name="listen", queue_name=queue_of("listen"), app_version=VERSION)
+        client_on(engine).enqueue(options | {"workflow_id": "old"}, text_of(b"?"))
+        ended = await the_end(jobs, await jobs.job(JobId("old")))
+    assert (ended.status, ended.stamp, work.told) == (JobStatus.SUCCEEDED, "", [Told("", None)])
+
+
+async def test_a_work_is_told_how_long_it_may_take(url: str):
+    work = Listener()
+    async with at_work(url, work) as jobs:
+        await the_end(jobs, await jobs.submit("listen", b"?", timeout_s=7_200.0))
+    within_s = work.told[0].within_s
+    assert within_s is not None
+    assert 7_100.0 < within_s <= 7_200.0
+
+
+# --- whose process is lost --------------------------------------------------------------------------------------------
+
+
+class Losses:
+    """A job that others lose while they do it, and somebody who takes it over each time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.leases = Leases(engine, 60.0)
+        self.leases.prepare()
+        self._custody = Custody(self.leases, client_on(engine), "whoever sees it", VERSION, 60.0)
+
+    def by(self, executor_id: str) -> None:
+        is_there = self._engine.dialect.name == "postgresql"
+        taken = f"UPDATE {'voltbench_jobs.' if is_there else ''}workflow_status SET "
+        taken += "status = 'PENDING', executor_id = :who, owner_xid = :who, started_at_epoch_ms = 1"
+        with self._engine.begin() as connection:
+            connection.execute(text(taken), {"who": executor_id})
+        self._custody.adopt(self._custody.running(), {executor_id})
+
+
+async def test_a_process_that_stalls_and_comes_back_condemns_no_job(url: str, engine: Engine):
+    async with open_jobs(url, {}, is_worker=False) as jobs:
+        job = await jobs.submit("listen", b"?")
+        losses = Losses(engine)
+        losses.leases.take("starved")
+        for _ in range(3 * MOST_CRASHES):
+            losses.by("starved")
+        assert (await jobs.job(job.id)).status is JobStatus.QUEUED
+        for number in range(MOST_CRASHES + 1):
+            losses.by(f"dead-{number}")
+        assert (await jobs.job(job.id)).status is JobStatus.FAILED
+
+
+async def test_a_job_that_is_given_up_says_that_it_was_lost_and_not_more(url: str, engine: Engine):
+    async with open_jobs(url, {}, is_worker=False) as jobs:
+        job = await jobs.submit("listen", b"?")
+        losses = Losses(engine)
+        for number in range(MOST_CRASHES + 1):
+            losses.by(f"lost-{number}")
+        ended = await jobs.job(job.id)
+    assert ended.error is not None
+    assert ended.error.kind == "crashed"
+    assert "lost 3 times" in ended.error.message
+    assert "had died, or was not heard of for 60 s" in ended.error.message
