@@ -18,6 +18,7 @@ import numpy as np
 
 from docs import accuracy_cars, accuracy_documents
 from docs.accuracy_section import MOST_MV, TooFar, ours, promise, prose, rms_and_worst, table
+from voltbench.adapters.cells.catalog import cells
 from voltbench.adapters.cells.drive_cycles import drive_cycle
 from voltbench.adapters.cells.library import pybamm
 from voltbench.battery.analysis import figures
@@ -49,6 +50,7 @@ GOLDEN = {
 """What versions of PyBaMM say of 1C of Chen2020: volts after 600, 1800 and 3000 s, and the end in seconds."""
 
 MOST_OF_ENERGY = 2e-4
+LOOSE = ("ORegan2022",)
 COLD_DEGC = 25.0
 """A cell that begins colder, and warms, is more than the promised 0.5 mV off at the usual tolerance."""
 
@@ -70,6 +72,7 @@ def page() -> str:
         _cccv,
         _energy,
         _warmth,
+        _sets,
         _mesh,
         _models,
         accuracy_cars.circuit,
@@ -271,11 +274,31 @@ def _warmth() -> Iterator[str]:
         told = Told(tight["time_s"], tight["voltage_v"])
         for tolerance in (OURS, 1e-5):
             off = _off_mv(ours(msgspec.structs.replace(asked, tolerance=tolerance)), told)
-            holds = float(np.abs(off).max()) <= MOST_MV
+            holds = round(float(np.abs(off).max()), 2) <= MOST_MV
             rows.append((f"{degc:g} °C", f"{tolerance:g}", *rms_and_worst(off), "yes" if holds else "no"))
             if degc >= COLD_DEGC or tolerance < OURS:
                 promise(off, f"lumped at {degc:g} °C")
     yield from table(("begins at", "tolerance", "mV rms", "mV at most", f"within {MOST_MV} mV"), rows)
+
+
+def _sets() -> Iterator[str]:
+    yield from ("### Set by set", "")
+    yield from prose(
+        f"DFN of every parameter set, from 90 %, half an hour at 0.9C, tolerance {OURS:g}, "
+        f"beside itself at 1e-07. All but one of PyBaMM's are within {MOST_MV} mV; for that one ask for 1e-05.",
+    )
+    rows = []
+    for cell in cells():
+        if "DFN" not in cell.models:
+            continue
+        load = CurrentLoad(current_a=-min(0.9, cell.most_c_rate) * cell.capacity_ah, duration_s=1_800.0)
+        asked = Simulation(load=load, model="DFN", cell=cell.name, initial_soc=0.9, tolerance=1e-7, every_s=10.0)
+        tight = ours(asked).columns
+        off = _off_mv(ours(msgspec.structs.replace(asked, tolerance=OURS)), Told(tight["time_s"], tight["voltage_v"]))
+        rows.append((cell.name, *rms_and_worst(off)))
+        if cell.name not in LOOSE:
+            promise(off, cell.name)
+    yield from table(("set", "mV rms", "mV at most"), rows)
 
 
 # --- mesh and model --------------------------------------------------------------------------------------------------
