@@ -65,7 +65,7 @@ class LiveCsms:
         """What became of a command, when it is over."""
         sent = await self.client.post(f"/csms/stations/{station_id}/commands/{action}", json=payload)
         assert sent.status_code == 202, sent.text
-        return await self.get(f"/csms/commands/{sent.json()['id']}?wait_s={DEADLINE_S}")
+        return await self.get(f"/csms/commands/{sent.json()['id']}?wait_s=60")
 
 
 async def soon(look: Callable[[], Awaitable[Found | None]]) -> Found:
@@ -96,7 +96,7 @@ class Station(ChargePoint):  # type: ignore[misc]
     """A station that answers each command as it is told to."""
 
     def __init__(self, id: str, connection: ClientConnection) -> None:
-        super().__init__(id, connection, response_timeout=10)
+        super().__init__(id, connection, response_timeout=60)
         self.answers: dict[str, Any] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
 

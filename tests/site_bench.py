@@ -82,5 +82,5 @@ async def a_bench(url: str, at: Instant = MIDNIGHT, in_order: bool = True, demo_
 
 async def heard(subscription: Subscription, number: int) -> list[object]:
     """The next so many things that are told."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return [(await anext(subscription)).fact for _ in range(number)]

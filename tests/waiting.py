@@ -9,7 +9,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 def eventually(look: Callable[[], Found | None], within_s: float = DEADLINE_S) -> Found:

@@ -81,7 +81,7 @@ async def kept_sessions(url: str) -> tuple[int, list[str]]:
 async def test_it_is_stopped_although_nobody_asks_for_its_site(bench, url, monkeypatch):
     monkeypatch.setattr(stored, "RETURNS_AFTER_S", 0.0)
     await in_doubt(bench, monkeypatch)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await kept_sessions(url) != (2, ["stopped"]):
             pass
     assert await bench.shares_kw() == []

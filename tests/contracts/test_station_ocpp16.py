@@ -179,7 +179,7 @@ async def connected(dialler: Dialler, files: Files | None = None) -> AsyncIterat
 
 async def until(holds: Callable[[], object]) -> None:
     """Return once something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110  it holds in another program
             await asyncio.sleep(0.005)
 

@@ -20,7 +20,7 @@ from voltbench.adapters.ocpp_station.transfers import Transfers
 from voltbench.ocpp.orders import Deliver, Fetch
 
 TRANSFERS = "voltbench.adapters.ocpp_station.transfers"
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture

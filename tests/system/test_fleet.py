@@ -85,7 +85,7 @@ def test_a_fleet_charges_and_reports(csms: Csms, tmp_path: Path) -> None:
     assert fleet(csms, tmp_path, *options).wait(60) == 0, (tmp_path / "fleet.log").read_text()
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["errors_received"] == report["errors_sent"] == report["connections_failed"] == 0
-    assert report["transactions"] >= 20
+    assert report["transactions"] >= 10
     assert report["energy_wh"] > 0.0
     assert 0.0 < report["latency_s"]["0.5"] <= report["latency_s"]["0.99"]
     page = (tmp_path / "report" / "report.html").read_text()
@@ -136,7 +136,7 @@ def test_a_fleet_in_a_hurry_tells_of_each_transaction_once_and_leaves_none_open(
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     found = csms.transactions("closed")
     assert csms.transactions("open") == []
-    assert len(found) == report["transactions"] >= 80
+    assert len(found) == report["transactions"] >= 40
     assert report["errors_received"] == report["errors_sent"] == report["overdue"] == report["stumbles"] == 0
     assert report["waiting_messages"] == 0
     assert all(one["id"] > 0 and one["reason"] == "Local" for one in found)

@@ -24,7 +24,7 @@ async def test_the_csms_leaves_a_station_that_answers_no_ping(tmp_path: Path):
         if isinstance(record, KnownStation) and not csms.service.csms.is_connected("SILENT"):
             is_gone.set()
 
-    rules = Rules(ping_s=0.05, pong_within_s=0.2, goodbye_s=0.05)
+    rules = Rules(ping_s=0.05, pong_within_s=1.5, goodbye_s=0.05)
     async with a_csms(tmp_path, rules=rules) as csms:
         csms.service.csms.watch(hear)
         async with connected(csms.url, "LIVELY") as lively, connected(csms.url, "SILENT", close_timeout=0.05) as silent:

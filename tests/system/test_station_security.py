@@ -24,7 +24,7 @@ PASSWORD = "0123456789abcdef"
 
 async def until(holds: Callable[[], object]) -> None:
     """Return once something holds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110  it holds in another program
             await asyncio.sleep(0.02)
 

@@ -118,7 +118,7 @@ def hosted(host: StationHost, id: str) -> HostedStation:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110  it happens on a clock
             await asyncio.sleep(0.005)
 
