@@ -30,7 +30,7 @@ from voltbench.apps.cells.solving import KEPT_BYTES, ON_WAY_BYTES, TASK_BYTES, S
 from voltbench.errors import InvalidInput, Unavailable
 from voltbench.jobs import JobError, JobId, Stopped
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 ANSWER = Solved(b"an answer", b"{}")
 
 

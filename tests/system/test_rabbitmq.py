@@ -20,7 +20,7 @@ from tests.cell_face import Service, cell_service
 from voltbench.adapters import rabbitmq
 from voltbench.adapters.cell_hooks import CellHooks, Hook
 from voltbench.adapters.cell_numbers import CellNumbers
-from voltbench.adapters.rabbitmq import ASKED_KEY, AT_ONCE, DEAD_LETTERS, EXCHANGE, RESULTS, Broker, Brought
+from voltbench.adapters.rabbitmq import ASKED_KEY, AT_ONCE, DEAD_LETTERS, EXCHANGE, RESULTS, TEXTS, Broker, Brought
 from voltbench.apps.cells.facing import FaceChoices
 from voltbench.apps.cells.hooks import Hooks
 from voltbench.apps.cells.messages import Messages, new_message_id
@@ -67,6 +67,12 @@ class Client:
     async def result(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads((await _next(self._results)).body)
         return told
+
+    async def text(self) -> bytes:
+        """The next of the texts, which the seed's own services do not read."""
+        texts: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        await (await self._channel.get_queue(TEXTS)).consume(texts.put, no_ack=True)
+        return (await _next(texts)).body
 
     async def full_queue_of_letters(self) -> AbstractQueue:
         """A queue that refuses dead letters, whereupon the broker says that it did not take them."""
@@ -146,6 +152,12 @@ async def test_poison_is_put_aside_and_the_next_message_is_served(
     await client.ask(json.dumps(ASKED).encode())
     assert (await client.result())["jobStarted"]
     assert await jobs(service) == before + 1
+
+
+async def test_a_text_waits_at_the_broker_for_whoever_reads_it(client: Client, service: Service):
+    answer = await service.client.get("/string/publish", params={"message": "hello"})
+    assert answer.text == "Message sent to RabbitMQ ..."
+    assert await client.text() == b"hello"
 
 
 async def test_a_simulation_that_fails_says_so_in_its_result(client: Client):

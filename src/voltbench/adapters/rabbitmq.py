@@ -127,14 +127,13 @@ class Broker:
         for one in (connection, channel):
             one.close_callbacks.add(lambda *_: lost.set())
         await channel.set_qos(prefetch_count=AT_ONCE)
-        exchange, texts, asked = await _declared(channel)
+        exchange, asked = await _declared(channel)
         dead_letters = await channel.get_exchange(DEAD_LETTERS, ensure=False)
         taker.begin()
         self._exchange = exchange
         self.is_lost.clear()
         self.is_connected.set()
         session = _Session(taker, dead_letters)
-        await texts.consume(_handled(session.log))
         await asked.consume(_handled(session.take))
         _log.info("simulations are taken from the broker's %s", ASKED)
         await lost.wait()
@@ -148,7 +147,7 @@ def _is_address(url: str) -> bool:
         return False
 
 
-async def _declared(channel: AbstractChannel) -> tuple[AbstractExchange, AbstractQueue, AbstractQueue]:
+async def _declared(channel: AbstractChannel) -> tuple[AbstractExchange, AbstractQueue]:
     from aio_pika import ExchangeType  # noqa: PLC0415  # an extra of its own
 
     exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
@@ -159,7 +158,7 @@ async def _declared(channel: AbstractChannel) -> tuple[AbstractExchange, Abstrac
     dead_letters = await channel.declare_exchange(DEAD_LETTERS, ExchangeType.FANOUT, durable=True)
     dead = await channel.declare_queue(DEAD_LETTERS, durable=True)
     await dead.bind(dead_letters)
-    return exchange, texts, asked
+    return exchange, asked
 
 
 class _Session:
@@ -168,11 +167,6 @@ class _Session:
     def __init__(self, taker: Taker, dead_letters: AbstractExchange) -> None:
         self._taker = taker
         self._dead_letters = dead_letters
-
-    async def log(self, message: AbstractIncomingMessage) -> None:
-        """A text, which nobody but the log is told."""
-        _log.info("the broker brings a text: %r", message.body[:200].decode("utf-8", "replace"))
-        await message.ack()
 
     async def take(self, message: AbstractIncomingMessage) -> None:
         """A simulation that is asked for: acknowledged once it cannot be lost."""
