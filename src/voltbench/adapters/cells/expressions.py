@@ -34,7 +34,10 @@ OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 def read_expression(text: str, place: str) -> Callable[[Floats], Floats]:
-    """The function of x that a text describes. Raises InvalidInput that names the place."""
+    """The function of x that a text describes. Raises InvalidInput that names the place.
+
+    What becomes of a division by zero and its like is for whoever calls it to say: `numpy.errstate`.
+    """
     if len(text) > LONGEST:
         raise InvalidInput(place, "is too long for an expression", found=len(text), allowed=f"{LONGEST} letters")
     try:
@@ -45,9 +48,11 @@ def read_expression(text: str, place: str) -> Callable[[Floats], Floats]:
         raise InvalidInput(place, f"is no expression: {problem}", found=shown(text), allowed=ALLOWED) from None
 
     def at(x: Floats) -> Floats:
-        with np.errstate(all="ignore"):
-            found = np.asarray(_worked_out(tree, np.asarray(x, dtype=np.float64)), dtype=np.float64)
-        return np.broadcast_to(found, np.shape(x))
+        try:
+            found = _worked_out(tree, np.asarray(x, dtype=np.float64))
+        except RecursionError:  # whoever calls may be deeper in calls than we are
+            raise InvalidInput(place, "is too long a sum", found=shown(text)) from None
+        return np.broadcast_to(np.asarray(found, dtype=np.float64), np.shape(x))
 
     return at
 
