@@ -115,9 +115,9 @@ def test_a_model_that_is_solved_once_is_not_compiled(tmp_path: Path):
 
 
 def test_one_process_at_a_time_compiles_it_and_who_died_over_it_is_relieved(tmp_path: Path):
-    first = compiler(tmp_path, "false")
-    library = first.begin([])
+    library = compiler(tmp_path, "false").begin([])
     source = library.with_suffix(".c")
+    until(lambda: not source.exists())
     source.write_text("somebody's")
     assert compiler(tmp_path).begin([]) == library
     assert source.read_text() == "somebody's"
