@@ -109,7 +109,8 @@ def test_a_library_that_is_none_is_not_used(tmp_path: Path, caplog: pytest.LogCa
     assert names == [tmp_path / "model_broken.so"]
 
 
-def test_a_model_that_is_solved_once_is_not_compiled(tmp_path: Path):
+def test_a_model_that_is_solved_once_is_not_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(building, "COMPILING_S_PER_STATE", 10.0)  # of a machine so slow that a solve seemed long
     WarmSimulator(compiler=compiler(tmp_path)).record(DISCHARGE)
     assert list(tmp_path.iterdir()) == []
 
@@ -123,9 +124,8 @@ def test_one_process_at_a_time_compiles_it_and_who_died_over_it_is_relieved(tmp_
     assert source.read_text() == "somebody's"
     long_ago = time.time() - LONGEST_S - 1.0
     os.utime(source, (long_ago, long_ago))
-    relieved = compiler(tmp_path, "false")
-    relieved.begin([])
-    assert not source.exists() or source.read_text() != "somebody's"
+    compiler(tmp_path, "false").begin([])
+    until(lambda: not source.exists())
 
 
 def test_compiled_functions_are_the_same_functions(tmp_path: Path):
