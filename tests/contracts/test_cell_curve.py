@@ -106,6 +106,32 @@ def test_each_limit_slows_it_down(fresh):
     assert (worse[75:95] < plain[75:95]).all()
 
 
+@pytest.mark.parametrize(
+    ("degc", "lam", "resistance"), [(45.0, 0.0, 1.5), (20.0, 0.0, 2.0), (50.0, 0.1, 2.0), (0.0, 0.2, 2.0)]
+)
+def test_a_way_is_found_past_the_switch_to_the_upper_voltage_with_worse_contacts(fresh, degc, lam, resistance):
+    """There the voltage rises with current four times as steeply as the anode falls, or more."""
+    asked = msgspec.structs.replace(ONE, temperature_degc=(degc,), lam=(lam,), resistance=(resistance,))
+    (point,) = points(asked, fresh)
+    curve = solve(point)
+    assert curve.soc[-1] > 0.98
+    assert curve.voltage_v[-1] == pytest.approx(4.2, abs=0.001)
+    assert not curve.is_finer
+
+
+def test_a_curve_that_does_not_come_is_solved_again_to_a_finer_tolerance_and_the_map_says_so():
+    asked = CurvesAsked(
+        cell="Chen2020", temperature_degc=(40.0,), lam=(0.0,), resistance=(1.0, 1.5, 3.0), tolerance=1e-2
+    )
+    fresh = facts(asked)
+    found = [solve(point) for point in points(asked, fresh)]
+    again = [curve.is_finer for curve in found]
+    assert any(again)
+    assert not all(again)
+    notes = charge_map("x", asked, fresh, found, "").provenance.notes
+    assert f"{sum(again)} of 3 curves came only with a relative tolerance of 0.001." in notes
+
+
 def test_a_curve_that_chatters_is_refused():
     asked = msgspec.structs.replace(ONE, cell="ORegan2022")
     (point,) = points(asked, facts(asked))

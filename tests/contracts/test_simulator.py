@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tools.cell_catalog import known as found_out
-from voltbench.adapters.cells import catalog, task
+from voltbench.adapters.cells import building, catalog, task
 from voltbench.adapters.cells.chemistries import OPTIONS
 from voltbench.adapters.cells.initial import InitialStates
 from voltbench.adapters.cells.library import pybamm
@@ -27,7 +27,7 @@ from voltbench.battery.simulation import (
     ProtocolLoad,
     Simulation,
 )
-from voltbench.errors import InvalidInput
+from voltbench.errors import Failed, InvalidInput
 
 
 class InBytes:
@@ -398,3 +398,11 @@ def test_requests_survive_the_journey():
     asked = spm(DriveCycleLoad(name="US06", scale=0.5), outputs=["soc"])
     assert msgspec.json.decode(task.request_of(asked), type=Simulation) == asked
     assert task.key_of(task.request_of(asked)) == task.key_of(task.request_of(asked))
+
+
+def test_a_solver_that_comes_no_further_is_ended(monkeypatch):
+    monkeypatch.setattr(building, "STUCK_S", 1e6)  # so that whatever it does counts as creeping
+    monkeypatch.setattr(building, "STUCK_STEPS", 5)
+    with pytest.raises(Failed) as failed:
+        WarmSimulator().record(Simulation(load=CurrentLoad(current_a=-5.0, duration_s=600.0), model="SPM"))
+    assert failed.value.kind == "solver"

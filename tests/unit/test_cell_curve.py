@@ -1,5 +1,8 @@
 """Which charging curves are asked for, and what a map makes of those that are found; without PyBaMM."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +18,7 @@ from voltbench.adapters.cells.curve import (
     points,
     require_falling,
 )
+from voltbench.adapters.cells.curve_picture import curve_picture
 from voltbench.apps.cell_varied import varied
 from voltbench.battery.sweep import Grid, LatinHypercube
 from voltbench.errors import Failed, InvalidInput
@@ -90,6 +94,35 @@ def test_a_map_has_each_curve_in_its_place():
     )
     assert "no parameters of plating" in no_plating.provenance.notes
     assert "no parameters of plating" not in map.provenance.notes
+
+
+def test_a_map_tells_of_the_curves_that_came_only_with_a_finer_tolerance():
+    found = [falling()] * 7
+    plain, finer = (charge_map("x", ASKED, FRESH, [*found, last], "") for last in (falling(), again()))
+    assert "tolerance" not in plain.provenance.notes
+    assert finer.provenance.notes.endswith(" 1 of 8 curves came only with a relative tolerance of 1e-05.")
+
+
+def again():
+    return replace(falling(), is_finer=True)
+
+
+def luminance(colour):
+    """Of a colour as a page has it, 0 to 1 (WCAG 2.2)."""
+    parts = [int(colour[at : at + 2], 16) / 255.0 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_temperatures_line_stands_out_from_the_page_and_the_axes_say_what_they_are():
+    asked = CurvesAsked(cell="OKane2022", lam=(0.0,), resistance=(1.0,))
+    map = charge_map("x", asked, FRESH, [falling()] * 8, "")
+    svg = curve_picture(map, map.currents[0, 0], "C", "svg").decode()
+    strokes = re.findall(r"stroke: (#[0-9a-f]{6}); stroke-width: 1.5", svg)
+    assert len(set(strokes)) == 8
+    assert all(1.05 / (luminance(stroke) + 0.05) > 2.0 for stroke in strokes)
+    assert "<!-- Current, C -->" in svg
+    assert "<!-- Power, kW -->" in curve_picture(map, map.currents[0, 0], "kW", "svg").decode()
 
 
 def test_ripples_are_let_pass_and_chatter_is_not():

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.feather
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voltbench.adapters.record_files.forms import FORMS, from_form, in_form, read, write
+from voltbench.adapters.record_files.forms import FILE_FORMS, FORMS, from_form, in_form, read, write
 from voltbench.adapters.record_files.json_form import as_json
 from voltbench.adapters.record_files.profiles import profile_load
 from voltbench.adapters.record_files.thin import thinned
@@ -62,7 +64,7 @@ def test_what_is_not_finite_is_not_written(form):
     assert np.array_equal(back.columns["resistance_ohm"], [np.nan, np.nan, np.nan, 0.02], equal_nan=True)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FILE_FORMS)
 def test_a_file_is_written_whole_and_its_name_says_the_form(form, tmp_path):
     path = tmp_path / f"record.{form.upper()}"
     path.write_text("old")
@@ -71,8 +73,19 @@ def test_a_file_is_written_whole_and_its_name_says_the_form(form, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("content", [b"", b"{}", b"time_s\n1\n", b"\xff\x00", b"# voltbench record {}\ntime_s\n1\n"])
+@pytest.mark.parametrize("form", FILE_FORMS)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"ARROW1",
+        b"ARROW1\x00\x00ARROW1",
+        b"",
+        b"{}",
+        b"time_s\n1\n",
+        b"\xff\x00",
+        b"# voltbench record {}\ntime_s\n1\n",
+    ],
+)
 def test_what_is_no_record_is_refused(form, content):
     with pytest.raises(InvalidInput):
         from_form(content, form)
@@ -101,6 +114,22 @@ def test_other_programs_read_our_tables(tmp_path):
     csv = duckdb.execute(f"{asked} read_csv('{tmp_path}/record.csv', comment='#')").fetchall()
     parquet = duckdb.execute(f"{asked} '{tmp_path}/record.parquet'").fetchall()
     assert csv == parquet == [(2.5, 4)]
+
+
+def test_a_file_of_arrow_is_one_and_a_stream_is_called_otherwise(tmp_path):
+    for form in ("arrow", "arrows"):
+        write(tmp_path / f"record.{form}", a_record())
+    feather = pyarrow.feather.read_table(tmp_path / "record.arrow")
+    with pa.OSFile(str(tmp_path / "record.arrows")) as file, pa.ipc.open_stream(file) as stream:
+        assert stream.read_all().equals(feather)
+    assert feather["voltage_v"].to_pylist() == [4.0, 3.5, 3.1, 2.5]
+    assert pa.ipc.open_stream(in_form(a_record(), "arrow")).read_all().equals(feather)
+
+
+@pytest.mark.parametrize(("written", "named"), [("arrow", "arrows"), ("arrows", "arrow")])
+def test_arrow_is_read_whatever_its_file_is_called(written, named, tmp_path):
+    write(tmp_path / f"record.{written}", a_record())
+    assert equal(read((tmp_path / f"record.{written}").rename(tmp_path / f"renamed.{named}")), a_record())
 
 
 # --- fewer rows ------------------------------------------------------------------------------------------------------

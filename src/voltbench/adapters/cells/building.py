@@ -39,6 +39,9 @@ AS_LONG_AS_IT_LIKES_S = 0.0
 AS_SOLVED = np.empty(0)
 """Rows where the solver steps."""
 
+STUCK_STEPS, STUCK_S = 1_000, 1e-2
+"""Who comes no further than that with so many steps never will: some corners let the solver creep by microseconds."""
+
 COMPILING_S_PER_STATE = 0.01
 """About what compiling takes of CPU. Who has solved for as long will again: then it is worth it."""
 
@@ -83,6 +86,8 @@ class Built:
             "silence_sundials_errors": True,
             "suppress_algebraic_error": is_restarted,
             "dt_init": first_step_s,
+            "num_steps_no_progress": STUCK_STEPS,
+            "t_no_progress": STUCK_S,
         }
         self._checked = pybamm.BaseSolver._set_up_model_inputs(model, dict(inputs))
         self._names = tuple(self._checked)

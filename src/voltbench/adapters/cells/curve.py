@@ -36,6 +36,9 @@ MOST_RISE = 0.05
 
 NOT_FITTED = "its graphite was not described for plating: at 25 degrees the anode never comes near lithium below 3C"
 
+FINER = 0.1
+"""Of the tolerance that is asked for: what a curve is solved to that does not come with it."""
+
 REFUSED = {
     "Mohtat2020": NOT_FITTED,
     "Marquis2019": NOT_FITTED,
@@ -96,12 +99,16 @@ class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What a cell took as it was charged: rows in the order of time. It holds `charge_ah`."""
+    """What a cell took as it was charged: rows in the order of time. It holds `charge_ah`.
+
+    `is_finer` says that it did not come with the tolerance that was asked for, and did with a finer one.
+    """
 
     charge_ah: float
     soc: Floats
     current_a: Floats
     voltage_v: Floats
+    is_finer: bool = False
 
 
 def checked(asked: CurvesAsked) -> Cell:
@@ -210,7 +217,7 @@ def charge_map(
         cell=cell.name,
         capacity_ah=round(fresh.charge_ah, 4),
         nominal_voltage_v=round(nominal_voltage_v or mean_v, 3),
-        provenance=_provenance(asked, fresh, cell, made_on),
+        provenance=_provenance(asked, fresh, cell, made_on, curves),
         soc=tuple(np.round(SOC, 2).tolist()),
         temperature_degc=asked.temperature_degc,
         lam=asked.lam,
@@ -244,7 +251,7 @@ def _source(asked: CurvesAsked, cell: Cell) -> str:
     )
 
 
-def _provenance(asked: CurvesAsked, fresh: CellFacts, cell: Cell, made_on: str) -> Provenance:
+def _provenance(asked: CurvesAsked, fresh: CellFacts, cell: Cell, made_on: str, curves: Sequence[Curve]) -> Provenance:
     notes = (
         f"Made by `voltbench cell curve`. Isothermal; each curve in one go from {asked.start_soc:.0%} SoC, below "
         f"{asked.start_soc + SETTLED:.0%} as there. lam: as much of both electrodes. resistance: that of the fresh "
@@ -253,6 +260,9 @@ def _provenance(asked: CurvesAsked, fresh: CellFacts, cell: Cell, made_on: str) 
     )
     if "plating" not in cell.ageing:
         notes += " The set has no parameters of plating: that the anode stays above lithium is all that is known."
+    finer = sum(curve.is_finer for curve in curves)
+    if finer:
+        notes += f" {finer} of {len(curves)} curves came only with a relative tolerance of {asked.tolerance * FINER:g}."
     return Provenance(
         parameters=cell.name,
         model=f"{asked.model}, current by the anode potential",

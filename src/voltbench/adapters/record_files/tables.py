@@ -1,7 +1,8 @@
 """A record as a table: CSV for people, Parquet to keep, Arrow to hand over.
 
 CSV begins with a line after `#` that tells where it is from, so that the file alone says it; readers of CSV can be told
-to skip it (`comment="#"`). Parquet and Arrow have the same under `voltbench` in the metadata of their schema.
+to skip it (`comment="#"`). Parquet and Arrow have the same under `voltbench` in the metadata of their schema. A name
+that ends with `.arrow` is a file of Arrow, with an index at its end; `.arrows` is a stream, to read as it comes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from voltbench.errors import InvalidInput
 
 KEY = b"voltbench"
 HEAD = b"# voltbench record "
+
+FILE_OF_ARROW = b"ARROW1"
+"""What a file of Arrow begins with, and a stream does not."""
 
 
 def as_csv(record: Record) -> bytes:
@@ -57,6 +61,14 @@ def from_parquet(content: bytes) -> Record:
 
 
 def as_arrow(record: Record) -> bytes:
+    """A record as a file of Arrow, which is Feather's second version."""
+    table, written = _table(record), BytesIO()
+    with pa.ipc.new_file(written, table.schema) as file:
+        file.write_table(table)
+    return written.getvalue()
+
+
+def as_arrows(record: Record) -> bytes:
     """A record as a stream of Arrow."""
     table, written = _table(record), BytesIO()
     with pa.ipc.new_stream(written, table.schema) as stream:
@@ -65,12 +77,17 @@ def as_arrow(record: Record) -> bytes:
 
 
 def from_arrow(content: bytes) -> Record:
-    """The record that was written as a stream of Arrow. Raises InvalidInput where it is none."""
+    """The record that was written as a file of Arrow, or as a stream of it. Raises InvalidInput where it is none."""
+    opened = pa.ipc.open_file if content.startswith(FILE_OF_ARROW) else pa.ipc.open_stream
     try:
-        with pa.ipc.open_stream(content) as stream:
-            return _described(stream.read_all())
+        with opened(content) as reader:
+            return _described(reader.read_all())
     except (pa.ArrowException, OSError) as error:
-        raise InvalidInput("record", f"is not a stream of Arrow: {error}") from error
+        raise InvalidInput("record", f"is not Arrow: {error}") from error
+
+
+from_arrows = from_arrow
+"""Whatever a file is called: one reader knows both."""
 
 
 def _table(record: Record) -> pa.Table:
