@@ -120,7 +120,7 @@ def test_a_file_of_arrow_is_one_and_a_stream_is_called_otherwise(tmp_path):
     for form in ("arrow", "arrows"):
         write(tmp_path / f"record.{form}", a_record())
     feather = pyarrow.feather.read_table(tmp_path / "record.arrow")
-    with pa.OSFile(str(tmp_path / "record.arrows")) as file, pa.ipc.open_stream(file) as stream:
+    with (tmp_path / "record.arrows").open("rb") as file, pa.ipc.open_stream(file) as stream:
         assert stream.read_all().equals(feather)
     assert feather["voltage_v"].to_pylist() == [4.0, 3.5, 3.1, 2.5]
     assert pa.ipc.open_stream(in_form(a_record(), "arrow")).read_all().equals(feather)

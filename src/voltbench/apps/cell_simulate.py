@@ -30,7 +30,9 @@ def simulate(
     every: o.Every = None,
     numbers: o.Set = None,
     points: Annotated[int | None, typer.Option(help="At most so many rows are written, the telling ones.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to .csv, .json, .parquet, .arrow or .arrows.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write .csv, .json, .parquet, .arrow or .arrows.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw as .html, .png or .svg.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON instead of its figures.")] = False,
 ) -> None:
