@@ -85,6 +85,10 @@ class Run(Protocol):
         """What the job was asked for under, as `submit` was told."""
 
     @property
+    def priority(self) -> int:
+        """How urgent the job is, as `submit` was told: the higher, the sooner."""
+
+    @property
     def within_s(self) -> float | None:
         """How long this run may take, if the job has a timeout."""
 
@@ -97,6 +101,15 @@ class Run(Protocol):
 
     def done(self, items: float) -> None:
         """So many items of this part are done, part of one being a fraction."""
+
+    def wait_for_turn(self) -> None:
+        """All that was begun only waits for others, until `begin`: should this process die, the job is not to blame."""
+
+    def begin(self) -> None:
+        """The wait is over, for good."""
+
+    def get_on(self) -> None:
+        """Some of this part is kept, and will not be done again: whatever was lost before is made good for."""
 
     def on_stop(self, stop: Callable[[], object]) -> None:
         """Call this once the work is to end, from another thread; at once if it is so already."""

@@ -22,6 +22,7 @@ from voltbench.adapters.rabbitmq import Brought
 from voltbench.apps.api.trust import trust_for
 from voltbench.apps.cells.facing import FaceChoices
 from voltbench.apps.cells.messages import Messages, new_message_id
+from voltbench.apps.cells.seed_models import MOST_NUMBER
 from voltbench.apps.seed_ports import PORTS, seed_app, seed_ports_listening
 from voltbench.clock import wall_instant
 from voltbench.errors import InvalidInput
@@ -130,6 +131,7 @@ async def test_the_drive_cycle_stops_at_the_cut_off_and_says_so(service: Service
         ({"controlCurent": 4}, "controlCurent: is unknown, allowed: controlCurrent"),
         ({"simulationType": "driveCycle"}, "simulationType: is asked for elsewhere"),
         ({"id": 1.5}, "id: "),
+        ({"id": MOST_NUMBER + 1}, "id: is not allowed, found 4294967296"),
         ({"controlCurrent": -5}, "controlCurrent: meets a limit as it begins"),
     ],
 )
@@ -188,6 +190,12 @@ async def test_an_id_of_ones_own_is_kept_and_called_back(service: Service, job_m
     assert (await called_back(job_manager, "lorry"))["path"] == "/simulateDriveCycle"
     assert (await service.client.get("/getSimulation/4711")).json()["id"] == 4_711
     assert await published(service, README) < 4_711
+
+
+@pytest.mark.parametrize("id", [0, MOST_NUMBER])
+async def test_every_number_that_is_accepted_as_an_id_can_be_asked_for(service: Service, id: int):
+    await simulated(service, "/cell/simulate", {**README, "id": id})
+    assert (await service.client.get(f"/getSimulation/{id}")).json()["id"] == id
 
 
 async def test_what_is_published_has_the_number_that_it_is_given_and_no_id_of_its_own(

@@ -19,6 +19,7 @@ from tests.cell_tasks import DEADLY_DEGC, solved_unless_deadly
 from tests.waiting import eventually_async
 from voltbench.adapters.cell_results import CellResults, Result
 from voltbench.adapters.cells import task
+from voltbench.adapters.cells.wire import encode
 from voltbench.adapters.jobs_dbos.runs import LocalRun
 from voltbench.adapters.pool import ProcessPool, WorkersDoNotStart
 from voltbench.adapters.store.database import database_at
@@ -26,8 +27,8 @@ from voltbench.apps.cells import asked
 from voltbench.apps.cells import solving as solving_module
 from voltbench.apps.cells.asked import SIMULATION, SWEEP
 from voltbench.apps.cells.solvers import LONGEST_S, ExecutorSolvers, PoolSolvers, Solved, Solvers
-from voltbench.apps.cells.solving import KEPT_BYTES, ON_WAY_BYTES, TASK_BYTES, Solving
-from voltbench.errors import InvalidInput, Unavailable
+from voltbench.apps.cells.solving import KEPT_BYTES, ON_WAY_BYTES, TASK_BYTES, Solving, urgency
+from voltbench.errors import Failed, InvalidInput, Unavailable
 from voltbench.jobs import JobError, JobId, Stopped
 
 PATIENCE_S = 90.0
@@ -195,6 +196,76 @@ async def test_a_solve_may_take_as_long_as_was_asked_for(
     executor.answer(*await asyncio.to_thread(executor.given.get, timeout=PATIENCE_S))
     await doing
     assert executor.longest_s == [longest_s]
+
+
+async def test_what_is_solved_slowly_is_kept_while_the_next_one_is_solved(results: CellResults):
+    executor, run = ByHand(), LocalRun(JobId("job"), lambda: True)
+    request = a_sweep(12.0, 14.0, every_s=0.02)  # so large that each goes alone
+    doing = asyncio.create_task(done(solving(ExecutorSolvers(executor), results), request, run))
+    executor.answer(*await asyncio.to_thread(executor.given.get, timeout=PATIENCE_S))
+
+    async def one_is_kept() -> bool | None:
+        return len(await results.figures(asked.hashes(SWEEP, request, ""))) == 1 or None
+
+    await eventually_async(one_is_kept)
+    executor.answer(*await asyncio.to_thread(executor.given.get, timeout=PATIENCE_S))
+    await doing
+    assert run.has_got_on
+
+
+async def test_what_failed_and_is_solved_again_each_time_is_no_progress(results: CellResults):
+    executor, run, request = ByHand(), LocalRun(JobId("job"), lambda: True), a_sweep(12.0)
+    doing = asyncio.create_task(done(solving(ExecutorSolvers(executor), results), request, run))
+    given = await asyncio.to_thread(executor.given.get, timeout=PATIENCE_S)
+    executor.answer(*given, Solved(encode(Failed("solver", "it diverged")), None))
+    await doing
+    assert len(await results.errors(asked.hashes(SWEEP, request, ""))) == 1
+    assert not run.has_got_on
+
+
+# --- which comes first, and since when --------------------------------------------------------------------------------
+
+
+class Line(ExecutorSolvers):
+    """Notes how urgent each task is, and begins them when a test says so."""
+
+    def __init__(self, executor: Executor) -> None:
+        super().__init__(executor)
+        self.priorities: list[int] = []
+        self.begins: list[Callable[[], None]] = []
+
+    def begin(self, requests: list[bytes], priority: int, *more: Any) -> Future[list[Solved]]:
+        self.priorities.append(priority)
+        *others, on_begin = more
+        self.begins.append(on_begin)
+        return super().begin(requests, priority, *others)
+
+
+def test_the_higher_its_priority_the_sooner_and_of_equals_the_one_that_somebody_waits_for():
+    places = [(priority, alone) for priority in (-1, 0, 1, 10) for alone in (False, True)]
+    assert sorted(places, key=lambda place: urgency(place[0], alone=place[1])) == places
+
+
+@pytest.mark.parametrize("kind", [SIMULATION, SWEEP])
+async def test_the_priority_of_a_job_reaches_who_solves_and_it_waits_until_somebody_does(
+    results: CellResults, kind: str
+):
+    executor, run = ByHand(), LocalRun(JobId("job"), lambda: True, priority=10)
+    line = Line(executor)
+    request = a_sweep(12.0) if kind == SWEEP else msgspec.json.encode(DISCHARGE)
+    doing = asyncio.create_task(
+        asyncio.to_thread(solving(line, results, kind=kind).do, JobId("job"), request, range(1), run)
+    )
+
+    async def waits() -> bool | None:
+        return run.is_waiting or None
+
+    await eventually_async(waits)
+    assert line.priorities == [urgency(10, alone=kind == SIMULATION)]
+    line.begins[0]()
+    assert not run.is_waiting
+    executor.answer(*await asyncio.to_thread(executor.given.get, timeout=PATIENCE_S))
+    await doing
 
 
 # --- kept under the stamp of their job --------------------------------------------------------------------------------

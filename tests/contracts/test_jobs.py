@@ -22,6 +22,7 @@ from voltbench.adapters.jobs_dbos.database import SCHEMA, engine_at
 from voltbench.adapters.jobs_dbos.leases import Leases
 from voltbench.adapters.jobs_dbos.opening import VERSION
 from voltbench.adapters.jobs_dbos.rows import CRASHES
+from voltbench.clock import wall_instant
 from voltbench.errors import Conflict, Failed, InvalidInput, LocalProtocolError, NotFound, Unavailable
 from voltbench.jobs import Job, JobError, JobId, Jobs, JobStatus, Run
 
@@ -127,6 +128,29 @@ async def test_progress_is_seen_while_a_part_is_being_done(url: str):
         adder.go_on.set()
         await the_end(jobs, job)
     assert (half.status, half.progress) == (JobStatus.RUNNING, 0.75)
+
+
+async def test_times_are_told_to_the_millisecond(url: str):
+    adder = Adder()
+    async with at_work(url, adder) as jobs:
+        job = await jobs.submit("sum", a_request(wait_at=0))
+        asked_at = wall_instant()
+        running = await begun(jobs, job)
+        begun_at = wall_instant()
+        adder.go_on.set()
+        ended = await the_end(jobs, job)
+    assert running.started_at is not None
+    assert ended.ended_at is not None
+    assert job.submitted_at <= running.started_at <= begun_at <= ended.ended_at <= wall_instant()
+    assert job.submitted_at <= asked_at
+
+
+async def test_a_running_job_that_is_cancelled_still_says_when_it_began(url: str):
+    async with at_work(url, Adder()) as jobs:
+        running = await begun(jobs, await jobs.submit("sum", a_request(wait_at=0)))
+        cancelled = await jobs.cancel(running.id)
+    assert running.started_at is not None
+    assert cancelled.started_at == running.started_at
 
 
 async def test_whoever_follows_a_job_that_has_ended_is_told_so_once(url: str):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from threading import Event
+from typing import Any, NamedTuple
 
 import pytest
 from dbos import EnqueueOptions
 from sqlalchemy import Engine, text
 
+from tests.waiting import eventually_async
 from voltbench.adapters.jobs_dbos import open_jobs
 from voltbench.adapters.jobs_dbos.client import client_on
 from voltbench.adapters.jobs_dbos.custody import MOST_CRASHES, Custody
 from voltbench.adapters.jobs_dbos.database import engine_at, queue_of
 from voltbench.adapters.jobs_dbos.leases import Leases
 from voltbench.adapters.jobs_dbos.opening import VERSION
-from voltbench.adapters.jobs_dbos.rows import text_of
+from voltbench.adapters.jobs_dbos.rows import CRASHES, WAITS_AT, text_of
 from voltbench.errors import Failed
 from voltbench.jobs import Job, JobId, Jobs, JobStatus, Run
 
@@ -24,6 +26,7 @@ from voltbench.jobs import Job, JobId, Jobs, JobStatus, Run
 class Told(NamedTuple):
     stamp: str
     within_s: float | None
+    priority: int = 0
 
 
 class Listener:
@@ -37,7 +40,7 @@ class Listener:
         return [range(1)]
 
     def do(self, job_id: JobId, request: bytes, part: range, run: Run) -> None:
-        self.told.append(Told(run.stamp, run.within_s))
+        self.told.append(Told(run.stamp, run.within_s, run.priority))
         if self._fails and len(self.told) == 1:
             raise Failed("unlucky", "the first time")
 
@@ -95,6 +98,13 @@ async def test_a_work_is_told_how_long_it_may_take(url: str):
     assert 7_100.0 < within_s <= 7_200.0
 
 
+async def test_a_work_is_told_how_urgent_its_job_is(url: str):
+    work = Listener()
+    async with at_work(url, work) as jobs:
+        await the_end(jobs, await jobs.submit("listen", b"?", priority=-7))
+    assert work.told == [Told("", None, -7)]
+
+
 # --- whose process is lost --------------------------------------------------------------------------------------------
 
 
@@ -107,12 +117,15 @@ class Losses:
         self.leases.prepare()
         self._custody = Custody(self.leases, client_on(engine), "whoever sees it", VERSION, 60.0)
 
-    def by(self, executor_id: str) -> None:
+    def by(self, executor_id: str, *, while_it_waited: bool = False) -> None:
         is_there = self._engine.dialect.name == "postgresql"
         taken = f"UPDATE {'voltbench_jobs.' if is_there else ''}workflow_status SET "
         taken += "status = 'PENDING', executor_id = :who, owner_xid = :who, started_at_epoch_ms = 1"
         with self._engine.begin() as connection:
             connection.execute(text(taken), {"who": executor_id})
+        if while_it_waited:
+            for row in self._custody.running():
+                client_on(self._engine).update_workflow_attributes(row.workflow_id, {WAITS_AT: executor_id}, merge=True)
         self._custody.adopt(self._custody.running(), {executor_id})
 
 
@@ -138,5 +151,66 @@ async def test_a_job_that_is_given_up_says_that_it_was_lost_and_not_more(url: st
         ended = await jobs.job(job.id)
     assert ended.error is not None
     assert ended.error.kind == "crashed"
-    assert "lost 3 times" in ended.error.message
+    assert f"lost {MOST_CRASHES + 1} times" in ended.error.message
     assert "had died, or was not heard of for 60 s" in ended.error.message
+
+
+async def test_a_job_that_only_waited_for_its_turn_is_not_given_up_and_one_that_had_begun_is(url: str, engine: Engine):
+    async with open_jobs(url, {}, is_worker=False) as jobs:
+        job = await jobs.submit("listen", b"?")
+        losses = Losses(engine)
+        for number in range(2 * MOST_CRASHES):
+            losses.by(f"waiting-{number}", while_it_waited=True)
+        assert (await jobs.job(job.id)).status is JobStatus.QUEUED
+        for number in range(MOST_CRASHES + 1):
+            losses.by(f"begun-{number}")
+        assert (await jobs.job(job.id)).status is JobStatus.FAILED
+
+
+class Stepwise(Listener):
+    """A work that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run: Run | None = None
+        self.go_on = Event()
+
+    def do(self, job_id: JobId, request: bytes, part: range, run: Run) -> None:
+        run.wait_for_turn()
+        self.run = run
+        run.on_stop(self.go_on.set)
+        assert self.go_on.wait(90.0)
+
+
+async def test_it_is_noted_whether_a_job_waits_for_its_turn_and_that_it_gets_on(url: str, engine: Engine):
+    work = Stepwise()
+    async with open_jobs(url, {}, is_worker=False) as jobs:
+        job = await jobs.submit("listen", b"?")
+        losses = Losses(engine)
+        for number in range(MOST_CRASHES):
+            losses.by(f"dead-{number}")
+
+    def noted() -> dict[str, Any]:
+        (row,) = client_on(engine).list_workflows()
+        return row.attributes or {}
+
+    async def waits() -> bool | None:
+        return bool(noted()[WAITS_AT]) or None
+
+    async def has_begun() -> bool | None:
+        return noted()[WAITS_AT] == "" or None
+
+    async def has_got_on() -> bool | None:
+        return noted()[CRASHES] == 0 or None
+
+    assert noted()[CRASHES] == MOST_CRASHES
+    async with at_work(url, work) as jobs:
+        await eventually_async(waits)
+        assert work.run is not None
+        work.run.begin()
+        await eventually_async(has_begun)
+        assert noted()[CRASHES] == MOST_CRASHES
+        work.run.get_on()
+        await eventually_async(has_got_on)
+        work.go_on.set()
+        assert (await the_end(jobs, job)).status is JobStatus.SUCCEEDED

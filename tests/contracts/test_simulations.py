@@ -13,6 +13,7 @@ import httpx
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
+from sqlalchemy import Connection, Engine, event
 
 from tests.cell_service import DISCHARGE, a_cell_service, ended, simulated
 from tests.unit.test_cell_documents import DOCUMENT
@@ -20,7 +21,7 @@ from tests.waiting import eventually_async
 from voltbench.apps.api.simulations import LAST_MS
 from voltbench.apps.api.streams import Listening
 from voltbench.apps.cells.asked import MOST_NUMBERS
-from voltbench.apps.cells.opening import CellChoices
+from voltbench.apps.cells.opening import CellChoices, cells_opened
 from voltbench.apps.cells.service import MOST_READ_AT_ONCE
 from voltbench.apps.worker import choices_of
 
@@ -244,6 +245,32 @@ async def test_there_is_no_time_before_all_times_nor_after_them(client: httpx.As
     assert (await client.get("/simulations", params={"before_ms": LAST_MS})).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "asked", "field", "allowed"),
+    [
+        ("/simulations", {"status": "asleep"}, "status", "'queued', 'running'"),
+        ("/simulations/nobody/results", {"format": "xls"}, "format", "'json'"),
+        ("/simulations:compare", {"id": ["a b", "c"]}, "id[0]", "ID, or ID/NUMBER"),
+        ("/simulations:compare", {"id": ["a"]}, "id", "2 or more"),
+    ],
+)
+async def test_what_is_wrong_with_a_question_is_told_in_words(
+    client: httpx.AsyncClient, path: str, asked: dict[str, Any], field: str, allowed: str
+):
+    answer = await client.get(path, params=asked)
+    problem = answer.json()
+    assert (answer.status_code, problem["field"]) == (422, field), problem
+    assert problem["allowed"].startswith(allowed)
+    assert "pattern" not in problem["detail"]
+
+
+async def test_what_is_no_address_is_told_in_words(client: httpx.AsyncClient):
+    answer = await client.post("/simulations", json=DISCHARGE, params={"notify": "ftp://here"})
+    problem = answer.json()
+    assert (answer.status_code, problem["field"], problem["found"]) == (422, "notify", "ftp://here")
+    assert problem["detail"].startswith("notify: is no address")
+
+
 async def test_what_is_validated_is_the_cell_that_is_described(client: httpx.AsyncClient):
     load = {"kind": "current", "current_a": -4.8, "duration_s": 60.0}
     answer = await client.post("/simulations:validate", json={"model": "SPM", "bpx": DOCUMENT, "load": load})
@@ -274,6 +301,36 @@ def test_a_worker_leaves_it_to_others_to_forget():
 
 async def test_as_many_single_simulations_are_under_way_as_there_are_processes_and_more(tmp_path: Path):
     assert CellChoices(tmp_path, processes=64).at_once == {"simulation": 66, "sweep": 4}
+
+
+async def test_what_is_kept_of_cells_lies_beside_the_file_of_the_store(tmp_path: Path):
+    store = f"sqlite:///{tmp_path / 'kept' / 'mine.db'}"
+    async with cells_opened(CellChoices(tmp_path / "data", store, processes=0)):
+        assert {file.name for file in (tmp_path / "kept").glob("*.db")} == {"mine-cells.db", "mine-jobs.db"}
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(("full_sync", "waits_for_the_disk"), [(False, 1), (True, 2)])
+async def test_full_sync_reaches_the_jobs_and_the_results_of_cells(
+    tmp_path: Path, full_sync: bool, waits_for_the_disk: int
+):
+    found: dict[str, int] = {}
+
+    def note(connection: Connection, *_: Any) -> None:
+        cursor = connection.connection.cursor()
+        (_, _, file), *_ = cursor.execute("PRAGMA database_list")
+        ((how,),) = cursor.execute("PRAGMA synchronous")
+        if Path(file).parent == tmp_path:  # others of this process are none of its business
+            found[Path(file).name] = how
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        async with cells_opened(CellChoices(tmp_path, processes=0, full_sync=full_sync)) as cells:
+            assert await cells.results.result("none") is None
+            assert await cells.jobs.jobs() == []
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert found == dict.fromkeys(("cells.db", "jobs.db"), waits_for_the_disk)
 
 
 async def test_without_what_cells_need_the_api_says_so(tmp_path: Path):

@@ -26,6 +26,7 @@ from tests.system.jobs_until_killed import (
 )
 from tests.waiting import eventually
 from voltbench.adapters.jobs_dbos import open_jobs
+from voltbench.adapters.jobs_dbos.custody import MOST_CRASHES
 from voltbench.jobs import Job, JobId, Jobs, JobStatus
 
 JOBS = 500
@@ -147,7 +148,7 @@ async def test_a_job_that_kills_its_process_is_given_up_and_may_be_tried_again(p
     async with open_jobs(postgresql_url, {}, is_worker=False) as asking:
         job = await asking.submit(DEADLY, TWO_PARTS, total=2)
         with ExitStack() as stack:
-            for _ in range(4):
+            for _ in range(MOST_CRASHES + 2):
                 stack.enter_context(a_worker(postgresql_url, kept))
             given_up = await the_end(asking, job.id)
         (kept / "cure").touch()

@@ -26,6 +26,7 @@ from voltbench.battery.simulation import (
 from voltbench.errors import InvalidInput, NotFound
 
 DISCHARGE = CurrentLoad(current_a=-5.0, duration_s=3600.0)
+REST = "Rest for 1 s"
 
 
 def simulation(**asked):
@@ -77,6 +78,31 @@ def test_each_refusal_names_its_field(field):
     assert refusal.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("load", "field", "found", "allowed"),
+    [
+        (ProtocolLoad(steps=[ConstantCurrent(c_rate=10.0, until_s=1.0)]), "load.steps[0].c_rate", 10.0, "3C"),
+        (ExperimentLoad(steps=[REST, "Charge at 10C for 1 s"]), "load.steps[1]", "Charge at 10C for 1 s", "3C"),
+        (ExperimentLoad(steps=[REST, "Hold at 5 V for 1 s"], times=2), "load.steps[1]", "Hold at 5 V for 1 s", ""),
+        (DriveCycleLoad(name="US06", scale=50.0), "load.scale", 50.0, "up to 1.85"),
+        (DriveCycleLoad(name="WLTC", scale=50.0), "load.scale", 50.0, "up to "),
+    ],
+)  # fmt: skip
+def test_a_refusal_shows_what_was_written_at_its_field(load, field, found, allowed):
+    with pytest.raises(InvalidInput) as refusal:
+        checked(simulation(load=load))
+    assert (refusal.value.field, refusal.value.found) == (field, found)
+    assert refusal.value.allowed.startswith(allowed)
+
+
+def test_the_greatest_scale_that_is_allowed_is_accepted():
+    for name in ("US06", "WLTC"):
+        with pytest.raises(InvalidInput) as refusal:
+            checked(simulation(load=DriveCycleLoad(name=name, scale=50.0)))
+        most = float(refusal.value.allowed.removeprefix("up to ").partition(",")[0])
+        checked(simulation(load=DriveCycleLoad(name=name, scale=most)))
+
+
 def test_a_temperature_that_changes_nothing_is_refused():
     with pytest.raises(InvalidInput, match="changes nothing") as refusal:
         checked(simulation(initial_degc=50.0))
@@ -123,7 +149,7 @@ TOO_OFTEN = [
     (ProtocolLoad(steps=[Repeat(times=1_000, steps=[Rest(until_s=600.0)])]), 5.0, "every_s"),
     (ProtocolLoad(steps=[Repeat(times=2, steps=CYCLE)]), 1.0, "every_s"),
     (ProtocolLoad(steps=[ConstantPower(power_w=-0.01, until_voltage_v=3.0)]), 0.5, "every_s"),
-    (ExperimentLoad(steps=["Rest for 10 hours (0.1 second period)"]), None, "load.steps[0].every_s"),
+    (ExperimentLoad(steps=["Rest for 10 hours (0.1 second period)"]), None, "load.steps[0]"),
     (ExperimentLoad(steps=["Rest for 10 hours"], times=1_000), 60.0, "every_s"),
 ]
 

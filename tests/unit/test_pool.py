@@ -345,6 +345,17 @@ def test_statistics_tell_who_does_what(tmp_path):
 # Order.
 
 
+def test_whoever_asks_is_told_when_a_worker_has_the_task_and_not_before(fragile, tmp_path):
+    begun = threading.Event()
+    first = fragile.submit(pool_tasks.wait_for, tmp_path / "enough")
+    eventually(lambda: is_running(first))
+    second = fragile.submit_with(TaskOptions(on_begin=begun.set), pool_tasks.nothing)
+    assert not begun.is_set()
+    (tmp_path / "enough").touch()
+    second.result(PATIENCE_S)
+    assert begun.is_set()
+
+
 def test_a_higher_priority_begins_first_and_equals_as_they_came(fragile, tmp_path):
     blocking = fragile.submit(pool_tasks.wait_for, tmp_path / "go")
     eventually(lambda: is_running(blocking))

@@ -57,6 +57,8 @@ def test_a_latin_hypercube_has_one_point_in_each_part_of_each_range():
         (Grid(over={"ambient_degc": ["warm"]}), "ambient_degc"),
         (Grid(over={"load.currents_a": [1.0]}), "load"),
         (Grid(over={"initial_soc.part": [1.0]}), "initial_soc"),
+        (Grid(over={"load.current_a": [-1.0], "load": [DISCHARGE]}), "sweep.over.load.current_a"),
+        (Listed(points=[{}, {"parameters": {}, "parameters.Height [m]": 1.0}]), "sweep.points.parameters.Height [m]"),
     ],
 )
 def test_what_makes_no_sense_is_named(sweep: Any, field: str):

@@ -95,9 +95,12 @@ class CellResults:
         self.database = database
 
     @classmethod
-    async def open(cls, url: str) -> CellResults:
-        """Open them at `sqlite:///FILE` (their own) or `postgresql://...`, made or migrated as needed."""
-        database = database_at(url)
+    async def open(cls, url: str, *, full_sync: bool = False) -> CellResults:
+        """Open them at `sqlite:///FILE` (their own) or `postgresql://...`, made or migrated as needed.
+
+        `full_sync` lets SQLite survive a power cut too.
+        """
+        database = database_at(url, full_sync=full_sync)
         await database.run(lambda connection: _made_ready(connection, database))
         return cls(database)
 

@@ -24,9 +24,8 @@ from voltbench.apps.cell_solve import Processes, each_solved
 from voltbench.apps.cell_varied import varied
 from voltbench.apps.cells.asked import simulation_at
 from voltbench.battery.analysis import Figures
-from voltbench.battery.simulation import Simulation
 from voltbench.battery.sweep import Batch, Point, points
-from voltbench.errors import InvalidInput, VoltbenchError
+from voltbench.errors import VoltbenchError
 
 AT_ONCE = 16
 """Simulations of a process's task at most: so few that the bar moves, so many that it does not cost."""
@@ -58,7 +57,11 @@ def sweep(
     numbers: o.Set = None,
     processes: Processes = None,
 ) -> None:
-    """Do the same many times with other numbers, over all cores, and write a table of what came of it."""
+    """Do the same many times with other numbers, over all cores, and write a table of what came of it.
+
+    Nothing begins where any point makes no sense, as at POST /simulations:batch. What fails as it is solved is told in
+    the table, in the point's row.
+    """
     table_form(out)
     if file is not None:
         others = set(o.typed_options(context)) - {"file", "out", "processes"}
@@ -92,15 +95,11 @@ def _batch(file: Path) -> Batch:
 
 
 def _results(batch: Batch, some: list[Point], processes: int | None) -> list[Outcome]:
-    """What each point comes to. Raises InvalidInput where no point makes sense: of the first."""
-    asked = [_understood(batch, point, number) for number, point in enumerate(some)]
-    refused = [one for one in asked if isinstance(one, InvalidInput)]
-    if len(refused) == len(asked):
-        raise refused[0]
+    """What each point comes to. Raises InvalidInput for the first that makes no sense, before any is solved."""
+    requests = [task.request_of(simulation_at(batch, point, number)) for number, point in enumerate(some)]
+    results = [Outcome()] * len(requests)
     by_key: dict[str, list[int]] = defaultdict(list)
-    results = [Outcome(error=str(one)) if isinstance(one, InvalidInput) else Outcome() for one in asked]
-    requests = {at: task.request_of(one) for at, one in enumerate(asked) if isinstance(one, Simulation)}
-    for at, request in requests.items():
+    for at, request in enumerate(requests):
         by_key[task.key_of(request)].append(at)
     size = min(AT_ONCE, -(-len(requests) // (processes or os.cpu_count() or 1)))
     chunks = [chunk for places in by_key.values() for chunk in _in_chunks(places, size)]
@@ -125,13 +124,6 @@ def _tried(
     instead: Callable[[list[bytes], VoltbenchError], list[Outcome]],
 ) -> list[list[Outcome]]:
     return each_solved("points", outcomes, work, processes, lambda chunk: task.key_of(chunk[0]), len, instead)
-
-
-def _understood(batch: Batch, point: Point, number: int) -> Simulation | InvalidInput:
-    try:
-        return simulation_at(batch, point, number)
-    except InvalidInput as error:
-        return error
 
 
 def _in_chunks(places: list[int], size: int) -> list[list[int]]:

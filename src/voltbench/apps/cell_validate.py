@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,12 @@ WRONG = 2
 """The exit code where anything is wrong."""
 
 MOST_PROBLEMS = 50
+
+_UNKNOWN = "is unknown"
+
+_PLAIN_LOADS = ("current", "power", "drive_cycle")
+_PLAIN = {"current_a": 0.0, "power_w": 0.0, "duration_s": 1.0, "scale": 1.0, "times": 1}
+"""Numbers of these loads with which nothing else can be wrong."""
 
 HARMLESS = 1e-6
 """A number that is a fraction, more than nothing, and no great length."""
@@ -49,7 +56,7 @@ def validate(
     if is_document:
         wrong = [error.at(error.field.removeprefix("bpx.")) for error in wrong]
     if json:
-        listed = [Problem(e.field, e.problem, strict.shown(e.found), e.allowed) for e in wrong]
+        listed = [Problem(e.field, e.problem, _found(e, told), e.allowed) for e in wrong]
         print(msgspec.json.encode({"problems": listed}).decode())
     elif wrong:
         for error in wrong:
@@ -65,13 +72,16 @@ def problems(request: Any) -> Iterator[InvalidInput]:
     if not isinstance(request, dict):
         yield InvalidInput("request", "is no object", found=strict.shown(request), allowed="{...}")
         return
-    rest, is_mended = dict(request), False
+    rest, is_mended = deepcopy(request), False
     for _ in range(MOST_PROBLEMS):
         try:
             checked(strict.convert(rest, Simulation))
             return
         except InvalidInput as error:
             found = error
+        if not is_mended and _is_in(found.field, "load") and _let_be(rest, found):
+            yield found
+            continue
         is_number = _is_in(found.field, "bpx") and _mended(rest["bpx"], found.field.removeprefix("bpx."))
         if is_mended and not is_number:
             return  # it may come of what stands there instead
@@ -84,23 +94,48 @@ def problems(request: Any) -> Iterator[InvalidInput]:
 
 def _mended(tree: Any, place: str) -> bool:
     """Put a harmless number where a wrong one, or an expression, stands in a document; False where it is a table."""
+    spot = _spot(tree, place)
+    if spot is None or isinstance(spot[0][spot[1]], dict | list):
+        return False
+    spot[0][spot[1]] = HARMLESS
+    return True
+
+
+def _let_be(request: dict[str, Any], wrong: InvalidInput) -> bool:
+    """Do without what the load has no use for, or may do without; False where its rest would make no sense."""
+    name = wrong.field.removeprefix("load.")
+    if wrong.problem == _UNKNOWN and (spot := _spot(request, wrong.field)) is not None:
+        del spot[0][spot[1]]
+        return True
+    load = request.get("load")
+    if not isinstance(load, dict) or load.get("kind") not in _PLAIN_LOADS or name not in _PLAIN:
+        return False
+    is_wrong = load.get(name) != _PLAIN[name]
+    load[name] = _PLAIN[name]
+    return is_wrong
+
+
+def _spot(tree: Any, place: str) -> tuple[Any, Any] | None:
+    """In what something stands, and by which name or number there. Names may have dots and brackets in them."""
     if isinstance(tree, list):
         row, _, rest = place.removeprefix("[").partition("]")
-        return _replaced(tree, int(row), rest) if row.isdecimal() and int(row) < len(tree) else False
-    if not isinstance(tree, dict):
-        return False
-    names = [name for name in tree if place == name or place.startswith((f"{name}.", f"{name}["))]
-    name = max(names, key=len, default="")
-    return bool(names) and _replaced(tree, name, place.removeprefix(name).removeprefix("."))
+        key: Any = int(row) if row.isdecimal() and int(row) < len(tree) else None
+    elif isinstance(tree, dict):
+        names = [name for name in tree if place == name or place.startswith((f"{name}.", f"{name}["))]
+        key = max(names, key=len, default=None)
+        rest = place.removeprefix(key or "")
+    else:
+        return None
+    rest = rest.removeprefix(".")
+    return None if key is None else _spot(tree[key], rest) if rest else (tree, key)
 
 
-def _replaced(tree: Any, key: Any, rest: str) -> bool:
-    if rest:
-        return _mended(tree[key], rest)
-    if isinstance(tree[key], dict | list):
-        return False
-    tree[key] = HARMLESS
-    return True
+def _found(error: InvalidInput, told: Any) -> Any:
+    """What stands where something is wrong, also where the refusal does not say it; None where nothing does."""
+    if error.found is not None:
+        return strict.shown(error.found)
+    spot = _spot(told, error.field)
+    return None if spot is None or spot[0][spot[1]] is None else strict.shown(spot[0][spot[1]])
 
 
 def _put_aside(request: dict[str, Any], field: str) -> bool:
@@ -112,7 +147,7 @@ def _put_aside(request: dict[str, Any], field: str) -> bool:
         return False
     request.pop(name, None)
     if name == "load":
-        request["load"] = NOTHING_YET
+        request["load"] = dict(NOTHING_YET)
     return True
 
 

@@ -97,7 +97,8 @@ def up(
     require_range("forget-unknown", forget_unknown, 0, 100_000)
     require_range("ping", ping, 0, 86_400)
     require_range("cell-processes", cell_processes, 0, 256)
-    cell_choices = CellChoices(data, store, cell_processes, dask, retention) if cells and is_installed() else None
+    wanted = CellChoices(data, store, cell_processes, dask, retention, full_sync)
+    cell_choices = wanted if cells and is_installed() else None
     face = face_choices(seed_callback, webhook_host, webhook_secret, rabbitmq)
     choices = Choices(data, store, speed if demo else None, full_sync, retention)
     certificates = certificates_of(tls_cert, tls_key, tls_ca)

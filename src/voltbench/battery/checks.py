@@ -166,23 +166,42 @@ def check_load(simulation: Simulation, cell: Cell) -> None:
         _check_rows_of_steps(simulation, load, cell)
 
 
-def check_rate(field: str, current_a: float, cell: Cell) -> None:
-    """Raise InvalidInput for a current that the cell is not described for."""
+def check_rate(field: str, current_a: float, cell: Cell, found: float | None = None) -> None:
+    """Raise InvalidInput for a current that the cell is not described for; `found` where it was given as a rate."""
     rate = c_rate(current_a, cell.capacity_ah)
     if rate > cell.most_c_rate * (1.0 + 1e-9):
         most_a = cell.most_c_rate * cell.capacity_ah
         problem = f"is {rate:.2f}C, more than the cell is described for"
-        raise InvalidInput(field, problem, found=current_a, allowed=f"{cell.most_c_rate:g}C, that is {most_a:g} A")
+        allowed = f"{cell.most_c_rate:g}C, that is {most_a:g} A"
+        raise InvalidInput(field, problem, found=current_a if found is None else found, allowed=allowed)
 
 
 def check_power(field: str, power_w: float, cell: Cell) -> None:
     """Raise InvalidInput for a power whose current the cell is not described for, at the lowest voltage it may have."""
-    volts = max(cell.lower_voltage_v, cell.upper_voltage_v / 2.0)
+    volts = _volts(cell)
     rate = c_rate(power_w / volts, cell.capacity_ah)
     if rate > cell.most_c_rate * (1.0 + 1e-9):
-        most_w = cell.most_c_rate * cell.capacity_ah * volts
         problem = f"is {rate:.2f}C at {volts:g} V, more than the cell is described for"
-        raise InvalidInput(field, problem, found=power_w, allowed=f"{most_w:g} W")
+        raise InvalidInput(field, problem, found=power_w, allowed=f"{_most_w(cell):g} W")
+
+
+def check_scale(field: str, scale: float, cell: Cell, *, current_a: float = 0.0, power_w: float = 0.0) -> None:
+    """The same for a profile's peak of one of them, as many times as large."""
+    try:
+        check_rate(field, scale * current_a, cell)
+        check_power(field, scale * power_w, cell)
+    except InvalidInput as error:
+        most = cell.most_c_rate * cell.capacity_ah / current_a if current_a else _most_w(cell) / power_w
+        allowed = f"up to {most * (1.0 - 5e-4):.4g}, for {error.allowed}"  # not above it when it is rounded
+        raise InvalidInput(field, error.problem, found=scale, allowed=allowed) from None
+
+
+def _volts(cell: Cell) -> float:
+    return max(cell.lower_voltage_v, cell.upper_voltage_v / 2.0)
+
+
+def _most_w(cell: Cell) -> float:
+    return cell.most_c_rate * cell.capacity_ah * _volts(cell)
 
 
 def _check_direction(simulation: Simulation) -> None:
@@ -280,7 +299,7 @@ def _check_step(place: str, step: PlainStep, simulation: Simulation, cell: Cell)
     if isinstance(step, ConstantCurrent):
         given, field = (step.current_a, "current_a") if step.c_rate is None else (step.c_rate, "c_rate")
         current_a = (given or 0.0) * (1.0 if field == "current_a" else cell.capacity_ah)
-        check_rate(f"{place}.{field}", current_a, cell)
+        check_rate(f"{place}.{field}", current_a, cell, given)
     elif isinstance(step, ConstantPower):
         check_power(f"{place}.power_w", step.power_w, cell)
     field = "voltage_v" if isinstance(step, ConstantVoltage) else "until_voltage_v"

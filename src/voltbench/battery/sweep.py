@@ -6,7 +6,7 @@ What varies is named by its place in the request, with dots: `ambient_degc`, `lo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from math import prod
 from typing import Annotated, Any, TypeAlias
@@ -77,13 +77,28 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def points(sweep: Sweep) -> list[Point]:
     """The points of a sweep, the same each time. Raises InvalidInput."""
     if isinstance(sweep, Listed):
+        for names in dict.fromkeys(tuple(point) for point in sweep.points):
+            _check_apart(names, "sweep.points")
         return [dict(point) for point in sweep.points]
+    _check_apart(sweep.over, "sweep.over")
     if isinstance(sweep, LatinHypercube):
         return _latin_hypercube(sweep)
     count = prod(len(settings) for settings in sweep.over.values())
     if count > MOST_POINTS:
         raise InvalidInput("sweep.over", "comes to too many points", found=count, allowed=f"<= {MOST_POINTS}")
     return [dict(zip(sweep.over, settings, strict=True)) for settings in product(*sweep.over.values())]
+
+
+def _check_apart(names: Iterable[str], field: str) -> None:
+    """Raise InvalidInput for a place within another one: which of them is to have its setting, nobody could say."""
+    known = set(names)
+    for name in known:
+        at = name.rfind(".")
+        while at > 0:
+            if name[:at] in known:
+                problem = "is within another place that varies, and would replace it or be replaced"
+                raise InvalidInput(f"{field}.{name}", problem, found=name[:at], allowed="one of them")
+            at = name.rfind(".", 0, at)
 
 
 def _latin_hypercube(sweep: LatinHypercube) -> list[Point]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from voltbench.adapters.cells import catalog
 from voltbench.adapters.cells.documents import cell_of_document
@@ -17,13 +18,14 @@ from voltbench.adapters.cells.drive_cycles import drive_cycle
 from voltbench.adapters.cells.parameters import check_overrides, is_live
 from voltbench.adapters.cells.sentences import as_protocol
 from voltbench.adapters.strict import like
-from voltbench.battery.cell import Cell
-from voltbench.battery.checks import check, check_load, check_power, check_rate, check_rows
+from voltbench.battery.cell import Cell, peak
+from voltbench.battery.checks import check, check_load, check_rows, check_scale
 from voltbench.battery.simulation import (
     USUAL_CELL,
     CurrentLoad,
     DriveCycleLoad,
     ExperimentLoad,
+    Load,
     ProfileLoad,
     ProtocolLoad,
     Simulation,
@@ -32,6 +34,8 @@ from voltbench.errors import InvalidInput, NotFound
 
 SIMULATORS = ("pybamm", "pybammsolvers", "bpx", "voltbench")
 """What an answer depends on beside the request."""
+
+_STEP = re.compile(r"load\.steps\[(?P<number>\d+)\](?:\.steps\[(?P<repeated>\d+)\])?\.")
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 
@@ -64,7 +68,22 @@ def _protocol(sentences: tuple[str, ...], times: int) -> ProtocolLoad:
 
 def checked(simulation: Simulation) -> Cell:
     """The cell, if what is asked of it makes sense. Raises InvalidInput that names the field."""
-    return checked_steps(understood(simulation))
+    with in_its_words(simulation.load):
+        return checked_steps(understood(simulation))
+
+
+@contextmanager
+def in_its_words(load: Load) -> Iterator[None]:
+    """What is refused of a step, of the sentence that said it: whoever wrote that knows of no fields of steps."""
+    try:
+        yield
+    except InvalidInput as error:
+        step = _STEP.match(error.field)
+        if step is None or not isinstance(load, ExperimentLoad):
+            raise
+        number = int(step["repeated"] or step["number"])
+        field = f"load.steps[{number}]"
+        raise InvalidInput(field, error.problem, found=load.steps[number], allowed=error.allowed) from error
 
 
 def checked_steps(simulation: Simulation, *, is_load_checked: bool = False) -> Cell:
@@ -90,9 +109,10 @@ def _check_drive_cycle(simulation: Simulation, load: DriveCycleLoad, cell: Cell)
     if load.times > 1:
         cycle.load(load.scale, load.times)  # which refuses too many rows
     check_rows(simulation, load.times * cycle.duration_s)
-    asked, test = (cycle.power_w, check_power) if cycle.current_a is None else (cycle.current_a, check_rate)
-    assert asked is not None
-    test("load.scale", float(np.abs(asked).max()) * load.scale, cell)
+    current_a, power_w = (0.0 if asked is None else peak(asked.tolist()) for asked in (cycle.current_a, cycle.power_w))
+    check_scale(
+        "load.scale", load.scale, cell, current_a=current_a, power_w=power_w if cycle.current_a is None else 0.0
+    )
 
 
 # --- what makes two requests the same ---------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def do_steps(
         try:
             piece = built.solve(state, np.array([0.0, duration_s]), told, rows_s)
         except Failed as error:
-            raise Failed(error.kind, f"step {number}: {error.reason}") from error
+            raise Failed(error.kind, f"step {number}: {error.reason}{_hint(step)}") from error
         stop = _stop(piece, step, number, now_s + float(piece.time_s[-1]))
         if piece.time_s[-1] <= 0.0:
             if stop is None:
@@ -89,6 +89,13 @@ def do_steps(
         if stop is not None:
             return done, stop, tuple(left_out)
     return done, Ending(reason="steps_done", at_s=now_s), tuple(left_out)
+
+
+def _hint(step: PlainStep) -> str:
+    """What may be wrong where the solver finds no current."""
+    if not isinstance(step, ConstantVoltage):
+        return ""
+    return f"; {step.voltage_v:g} V may be too far from where the cell is: charge or discharge it there first"
 
 
 def _as_it_was(built: Built, state: Floats, inputs: Mapping[str, float], event: str | None) -> Stretch:

@@ -12,7 +12,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, WorkflowStatus
 from dbos import error as dbos_errors
-from sqlalchemy import ColumnElement, Engine, and_
+from dbos._sys_db import SystemDatabase
+from dbos._sys_db_sqlite import SQLiteSystemDatabase
+from sqlalchemy import BigInteger, ColumnElement, Engine, and_, literal_column
 
 from voltbench.adapters.jobs_dbos.database import APPLICATION, SCHEMA, queue_of, reaching
 from voltbench.adapters.jobs_dbos.following import Following
@@ -22,6 +24,7 @@ from voltbench.adapters.jobs_dbos.rows import (
     KEPT_OF,
     NEVER_LOST,
     REQUEST,
+    STARTED,
     STATUSES,
     attributes,
     job_of,
@@ -41,6 +44,9 @@ _AFTER_ANY_STEP = 2**31 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HALF_A_MS = timedelta(microseconds=500)
 
+_NOW_MS_IN_SQLITE = "(strftime('%s', 'now') * 1000 + substr(strftime('%f', 'now'), 4))"
+"""DBOS, in Python 3.11, knows no more there than the second that has begun."""
+
 
 def client_on(engine: Engine, *, is_patient: bool = False) -> DBOSClient:
     """DBOS's client on these connections. A patient one waits for a database that is out of reach, others raise."""
@@ -55,6 +61,13 @@ def client_on(engine: Engine, *, is_patient: bool = False) -> DBOSClient:
     if engine.dialect.name == "sqlite":
         _find_by_attributes(client)
     return client
+
+
+def _now_ms(_database: SystemDatabase) -> ColumnElement[int]:
+    return literal_column(_NOW_MS_IN_SQLITE, BigInteger)
+
+
+SQLiteSystemDatabase._now_ms_sql = _now_ms  # type: ignore[assignment, method-assign]
 
 
 def _find_by_attributes(client: DBOSClient) -> None:
@@ -108,7 +121,7 @@ class DbosJobs:
         )
         if timeout_s is not None:
             options["workflow_timeout"] = timeout_s
-        return await self._in_thread(lambda: self._submit(options, request, stamp))
+        return await self._in_thread(lambda: self._submit(options, request, stamp, priority))
 
     async def job(self, id: JobId) -> Job:
         """A job as it stands."""
@@ -172,10 +185,10 @@ class DbosJobs:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, reached)
 
-    def _submit(self, options: EnqueueOptions, request: bytes, stamp: str) -> Job:
+    def _submit(self, options: EnqueueOptions, request: bytes, stamp: str, priority: int) -> Job:
         id = JobId(options["workflow_id"])
         try:
-            self._client.enqueue(options, text_of(request), stamp)
+            self._client.enqueue(options, text_of(request), stamp, priority)
         except dbos_errors.DBOSWorkflowIDInUseError as error:
             row = self._row(id)
             if (row.attributes or {}).get(REQUEST) != options["attributes"][REQUEST]:
@@ -232,7 +245,8 @@ class DbosJobs:
     def _cancel(self, id: JobId) -> Job:
         job = job_of(self._row(id))
         if not job.status.is_ended:
-            self._client.update_workflow_attributes(id, {IS_CANCELLED: True}, merge=True)
+            told = {IS_CANCELLED: True, STARTED: self._row(id).dequeued_at}  # which DBOS forgets when it cancels
+            self._client.update_workflow_attributes(id, told, merge=True)
             self._client.cancel_workflow(id)
             job = job_of(self._row(id))
         if job.status is not JobStatus.CANCELLED:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from voltbench.adapters.jobs_dbos.database import queue_of
 from voltbench.adapters.jobs_dbos.leases import Leases
-from voltbench.adapters.jobs_dbos.rows import CRASHES, LOST_BY, failure, told_of
+from voltbench.adapters.jobs_dbos.rows import CRASHES, LOST_BY, WAITS_AT, failure, told_of
 from voltbench.adapters.jobs_dbos.runs import Runs
 from voltbench.clock import seconds_since_boot
 
@@ -22,8 +22,11 @@ _log = logging.getLogger(__name__)
 _RENEWALS_PER_LEASE = 4
 _LONG = 3 * _RENEWALS_PER_LEASE
 
-MOST_CRASHES = 2
-"""So many times the loss of its process is taken for bad luck; each part that is done makes good for all before."""
+MOST_CRASHES = 10
+"""So many times the loss of its process is taken for bad luck; whatever is kept makes good for all before.
+
+It is many: a process that does jobs is mostly killed by others, and what kills a process that solves, its pool sees.
+"""
 
 
 class Custody:
@@ -72,13 +75,14 @@ class Custody:
         """Queue again, or give up, what nobody does any more; of others who are at it too, one succeeds.
 
         Only who does counts the crash: a job that ten saw die has died once. A process that has come back since had
-        only stalled, which is not the job's fault: what it had lost counts no more.
+        only stalled, which is not the job's fault: what it had lost counts no more. Nor does one with which a job was
+        still waiting for its turn.
         """
         for row in left:
-            if row.executor_id not in crashed:
+            kept = row.attributes or {}
+            if row.executor_id not in crashed or kept.get(WAITS_AT) == row.executor_id:
                 self._requeue([row])
                 continue
-            kept = row.attributes or {}
             lost_by: list[str] = kept.get(LOST_BY, [])
             came_back = self._leases.held() if lost_by else set()
             dead = [one for one in lost_by if one not in came_back]

@@ -28,11 +28,14 @@ def queue_of(kind: str) -> str:
     return f"{APPLICATION}-{kind}"
 
 
-def engine_at(url: str, concurrency: int) -> Engine:
-    """Connections to `sqlite:///FILE` or `postgresql://...`, enough for so many jobs at once. Else InvalidInput."""
+def engine_at(url: str, concurrency: int, *, full_sync: bool = False) -> Engine:
+    """Connections to `sqlite:///FILE` or `postgresql://...`, enough for so many jobs at once. Else InvalidInput.
+
+    `full_sync` makes SQLite wait for the disk at each commit, so that even a power cut loses nothing.
+    """
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and rest not in ("/", "/:memory:"):
-        return _sqlite(Path(rest[1:]), concurrency)
+        return _sqlite(Path(rest[1:]), concurrency, full_sync)
     if scheme in ("postgresql", "postgres"):
         return _postgresql(url, concurrency)
     raise InvalidInput("jobs", "is no database", found=scheme, allowed="sqlite:///FILE or postgresql://...")
@@ -57,7 +60,7 @@ def reaching(engine: Engine) -> Iterator[None]:
         raise Unavailable(f"{engine.url.render_as_string()}: {error}") from error
 
 
-def _sqlite(file: Path, concurrency: int) -> Engine:
+def _sqlite(file: Path, concurrency: int, full_sync: bool) -> Engine:
     path = file.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
@@ -67,15 +70,15 @@ def _sqlite(file: Path, concurrency: int) -> Engine:
         pool_size=_CONNECTIONS,
         max_overflow=concurrency + _CONNECTIONS,
     )
-    event.listen(engine, "connect", _set_up_sqlite)
+
+    def set_up(connection: Any, _: object) -> None:
+        connection.isolation_level = "IMMEDIATE"  # as DBOS has it: a writer waits for its turn, and fails not half-way
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+        connection.execute(f"PRAGMA synchronous = {'FULL' if full_sync else 'NORMAL'}")  # which survives any kill
+
+    event.listen(engine, "connect", set_up)
     return engine
-
-
-def _set_up_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = "IMMEDIATE"  # as DBOS has it: a writer waits for its turn instead of failing half-way
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
-    connection.execute("PRAGMA synchronous = NORMAL")  # survives the kill of any process
 
 
 def _postgresql(url: str, concurrency: int) -> Engine:

@@ -28,9 +28,9 @@ def workflow_of(kind: str, work: Work, runs: Runs, client: DBOSClient) -> Callab
     """Register how jobs of a kind are done."""
 
     @DBOS.workflow(name=kind, max_recovery_attempts=None)  # DBOS counts every new start, we only crashes
-    def do(kept_request: str, stamp: str = "") -> None:  # those of before there were stamps have none
+    def do(kept_request: str, stamp: str = "", priority: int = 0) -> None:  # older ones have fewer of them
         assert DBOS.workflow_id is not None
-        run = runs.begin(JobId(DBOS.workflow_id), stamp, _within_s())
+        run = runs.begin(JobId(DBOS.workflow_id), stamp, _within_s(), priority)
         try:
             _do_parts(work, request_of(kept_request), run, client)
         except _Failure as failed:
@@ -63,7 +63,7 @@ def _do_parts(work: Work, request: bytes, run: LocalRun, client: DBOSClient) -> 
     while first < end:
         stop: int = DBOS.run_step({"name": "part"}, _do_part, work, request, _next(parts, first), run)
         run.finish(range(first, stop))
-        if run.has_done_parts and stop < end:
+        if run.has_got_on and stop < end:
             note_progress(client, run)
         first = stop
 
@@ -86,5 +86,5 @@ def _do_part(work: Work, request: bytes, part: range, run: LocalRun) -> int:
         run.check()  # whatever a work raises once it is told to stop, is no failure
         raise _Failure(error) from error
     run.check()
-    run.has_done_parts = True
+    run.get_on()
     return part.stop

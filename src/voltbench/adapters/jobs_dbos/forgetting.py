@@ -9,7 +9,7 @@ from dbos._sys_db import SystemDatabase
 from sqlalchemy import delete, select
 
 from voltbench.adapters.jobs_dbos.rows import STATUSES
-from voltbench.quantities import MS_PER_SECOND, Instant
+from voltbench.quantities import Instant
 
 _ENDED = sorted({theirs for ours, several in STATUSES.items() if ours.is_ended for theirs in several})
 
@@ -18,10 +18,9 @@ def forget(database: SystemDatabase, before: Instant, limit: int) -> int:
     """Drop jobs that ended before an instant, `limit` of them at most; says how many."""
     tables = database.tables
     rows = tables.workflow_status
-    is_coarse = database.engine.dialect.name == "sqlite"  # there DBOS notes the second that has begun
     old = (
         select(rows.c.workflow_uuid)
-        .where(rows.c.status.in_(_ENDED), rows.c.completed_at < before - is_coarse * (MS_PER_SECOND - 1))
+        .where(rows.c.status.in_(_ENDED), rows.c.completed_at < before)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )

@@ -39,17 +39,18 @@ async def open_jobs(
     new_id: Callable[[], str] = lambda: str(uuid4()),
     lease_s: float = 4.0,
     poll_s: float = 0.1,
+    full_sync: bool = False,
 ) -> AsyncIterator[Jobs]:
     """Jobs kept at `sqlite:///FILE` or `postgresql://...`, and done here if this `is_worker`, by the work of each kind.
 
     A worker does `concurrency` jobs of each kind at once, or as many as it says of each, all of them in threads, and
     looks for more every `poll_s`. What it leaves undone when it dies, others or its next start take over once its
     lease of `lease_s` has run out; when it is closed, at once. There is one worker in a process. InvalidInput where
-    the URL is none; Unavailable where the database is out of reach.
+    the URL is none; Unavailable where the database is out of reach. `full_sync` lets SQLite survive a power cut too.
     """
     async with AsyncExitStack() as stack:
         at_once = concurrency if isinstance(concurrency, Mapping) else dict.fromkeys(works, concurrency)
-        engine = engine_at(url, max(at_once.values(), default=1))
+        engine = engine_at(url, max(at_once.values(), default=1), full_sync=full_sync)
         stack.callback(shut, engine)
         with reaching(engine):
             jobs = await asyncio.to_thread(_client, engine, application_version, works, new_id)

@@ -30,12 +30,12 @@ _KINDS: Mapping[type[Exception], str] = {
 }
 """Of errors that have no word of their own for programs."""
 
-TOTAL, REQUEST, SUBMITTED, STAMP = "total", "request", "submitted_at_ms", "stamp"
-DONE, IS_CANCELLED, CRASHES, LOST_BY = "done", "is_cancelled", "crashes", "lost_by"
+TOTAL, REQUEST, SUBMITTED, STARTED, STAMP = "total", "request", "submitted_at_ms", "started_at_ms", "stamp"
+DONE, IS_CANCELLED, CRASHES, LOST_BY, WAITS_AT = "done", "is_cancelled", "crashes", "lost_by", "waits_at"
 """What we keep with a workflow, as its attributes."""
 
-NEVER_LOST: Mapping[str, Any] = {CRASHES: 0, LOST_BY: []}
-"""How often a job was lost since it last got on, and by whom."""
+NEVER_LOST: Mapping[str, Any] = {CRASHES: 0, LOST_BY: [], WAITS_AT: ""}
+"""How often a job was lost since it last got on, and by whom; and who has it, but has not yet begun with it."""
 
 KEPT_OF: Mapping[JobStatus, dict[str, Any]] = {
     JobStatus.CANCELLED: {IS_CANCELLED: True},
@@ -138,14 +138,17 @@ def _submitted_at(row: WorkflowStatus) -> Instant:
 
 
 def _not_before(submitted_at: Instant, noted: Instant | None) -> Instant | None:
-    """What DBOS notes of the same second by its beginning."""
+    """What was noted of the same second by its beginning, or by another clock."""
     return None if noted is None else max(submitted_at, noted)
 
 
 def _started_at(row: WorkflowStatus) -> int | None:
-    if row.dequeued_at is not None or row.workflow_deadline_epoch_ms is None or row.workflow_timeout_ms is None:
+    if row.dequeued_at is not None or row.status != "CANCELLED":  # which no longer says when it began
         return row.dequeued_at
-    return row.workflow_deadline_epoch_ms - row.workflow_timeout_ms  # a cancelled workflow no longer says when it began
+    if row.workflow_deadline_epoch_ms is not None and row.workflow_timeout_ms is not None:
+        return row.workflow_deadline_epoch_ms - row.workflow_timeout_ms
+    kept: int | None = (row.attributes or {}).get(STARTED)
+    return kept
 
 
 def _turned_priority(priority: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from threading import Condition, Lock
+from threading import Condition, Event, Lock
 
 from voltbench.jobs import JobId, Stopped
 
@@ -12,26 +12,44 @@ _log = logging.getLogger(__name__)
 
 
 class LocalRun:
-    """A job being done here. `is_ours` tells whether this process still has its lease."""
+    """A job being done here. `is_ours` tells whether this process still has its lease.
+
+    `wake` has whoever notes how it stands look at once.
+    """
 
     def __init__(
-        self, job_id: JobId, is_ours: Callable[[], bool], stamp: str = "", within_s: float | None = None
+        self,
+        job_id: JobId,
+        is_ours: Callable[[], bool],
+        stamp: str = "",
+        within_s: float | None = None,
+        priority: int = 0,
+        wake: Callable[[], object] = lambda: None,
     ) -> None:
         self.job_id = job_id
         self.stamp = stamp
         self.within_s = within_s
+        self.priority = priority
         self._is_ours = is_ours
+        self._wake = wake
+        self._is_in_line = self._has_begun = False
         self._lock = Lock()
         self._stops: list[Callable[[], object]] = []
         self._is_stopped = False
         self._before_part = 0
         self._in_part = 0.0
-        self.has_done_parts = False
+        self.has_got_on = False
+        self.is_noted_waiting = False
 
     @property
     def is_stopped(self) -> bool:
         """Whether the work is to end."""
         return self._is_stopped
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the work only waits for its turn."""
+        return self._is_in_line and not self._has_begun
 
     @property
     def items_done(self) -> float:
@@ -48,6 +66,20 @@ class LocalRun:
     def done(self, items: float) -> None:
         """So many items of this part are done."""
         self._in_part = items
+
+    def wait_for_turn(self) -> None:
+        """The work only waits for others, unless it has begun before."""
+        self._is_in_line = True
+
+    def begin(self) -> None:
+        """The wait is over, for good. Where it was noted that the work waits, that is no longer so."""
+        self._has_begun = True
+        if self.is_noted_waiting:
+            self._wake()
+
+    def get_on(self) -> None:
+        """Some of this part is kept, and will not be done again."""
+        self.has_got_on = True
 
     def finish(self, part: range) -> None:
         """The whole part is done. What is to be called on a stop was about this part."""
@@ -76,17 +108,18 @@ class LocalRun:
 
 
 class Runs:
-    """All jobs being done here."""
+    """All jobs being done here. Who is `awake` looks at how they stand."""
 
     def __init__(self, is_ours: Callable[[], bool]) -> None:
+        self.awake = Event()
         self._is_ours = is_ours
         self._changed = Condition()
         self._runs: set[LocalRun] = set()
         self._is_closing = False
 
-    def begin(self, job_id: JobId, stamp: str, within_s: float | None) -> LocalRun:
+    def begin(self, job_id: JobId, stamp: str, within_s: float | None, priority: int) -> LocalRun:
         """A run of a job. Stopped if this process is about to end."""
-        run = LocalRun(job_id, self._is_ours, stamp, within_s)
+        run = LocalRun(job_id, self._is_ours, stamp, within_s, priority, self.awake.set)
         with self._changed:
             if self._is_closing:
                 raise Stopped

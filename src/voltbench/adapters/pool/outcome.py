@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+from collections.abc import Callable
 
 from voltbench.adapters.pool.errors import NotPicklable, TaskFailed, TaskTraceback
 from voltbench.adapters.pool.frames import DONE, Frame, fraction_of
@@ -49,7 +50,17 @@ def tell_progress(task: Task, payload: bytearray) -> None:
     """Show how far a task has come, and tell who wants to be told."""
     task.future.progress = fraction = fraction_of(payload)
     if task.options.on_progress is not None:
-        try:
-            task.options.on_progress(fraction)
-        except Exception:
-            _log.exception("what was to be told of a task's progress has failed")
+        _tell(task.options.on_progress, fraction)
+
+
+def tell_begin(task: Task) -> None:
+    """Tell who wants to be told that a worker has the task."""
+    if task.options.on_begin is not None:
+        _tell(task.options.on_begin)
+
+
+def _tell(who: Callable[..., None], *what: float) -> None:
+    try:
+        who(*what)
+    except Exception:
+        _log.exception("what was to be told of a task has failed")

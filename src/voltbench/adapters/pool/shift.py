@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from voltbench.adapters.pool.errors import TaskTimedOut, WorkerDied, WorkersDoNotStart
 from voltbench.adapters.pool.frames import DONE, FAILED, PIECE, PROGRESS, Frame
-from voltbench.adapters.pool.outcome import failure, settle, tell_progress
+from voltbench.adapters.pool.outcome import failure, settle, tell_begin, tell_progress
 from voltbench.adapters.pool.process import Doom, WorkerProcess
 from voltbench.adapters.pool.staff import WARM_UP, Staff
 from voltbench.adapters.pool.stats import PoolStats, worker_stats
@@ -183,6 +183,7 @@ class Shift:
         _give_time(worker, task)
         if task.key is not None:
             self._warmth.use(worker.pid, task.key)
+        tell_begin(task)
         return True
 
     def _wait_again(self, task: Task) -> None:

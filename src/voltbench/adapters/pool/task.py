@@ -16,13 +16,14 @@ class TaskOptions:
     """What may be asked of a task beyond its result.
 
     Tasks of a higher `priority` begin first. One that runs for longer than `timeout_s`, or a piece of it where it is
-    done in pieces (`begin_piece`), is ended with `TaskTimedOut`. `on_progress` is called from the pool's thread, and is
-    to be quick.
+    done in pieces (`begin_piece`), is ended with `TaskTimedOut`. `on_begin` (each time that a worker has it) and
+    `on_progress` are called from the pool's thread, and are to be quick.
     """
 
     priority: int = 0
     timeout_s: float | None = None
     on_progress: Callable[[float], None] | None = None
+    on_begin: Callable[[], None] | None = None
 
 
 class TaskFuture(Future[Result]):

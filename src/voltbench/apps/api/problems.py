@@ -79,8 +79,25 @@ _WORDS = {
     "less_than_equal": ("is too large", "up to {le:.16g}"),
     "string_too_short": ("is too short", "{min_length} or more characters"),
     "string_too_long": ("is too long", "up to {max_length} characters"),
+    "too_short": ("are too few", "{min_length} or more"),
+    "too_long": ("are too many", "up to {max_length}"),
+    "enum": ("is unknown", "{expected}"),
+    "literal_error": ("is unknown", "{expected}"),
+    "bool_parsing": ("is neither true nor false", "true or false"),
 }
 """Our words for the commonest findings of the models: what is wrong, and what is allowed."""
+
+WEB_ADDRESS = r"^https?://[!-~]+$"
+ONE_RECORD = r"^[A-Za-z0-9_.-]+(/[0-9]{1,6})?$"
+NO_NUL = r"^[^\x00]*$"
+
+_IN_WORDS = {
+    **IN_WORDS,
+    WEB_ADDRESS: ("is no address on the web", "http://... or https://..., in ASCII"),
+    ONE_RECORD: ("is no simulation, nor a point of a sweep", "ID, or ID/NUMBER"),
+    NO_NUL: ("has a NUL in it", "any other characters"),
+}
+"""What is wrong with a text that has not the pattern, and what is allowed."""
 
 _METHODS = ("DELETE", "GET", "POST", "PUT")
 _LONGEST_FOUND, _LARGEST_FOUND = 200, 1e300
@@ -214,7 +231,7 @@ async def _from_validation(_request: Request, error: Exception) -> Response:
 
 def _fault(found: Mapping[str, Any]) -> dict[str, Any]:
     limits = found.get("ctx", {})
-    problem, allowed = IN_WORDS.get(limits.get("pattern")) or _words(found)
+    problem, allowed = _IN_WORDS.get(limits.get("pattern")) or _words(found)
     known = {"field": _field(found["loc"]), "problem": problem}
     if found["type"] not in ("missing", "extra_forbidden"):
         known["found"] = "null" if found["input"] is None else sayable(found["input"])

@@ -14,7 +14,7 @@ from voltbench.adapters.record_files.forms import MEDIA_TYPES, Form, in_form
 from voltbench.adapters.record_files.thin import thinned
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.docs import body_of, says
-from voltbench.apps.api.problems import problems
+from voltbench.apps.api.problems import ONE_RECORD, WEB_ADDRESS, problems
 from voltbench.apps.api.streams import HEADERS, STILL_HERE, STREAM, Closable, Listening, event, with_heartbeats
 from voltbench.apps.aside import aside
 from voltbench.apps.cells.facing import Face
@@ -35,8 +35,9 @@ from voltbench.jobs import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobStatus
 router = APIRouter(prefix="/simulations", tags=["simulations"], responses=problems(503))
 
 Id = Annotated[str, Path(description="A simulation's id, as it was told when it was asked for", max_length=100)]
-OneOfThem = Annotated[str, StringConstraints(max_length=120, pattern=r"^[A-Za-z0-9_.-]+(/[0-9]{1,6})?$")]
+OneOfThem = Annotated[str, StringConstraints(max_length=120, pattern=ONE_RECORD)]
 MOST_ROWS = 1_000_000
+FIRST = "The higher, the sooner; of equals, single simulations before sweeps, and then as they were asked for"
 LAST_MS = 253_402_300_799_999
 """The end of the year 9999, behind which there are no dates."""
 
@@ -52,7 +53,7 @@ Service = Annotated[Cells, Depends(_cells)]
 
 
 async def _terms(
-    priority: Annotated[int, Query(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY, description="The higher, the sooner")] = 0,
+    priority: Annotated[int, Query(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY, description=FIRST)] = 0,
     timeout_s: Annotated[
         float | None,
         Query(
@@ -75,7 +76,7 @@ async def _notified(
         str | None,
         Query(
             max_length=2_000,
-            pattern=r"^https?://[!-~]+$",
+            pattern=WEB_ADDRESS,
             description="Where it is told when it has ended: a signed POST to a host that the operator allowed",
         ),
     ] = None,

@@ -12,7 +12,7 @@ import msgspec
 
 from voltbench.adapters import json_text, strict
 from voltbench.adapters.cells import task
-from voltbench.adapters.cells.asked import checked, checked_steps, input_hash, model_key, understood
+from voltbench.adapters.cells.asked import checked, checked_steps, in_its_words, input_hash, model_key, understood
 from voltbench.apps.cells import cost
 from voltbench.battery.simulation import Simulation
 from voltbench.battery.sweep import Batch, Point, merged, points, simulations
@@ -98,8 +98,9 @@ class _Loads:
         described = simulation.cell if simulation.bpx is None else simulation.bpx
         limits = (simulation.every_s, simulation.lower_voltage_v, simulation.upper_voltage_v)
         load = sha256(_encoder.encode((simulation.load, limits, described))).digest()
-        plain = understood(simulation)
-        cell = checked_steps(plain, is_load_checked=load in self._rows)
+        with in_its_words(simulation.load):
+            plain = understood(simulation)
+            cell = checked_steps(plain, is_load_checked=load in self._rows)
         if load not in self._rows:
             self._rows[load] = cost.rows(plain, cell)
         self.numbers += self._rows[load] * cost.columns(simulation)

@@ -45,7 +45,9 @@ CLUSTER_PATIENCE_S = 10.0
 class CellChoices:
     """Where cells' jobs and results are kept, how many processes solve (0: none here), or which Dask cluster does.
 
-    What was asked for longer ago than `retention_days` is forgotten by this process; None leaves that to another one.
+    They are kept in two files in `data`, or beside the file of a `store` in SQLite, or in another store itself;
+    `full_sync` lets SQLite survive a power cut too. What was asked for longer ago than `retention_days` is forgotten by
+    this process; None leaves that to another one.
     """
 
     data: Path
@@ -53,6 +55,7 @@ class CellChoices:
     processes: int = os.cpu_count() or 1
     dask: str | None = None
     retention_days: float | None = None
+    full_sync: bool = False
 
     @property
     def solves(self) -> bool:
@@ -73,14 +76,16 @@ def is_installed() -> bool:
 @asynccontextmanager
 async def cells_opened(choices: CellChoices) -> AsyncIterator[Cells]:
     """The service; jobs that were not done go on. Raises Unavailable where its databases are out of reach."""
-    results_url, jobs_url = _urls(choices)
+    results_url, jobs_url = cell_urls(choices)
     async with AsyncExitStack() as open_things:
         solvers = await open_things.enter_async_context(_solvers(choices))  # first: they take longest to be ready
-        results = await CellResults.open(results_url)
+        results = await CellResults.open(results_url, full_sync=choices.full_sync)
         open_things.push_async_callback(results.close)
         loop = asyncio.get_running_loop()
         works = {kind: Solving(kind, solvers, results, loop, wall_instant) for kind in (SIMULATION, SWEEP)}
-        opening = open_jobs(jobs_url, works, is_worker=choices.solves, concurrency=choices.at_once)
+        opening = open_jobs(
+            jobs_url, works, is_worker=choices.solves, concurrency=choices.at_once, full_sync=choices.full_sync
+        )
         jobs = await open_things.enter_async_context(opening)
         if choices.retention_days is not None:
             kept_ms = round(choices.retention_days * MS_PER_DAY)
@@ -93,11 +98,18 @@ async def cells_opened(choices: CellChoices) -> AsyncIterator[Cells]:
         yield Cells(jobs, results)
 
 
-def _urls(choices: CellChoices) -> tuple[str, str]:
-    if choices.store is None or choices.store.startswith("sqlite:"):
+def cell_urls(choices: CellChoices) -> tuple[str, str]:
+    """Where results and jobs are kept: two SQLite files side by side, or one PostgreSQL database."""
+    url = choices.store
+    if url is None:
         data = choices.data.absolute()
         return f"sqlite:///{data / RESULTS_FILE}", f"sqlite:///{data / JOBS_FILE}"
-    return choices.store, choices.store
+    if url.startswith("sqlite:///"):
+        file = Path(url.removeprefix("sqlite:///"))
+        beside = (file.with_name(f"{file.stem}-{what}{file.suffix}") for what in ("cells", "jobs"))
+        results_url, jobs_url = (f"sqlite:///{one}" for one in beside)
+        return results_url, jobs_url
+    return url, url
 
 
 @asynccontextmanager

@@ -56,7 +56,7 @@ class SeedAsked(_Seed, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `nominalCell` changes nothing, and neither do `time` and `controlCurrent` for a drive cycle.
     """
 
-    id: Annotated[int, Meta(ge=0, le=2**53)] | Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    id: Annotated[int, Meta(ge=0, le=MOST_NUMBER)] | Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     simulation_type: Kind | UnsetType = UNSET
     time: float = 1.0
     upper_voltage: Annotated[float, Meta(gt=0.0, le=10.0)] = OWN_UPPER_V
@@ -71,8 +71,8 @@ class SeedAsked(_Seed, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def number(self) -> int | None:
-        """Its id, if that can be one of the numbers that simulations are found by."""
-        return self.id if isinstance(self.id, int) and 1 <= self.id <= MOST_NUMBER else None
+        """Its id, if that is a number: the simulation is found by it."""
+        return self.id if isinstance(self.id, int) else None
 
 
 class SeedRow(_Seed, frozen=True, kw_only=True):

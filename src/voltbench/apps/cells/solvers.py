@@ -67,8 +67,13 @@ class Solvers(Protocol):
         priority: int,
         on_progress: Callable[[float], None] | None,
         longest_s: float | None = None,
+        on_begin: Callable[[], None] | None = None,
     ) -> Future[list[Solved]]:
-        """Have them solved, in their order, each of them within some time. Unavailable where nobody can."""
+        """Have them solved, in their order, each of them within some time. Unavailable where nobody can.
+
+        Those of a higher priority are begun sooner, where there is any order; then `on_begin` is called, be it before
+        this returns, and from any thread.
+        """
 
     def stop(self, future: Future[list[Solved]]) -> None:
         """Nobody waits for it any more."""
@@ -86,9 +91,12 @@ class PoolSolvers:
         priority: int,
         on_progress: Callable[[float], None] | None,
         longest_s: float | None = None,
+        on_begin: Callable[[], None] | None = None,
     ) -> Future[list[Solved]]:
         """Have them solved, in their order."""
-        options = TaskOptions(priority=priority, timeout_s=longest_s or LONGEST_S, on_progress=on_progress)
+        options = TaskOptions(
+            priority=priority, timeout_s=longest_s or LONGEST_S, on_progress=on_progress, on_begin=on_begin
+        )
         return self._pool.submit_with(options, solved, requests)
 
     def stop(self, future: Future[list[Solved]]) -> None:
@@ -116,6 +124,7 @@ class ExecutorSolvers:
         priority: int,
         on_progress: Callable[[float], None] | None,
         longest_s: float | None = None,
+        on_begin: Callable[[], None] | None = None,
     ) -> Future[list[Solved]]:
         """Have them solved, in their order."""
         ours: Future[list[Solved]] = Future()
@@ -123,6 +132,8 @@ class ExecutorSolvers:
             theirs = self._executor.submit(solved_beside, requests, longest_s or self._longest_s)
         except Exception as error:  # of whatever kind: once its scheduler is lost, Dask's client has one of its own
             raise Unavailable(f"nobody solves now: {str(error) or type(error).__name__}") from error
+        if on_begin is not None:
+            on_begin()  # for all that is told here
         self._theirs[ours] = theirs
         theirs.add_done_callback(lambda ended: self._settle(ours, ended))
         return ours
@@ -156,6 +167,7 @@ class NoSolvers:
         priority: int,
         on_progress: Callable[[float], None] | None,
         longest_s: float | None = None,
+        on_begin: Callable[[], None] | None = None,
     ) -> Future[list[Solved]]:
         """Nobody asks for this here."""
         raise LocalProtocolError("jobs are not done in this process")

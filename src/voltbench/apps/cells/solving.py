@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from itertools import accumulate, groupby
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from voltbench.apps.cells import asked, cost
 from voltbench.apps.cells.asked import SIMULATION, Item
 from voltbench.apps.cells.keeping import PAUSES_S, Keeping
 from voltbench.apps.cells.solvers import LONGEST_S, Solved, Solvers, failure_of
+from voltbench.clock import seconds_since_boot
 from voltbench.errors import Failed, InvalidInput, Unavailable
 from voltbench.jobs import JobError, JobId, Run
 from voltbench.quantities import Instant
@@ -37,8 +39,16 @@ LAST_TASKS = 8
 KEPT_AT_ONCE, KEPT_BYTES = 64, 8_000_000
 """So many answers, or so large ones, do not wait for more to be kept."""
 
+KEPT_WITHIN_S = 1.0
+"""An answer waits no longer to be kept: should the server be killed, no more is lost of what is solved slowly."""
+
 FOR_ONE, FOR_MANY = 1, 0
-"""The priority of a single simulation, which somebody waits for, and of a sweep."""
+"""Of the same priority, a single simulation, which somebody waits for, comes before a sweep."""
+
+
+def urgency(priority: int, *, alone: bool) -> int:
+    """Which of the solves that wait comes first, by the priority of its job: the higher, the sooner."""
+    return 2 * priority + (FOR_ONE if alone else FOR_MANY)
 
 
 class Solving:
@@ -134,6 +144,7 @@ class _Part:
         self._bytes = 0
         self._to_keep: list[Result] = []
         self._bytes_to_keep = 0
+        self._keep_at_s = inf
         run.on_stop(self._stop)
 
     def solve(self, tasks: Iterable[list[Item]]) -> None:
@@ -147,22 +158,26 @@ class _Part:
         while self._waiting or self._under_way:
             while self._waiting and self._bytes < ON_WAY_BYTES:
                 self._begin(self._waiting.popleft())
-            ended, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
+            self._run.wait_for_turn()
+            ended, _ = wait(self._under_way, timeout=self._until_kept_s(), return_when=FIRST_COMPLETED)
             for future in ended:
                 sent = self._under_way.pop(future)
                 self._bytes -= sent.bytes
                 self._take(future, sent.task)
                 if len(self._to_keep) >= KEPT_AT_ONCE or self._bytes_to_keep >= KEPT_BYTES:
                     self._keep_all()
+            if self._until_kept_s() == 0.0:
+                self._keep_all()
             self._run.done(self._done)
         self._keep_all()
 
     def _begin(self, task: list[Item]) -> None:
         self._run.check()
-        priority, told = (FOR_ONE, self._run.done) if self._alone else (FOR_MANY, None)
+        priority, told = urgency(self._run.priority, alone=self._alone), self._run.done if self._alone else None
         requests = [self._made(one.number) for one in task]
         sent = _Sent(task, sum(one.bytes for one in task))
-        self._under_way[self._solvers.begin(requests, priority, told, self._longest_s())] = sent
+        future = self._solvers.begin(requests, priority, told, self._longest_s(), self._run.begin)
+        self._under_way[future] = sent
         self._bytes += sent.bytes
         if self._run.is_stopped:  # told so just now, when this one was not there to be stopped
             self._stop()
@@ -199,6 +214,8 @@ class _Part:
         self._note(Result(one.input_hash, False, msgspec.json.encode(error_of(error))))
 
     def _note(self, result: Result) -> None:
+        if not self._to_keep:
+            self._keep_at_s = seconds_since_boot() + KEPT_WITHIN_S
         self._to_keep.append(result)
         self._bytes_to_keep += len(result.answer)
         self._done += 1
@@ -206,7 +223,13 @@ class _Part:
     def _keep_all(self) -> None:
         self._run.check()
         self._keeping.keep(self._to_keep, self._run)
-        self._to_keep, self._bytes_to_keep = [], 0
+        if any(one.is_record for one in self._to_keep):  # what failed is solved again, should the job be lost
+            self._run.get_on()
+        self._to_keep, self._bytes_to_keep, self._keep_at_s = [], 0, inf
+
+    def _until_kept_s(self) -> float | None:
+        """How long the first of the answers that are to be kept may still wait, if there is one."""
+        return max(0.0, self._keep_at_s - seconds_since_boot()) if self._to_keep else None
 
     def _stop(self) -> None:
         for future in list(self._under_way):

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from voltbench.adapters.json_text import UnreadableJson
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.docs import body_of, says
-from voltbench.apps.api.problems import problems
+from voltbench.apps.api.problems import NO_NUL, problems
 from voltbench.apps.aside import aside
 from voltbench.apps.cells import seed_models as contract
 from voltbench.apps.cells.facing import Face
@@ -83,9 +83,7 @@ async def publish(request: Request, face: Service) -> Response:
 
 
 @queue.get("/string/publish", response_class=PlainTextResponse, responses=_TEXT)
-async def publish_text(
-    message: Annotated[str, Query(max_length=10_000, pattern=r"^[^\x00]*$")], face: Service
-) -> Response:
+async def publish_text(message: Annotated[str, Query(max_length=10_000, pattern=NO_NUL)], face: Service) -> Response:
     """Send a text to the broker, if there is one; nobody does anything with it."""
     if face.broker is not None:
         await face.broker.publish_text(message)
