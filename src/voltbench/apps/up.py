@@ -39,7 +39,7 @@ from voltbench.apps.csms_options import (
 from voltbench.apps.csms_service import CsmsChoices, Doors, announce, csms_opened
 from voltbench.apps.options import require, require_range
 from voltbench.apps.seed_ports import seed_ports_listening, serve_all
-from voltbench.apps.serving import listening, log_to, told_to_stop
+from voltbench.apps.serving import answer_first, listening, log_to, told_to_stop
 from voltbench.apps.sites import DEFAULT, DEMO
 from voltbench.errors import Unavailable
 from voltbench.ocpp.v16.csms.central import MOST_STATIONS
@@ -127,6 +127,7 @@ async def _live(
 ) -> None:
     console = Console()
     log_to(console)
+    answer_first()
     stop = told_to_stop()
     async with AsyncExitStack() as open_things:
         bench = await open_things.enter_async_context(opened(choices))
