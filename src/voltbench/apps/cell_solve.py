@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
-from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Annotated, TypeAlias, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from voltbench.adapters.cells import task
 from voltbench.adapters.pool import ProcessPool
 from voltbench.apps.options import require_range
+from voltbench.apps.progress_bars import bar, bars
 from voltbench.battery.record import Record
 from voltbench.battery.simulation import Simulation
 from voltbench.battery.simulator import Simulator
@@ -35,7 +33,7 @@ MOST_PROCESSES = 256
 
 def solved(simulations: Mapping[str, Simulation]) -> dict[str, Record]:
     """What becomes of each of them, by name. Raises Failed for the first of which nothing trustworthy comes."""
-    with _bars() as begin:
+    with bars() as begin:
         simulator = _simulator()
         return {name: simulator.record(simulation, begin(name)) for name, simulation in simulations.items()}
 
@@ -57,7 +55,7 @@ def each_solved(
     require_range("--processes", processes, 1, MOST_PROCESSES)
     if find_spec("pybamm") is None:
         raise Unavailable(NOT_INSTALLED)
-    with _bar(words, sum(map(weight, asked))) as advance:
+    with bar(words, sum(map(weight, asked))) as advance:
         if processes == 1 or len(asked) < 2:
             answers = []
             for one in asked:
@@ -95,28 +93,3 @@ def _simulator() -> Simulator:
             raise
         raise Unavailable(NOT_INSTALLED) from error
     return WarmSimulator()
-
-
-@contextmanager
-def _bars() -> Iterator[Callable[[str], Callable[[float], None]]]:
-    """Show how far each simulation is, on stderr if that is a terminal."""
-    console = Console(stderr=True)
-    look = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
-    with Progress(*look, console=console, transient=True, disable=not console.is_terminal) as progress:
-
-        def begin(name: str) -> Callable[[float], None]:
-            task = progress.add_task(name, total=1.0)
-            return lambda part: progress.update(task, completed=part)
-
-        yield begin
-
-
-@contextmanager
-def _bar(words: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how many are done, on stderr if that is a terminal."""
-    console = Console(stderr=True)
-    count = TextColumn("{task.completed:.0f} of {task.total:.0f}")
-    look = (TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*look, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(words, total=total)
-        yield lambda more: progress.advance(bar, more)

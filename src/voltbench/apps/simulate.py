@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.reports.document import summary_json
@@ -19,6 +18,7 @@ from voltbench.adapters.reports.files import FORMATS, Format, whole_directory
 from voltbench.adapters.reports.outputs import NAMES, Report, Wanted
 from voltbench.adapters.reports.terminal import print_summaries
 from voltbench.adapters.scenario_files import load
+from voltbench.apps.progress_bars import bars
 from voltbench.energy.allocate import STRATEGIES, strategy_named
 from voltbench.errors import InvalidInput
 from voltbench.quantities import MS_PER_HOUR, MS_PER_MINUTE, MS_PER_SECOND, DurationMs
@@ -81,7 +81,7 @@ def simulate(
 def _simulated(story: Scenario, strategies: Sequence[str], out: Path | None, wanted: Wanted) -> list[Summary]:
     """Live through a scenario under each strategy; what is written appears at the end, or not at all."""
     summaries = []
-    with whole_directory(out, NAMES) if out is not None else nullcontext() as folder, _progress() as begin:
+    with whole_directory(out, NAMES) if out is not None else nullcontext() as folder, bars() as begin:
         report = Report(folder, wanted, len(strategies)) if folder is not None else None
         for strategy in strategies:
             outcome = run(story.with_strategy(strategy), begin(strategy))
@@ -91,20 +91,6 @@ def _simulated(story: Scenario, strategies: Sequence[str], out: Path | None, wan
         if report is not None:
             report.finish()
     return summaries
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], Callable[[float], None]]]:
-    """Show how far each simulation is, on stderr if that is a terminal."""
-    console = Console(stderr=True)
-    look = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
-    with Progress(*look, console=console, transient=True, disable=not console.is_terminal) as progress:
-
-        def begin(name: str) -> Callable[[float], None]:
-            task = progress.add_task(name, total=1.0)
-            return lambda part: progress.update(task, completed=part)
-
-        yield begin
 
 
 def _strategies(names: str | None, compare: bool) -> list[str]:
