@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from voltbench.adapters.strict import convert
 from voltbench.battery.simulation import CurrentLoad, ProtocolLoad, Simulation
 from voltbench.battery.sweep import Batch, Grid, LatinHypercube, Listed, Range, points, simulations
 from voltbench.errors import InvalidInput
@@ -65,3 +66,21 @@ def test_what_makes_no_sense_is_named(sweep: Any, field: str):
     with pytest.raises(InvalidInput) as refused:
         asked(sweep)
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "allowed"),
+    [
+        ({"least": 10, "mst": 40}, "sweep.over.ambient_degc.mst", "most, least"),
+        ({"least": 10}, "sweep.over.ambient_degc.most", None),
+        ({"least": 10, "most": "warm"}, "sweep.over.ambient_degc.most", "a number"),
+        ([10, 40], "sweep.over.ambient_degc", "a table"),
+    ],
+)
+def test_a_range_that_is_none_is_refused_by_its_name(given: Any, field: str, allowed: str | None):
+    over = {"load.current_a": {"least": -5, "most": -4}, "ambient_degc": given}
+    sweep = {"kind": "latin_hypercube", "count": 3, "over": over}
+    with pytest.raises(InvalidInput) as refused:
+        convert({"base": {}, "sweep": sweep}, Batch)
+    assert refused.value.field == field
+    assert allowed is None or allowed in str(refused.value.allowed)

@@ -159,8 +159,10 @@ _SIGNS = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most",
 def _in_our_words(message: str, table: Any, info: inspect.Type) -> InvalidInput:
     """What msgspec says ("Expected `float`, got `str` - at `$.ac.efficiency`") as field, finding and permission."""
     problem, _, place = message.partition(" - at `$")
-    place = place.partition("[...]")[0]  # of a dict msgspec does not say which of its entries it is
+    place, is_in_dict, _ = place.partition("[...]")
     steps = [name or int(index) for name, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", place)]
+    if is_in_dict and (refusal := _in_an_entry(steps, table, info)) is not None:
+        return refusal
     words = re.findall(r"`(.*?)`", problem)
     if "missing required field" in problem:
         return InvalidInput(_dotted([*steps, words[0]]), "is missing")
@@ -169,6 +171,18 @@ def _in_our_words(message: str, table: Any, info: inspect.Type) -> InvalidInput:
         return InvalidInput(_dotted([*steps, words[0]]), "is unknown", allowed=like(words[0], fields))
     allowed = _allowed(problem, words, _types_at(steps, info, table))
     return InvalidInput(_dotted(steps), "is not allowed", found=shown(_found(steps, table)), allowed=allowed)
+
+
+def _in_an_entry(steps: Sequence[str | int], table: Any, info: inspect.Type) -> InvalidInput | None:
+    """What is wrong in an entry of the dict there, which msgspec does not name; None if it is a name."""
+    kinds = [t.value_type for t in _types_at(steps, info, table) if isinstance(t, inspect.DictType)]
+    structs = [kind for kind in kinds if isinstance(kind, inspect.StructType)]
+    for name, entry in _found(steps, table).items() if structs else ():
+        try:
+            msgspec.convert(entry, structs[0].cls)
+        except msgspec.ValidationError as error:
+            return under(_dotted([*steps, name]), _in_our_words(str(error), entry, structs[0]))
+    return None
 
 
 def _allowed(problem: str, words: Sequence[str], types: Sequence[inspect.Type]) -> str:
