@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -21,12 +22,12 @@ from voltbench.adapters.cell_results import CellResults, Result
 from voltbench.adapters.cells import task
 from voltbench.adapters.cells.wire import encode
 from voltbench.adapters.jobs_dbos.runs import LocalRun
-from voltbench.adapters.pool import ProcessPool, WorkersDoNotStart
+from voltbench.adapters.pool import ProcessPool, TaskOptions, WorkersDoNotStart
 from voltbench.adapters.store.database import database_at
 from voltbench.apps.cells import asked
 from voltbench.apps.cells import solving as solving_module
 from voltbench.apps.cells.asked import SIMULATION, SWEEP
-from voltbench.apps.cells.solvers import LONGEST_S, ExecutorSolvers, PoolSolvers, Solved, Solvers
+from voltbench.apps.cells.solvers import LONGEST_S, PLAIN, ExecutorSolvers, PoolSolvers, Solved, Solvers
 from voltbench.apps.cells.solving import KEPT_BYTES, ON_WAY_BYTES, TASK_BYTES, Solving, urgency
 from voltbench.errors import Failed, InvalidInput, Unavailable
 from voltbench.jobs import JobError, JobId, Stopped
@@ -84,7 +85,7 @@ async def test_a_point_of_which_its_process_dies_costs_no_other_point(results: C
     with ProcessPool(1, warm_up=task.warm_up) as pool:
 
         class Solving(PoolSolvers):
-            def begin(self, requests: list[bytes], *_: Any) -> Future[list[Solved]]:
+            def begin(self, requests: list[bytes], options: TaskOptions = PLAIN) -> Future[list[Solved]]:
                 return pool.submit(solved_unless_deadly, requests)
 
         request = a_sweep(12.0, DEADLY_DEGC, 14.0)
@@ -234,11 +235,11 @@ class Line(ExecutorSolvers):
         self.priorities: list[int] = []
         self.begins: list[Callable[[], None]] = []
 
-    def begin(self, requests: list[bytes], priority: int, *more: Any) -> Future[list[Solved]]:
-        self.priorities.append(priority)
-        *others, on_begin = more
-        self.begins.append(on_begin)
-        return super().begin(requests, priority, *others)
+    def begin(self, requests: list[bytes], options: TaskOptions = PLAIN) -> Future[list[Solved]]:
+        assert options.on_begin is not None
+        self.priorities.append(options.priority)
+        self.begins.append(options.on_begin)
+        return super().begin(requests, replace(options, on_begin=None))
 
 
 def test_the_higher_its_priority_the_sooner_and_of_equals_the_one_that_somebody_waits_for():

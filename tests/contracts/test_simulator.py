@@ -12,6 +12,7 @@ from voltbench.adapters.cells.chemistries import OPTIONS
 from voltbench.adapters.cells.initial import InitialStates
 from voltbench.adapters.cells.library import pybamm
 from voltbench.adapters.cells.warm import WarmSimulator
+from voltbench.adapters.pool import TaskOptions
 from voltbench.apps.cells.solvers import ExecutorSolvers, failure_of
 from voltbench.battery.analysis import figures
 from voltbench.battery.cycling import ConstantCurrent, ConstantPower, ConstantVoltage, PlainStep, Repeat, Rest
@@ -310,9 +311,9 @@ def test_a_number_that_decides_where_the_cell_starts_is_taken(simulator, name, n
 
 def test_a_solve_that_takes_too_long_elsewhere_is_ended_and_the_next_one_done():
     with ThreadPoolExecutor(1) as theirs:
-        late = ExecutorSolvers(theirs, longest_s=0.01).begin([task.request_of(spm())], 0, None)
+        late = ExecutorSolvers(theirs).begin([task.request_of(spm())], TaskOptions(timeout_s=0.01))
         assert failure_of(late.exception(120.0) or ValueError()).kind == "timed_out"
-        (done,) = ExecutorSolvers(theirs).begin([task.request_of(spm())], 0, None).result(120.0)
+        (done,) = ExecutorSolvers(theirs).begin([task.request_of(spm())]).result(120.0)
         assert isinstance(task.decode(done.answer), Record)
         assert done.figures is not None
 

@@ -88,7 +88,7 @@ def empty(tmp_path: Path) -> Path:
 def test_whoever_waits_for_a_solve_that_is_stopped_wakes_up():
     executor = ByHand()
     solvers = ExecutorSolvers(executor)
-    stopped, done, lost = (solvers.begin([b""], 0, None) for _ in range(3))
+    stopped, done, lost = (solvers.begin([b""]) for _ in range(3))
     solvers.stop(stopped)
     executor.given[1].set_result([])
     executor.given[2].set_exception(MemoryError())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
+from dataclasses import replace
 from functools import cache
 from threading import Lock
 from typing import NamedTuple, Protocol
@@ -58,21 +58,17 @@ def _figures(answer: bytes) -> bytes | None:
     return msgspec.json.encode(figures(told)) if isinstance(told, Record) else None
 
 
+PLAIN = TaskOptions()
+
+
 class Solvers(Protocol):
     """Solves some requests that go together, beside everything else."""
 
-    def begin(
-        self,
-        requests: list[bytes],
-        priority: int,
-        on_progress: Callable[[float], None] | None,
-        longest_s: float | None = None,
-        on_begin: Callable[[], None] | None = None,
-    ) -> Future[list[Solved]]:
-        """Have them solved, in their order, each of them within some time. Unavailable where nobody can.
+    def begin(self, requests: list[bytes], options: TaskOptions = PLAIN) -> Future[list[Solved]]:
+        """Have them solved, in their order, each of them within `timeout_s`. Unavailable where nobody can.
 
         Those of a higher priority are begun sooner, where there is any order; then `on_begin` is called, be it before
-        this returns, and from any thread.
+        this returns, and from any thread. Without a `timeout_s` it is `LONGEST_S`.
         """
 
     def stop(self, future: Future[list[Solved]]) -> None:
@@ -85,18 +81,9 @@ class PoolSolvers:
     def __init__(self, pool: ProcessPool) -> None:
         self._pool = pool
 
-    def begin(
-        self,
-        requests: list[bytes],
-        priority: int,
-        on_progress: Callable[[float], None] | None,
-        longest_s: float | None = None,
-        on_begin: Callable[[], None] | None = None,
-    ) -> Future[list[Solved]]:
+    def begin(self, requests: list[bytes], options: TaskOptions = PLAIN) -> Future[list[Solved]]:
         """Have them solved, in their order."""
-        options = TaskOptions(
-            priority=priority, timeout_s=longest_s or LONGEST_S, on_progress=on_progress, on_begin=on_begin
-        )
+        options = replace(options, timeout_s=options.timeout_s or LONGEST_S)
         return self._pool.submit_with(options, solved, requests)
 
     def stop(self, future: Future[list[Solved]]) -> None:
@@ -113,27 +100,19 @@ class ExecutorSolvers:
     set. It does tell whoever has asked to be called, so that is what ours lives on.
     """
 
-    def __init__(self, executor: Executor, longest_s: float = LONGEST_S) -> None:
+    def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._longest_s = longest_s
         self._theirs: dict[Future[list[Solved]], Future[list[Solved] | TaskTimedOut | WorkerDied]] = {}
 
-    def begin(
-        self,
-        requests: list[bytes],
-        priority: int,
-        on_progress: Callable[[float], None] | None,
-        longest_s: float | None = None,
-        on_begin: Callable[[], None] | None = None,
-    ) -> Future[list[Solved]]:
+    def begin(self, requests: list[bytes], options: TaskOptions = PLAIN) -> Future[list[Solved]]:
         """Have them solved, in their order."""
         ours: Future[list[Solved]] = Future()
         try:
-            theirs = self._executor.submit(solved_beside, requests, longest_s or self._longest_s)
+            theirs = self._executor.submit(solved_beside, requests, options.timeout_s or LONGEST_S)
         except Exception as error:  # of whatever kind: once its scheduler is lost, Dask's client has one of its own
             raise Unavailable(f"nobody solves now: {str(error) or type(error).__name__}") from error
-        if on_begin is not None:
-            on_begin()  # for all that is told here
+        if options.on_begin is not None:
+            options.on_begin()  # for all that is told here
         self._theirs[ours] = theirs
         theirs.add_done_callback(lambda ended: self._settle(ours, ended))
         return ours
@@ -161,14 +140,7 @@ class ExecutorSolvers:
 class NoSolvers:
     """For a process that only asks for jobs, and leaves it to others to do them."""
 
-    def begin(
-        self,
-        requests: list[bytes],
-        priority: int,
-        on_progress: Callable[[float], None] | None,
-        longest_s: float | None = None,
-        on_begin: Callable[[], None] | None = None,
-    ) -> Future[list[Solved]]:
+    def begin(self, requests: list[bytes], options: TaskOptions = PLAIN) -> Future[list[Solved]]:
         """Nobody asks for this here."""
         raise LocalProtocolError("jobs are not done in this process")
 

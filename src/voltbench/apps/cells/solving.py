@@ -14,6 +14,7 @@ import msgspec
 
 from voltbench.adapters.cell_results import CellResults, Result
 from voltbench.adapters.cells.task import decode
+from voltbench.adapters.pool import TaskOptions
 from voltbench.apps.cells import asked, cost
 from voltbench.apps.cells.asked import SIMULATION, Item
 from voltbench.apps.cells.keeping import PAUSES_S, Keeping
@@ -173,10 +174,15 @@ class _Part:
 
     def _begin(self, task: list[Item]) -> None:
         self._run.check()
-        priority, told = urgency(self._run.priority, alone=self._alone), self._run.done if self._alone else None
+        options = TaskOptions(
+            priority=urgency(self._run.priority, alone=self._alone),
+            timeout_s=self._longest_s(),
+            on_progress=self._run.done if self._alone else None,
+            on_begin=self._run.begin,
+        )
         requests = [self._made(one.number) for one in task]
         sent = _Sent(task, sum(one.bytes for one in task))
-        future = self._solvers.begin(requests, priority, told, self._longest_s(), self._run.begin)
+        future = self._solvers.begin(requests, options)
         self._under_way[future] = sent
         self._bytes += sent.bytes
         if self._run.is_stopped:  # told so just now, when this one was not there to be stopped
