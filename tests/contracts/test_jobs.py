@@ -110,7 +110,7 @@ async def test_a_job_is_queued_and_done_part_by_part(url: str):
     async with at_work(url, adder) as jobs:
         job = await jobs.submit("sum", a_request(numbers=(1, 2, 3, 4, 5)), total=5)
         ended = await the_end(jobs, job)
-    assert (job.kind, job.total, job.priority, job.ended_at) == ("sum", 5, 0, None)
+    assert (job.kind, job.total, job.priority) == ("sum", 5, 0)
     assert (ended.status, ended.done, ended.progress, ended.attempts) == (JobStatus.SUCCEEDED, 5, 1.0, 1)
     assert ended.error is None
     assert ended.started_at is not None
@@ -296,12 +296,20 @@ async def test_a_failed_job_is_tried_again_from_where_it_failed(url: str):
     async with at_work(url, adder) as jobs:
         job = await the_end(jobs, await jobs.submit("sum", a_request(numbers=(1, 2, 3), fail_at=2), total=3))
         adder.is_mended = True
-        queued = await jobs.retry(job.id)
-        ended = await the_end(jobs, queued)
-    assert (queued.status, queued.error, queued.ended_at) == (JobStatus.QUEUED, None, None)
+        ended = await the_end(jobs, await jobs.retry(job.id))
     assert (ended.status, ended.done) == (JobStatus.SUCCEEDED, 3)
     assert adder.begun == [f"{job.id} {start}" for start in (0, 2, 2)]
     assert adder.sum_of(job) == 6
+
+
+async def test_what_is_tried_again_is_queued_and_no_longer_failed(url: str):
+    adder = Adder()
+    async with at_work(url, adder) as jobs:
+        failed = await the_end(jobs, await jobs.submit("sum", a_request(fail_at=0)))
+    async with open_jobs(url, {}, is_worker=False) as jobs:
+        queued = await jobs.retry(failed.id)
+    assert (failed.status, queued.status) == (JobStatus.FAILED, JobStatus.QUEUED)
+    assert (queued.error, queued.started_at, queued.ended_at) == (None, None, None)
 
 
 async def test_a_cancelled_job_and_one_that_ran_out_of_time_are_tried_again(url: str):

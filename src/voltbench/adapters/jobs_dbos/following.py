@@ -69,14 +69,15 @@ class Following:
     async def _look(self) -> None:
         while self._followers:
             await asyncio.sleep(_LOOK_EVERY_S)
+            asking = list(self._followers)  # whoever joins during the look may have seen something newer
             try:
-                jobs = {job.id: job for job in await self._jobs({follower.seen.id for follower in self._followers})}
+                jobs = {job.id: job for job in await self._jobs({follower.seen.id for follower in asking})}
             except Unavailable as error:
                 _log.warning("jobs cannot be followed for now: %s", error)
                 continue
             except Exception:  # a bug of ours in this round: the next one is as needed as ever
                 _log.exception("following jobs went wrong")
                 continue
-            for follower in self._followers:
+            for follower in asking:
                 if follower.seen.id in jobs:
                     follower.look(jobs[follower.seen.id])

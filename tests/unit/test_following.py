@@ -1,0 +1,67 @@
+"""Whoever follows a job never sees it go back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+
+from voltbench.adapters.jobs_dbos.following import Following
+from voltbench.jobs import Job, JobId, JobStatus
+
+LATE = Job(
+    id=JobId("a"),
+    kind="sum",
+    status=JobStatus.TIMED_OUT,
+    priority=0,
+    submitted_at=0,
+    started_at=1,
+    ended_at=2,
+    done=0.0,
+    total=1,
+    attempts=1,
+    error=None,
+)
+
+
+def changed(job: Job, **to: Any) -> Job:
+    return msgspec.structs.replace(job, **to)
+
+
+class Database:
+    """Where looks are slow: each answers with what stood there when it began, once it is let go."""
+
+    def __init__(self, *jobs: Job) -> None:
+        self.jobs = {job.id: job for job in jobs}
+        self.is_asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def look(self, ids: Collection[JobId]) -> list[Job]:
+        found = [self.jobs[id] for id in ids]
+        self.is_asked.set()
+        await self.go_on.wait()
+        return found
+
+
+async def test_a_look_that_began_before_somebody_followed_tells_that_one_nothing():
+    other = changed(LATE, id=JobId("b"), status=JobStatus.RUNNING, ended_at=None)
+    database = Database(LATE, other)
+    following = Following(database.look)
+    async with aclosing(following.after(changed(other, status=JobStatus.QUEUED))) as others:
+        seen_of_other = asyncio.ensure_future(anext(others))
+        async with aclosing(following.after(changed(LATE, status=JobStatus.RUNNING))) as before:
+            seen_before = asyncio.ensure_future(anext(before))
+            await database.is_asked.wait()
+            queued = changed(LATE, status=JobStatus.QUEUED, ended_at=None)  # tried again, and followed anew
+            running = database.jobs[LATE.id] = changed(queued, status=JobStatus.RUNNING)
+            async with aclosing(following.after(queued)) as after:
+                seen_after = asyncio.ensure_future(anext(after))
+                await asyncio.sleep(0)
+                database.go_on.set()
+                assert await seen_before == LATE
+                assert await seen_of_other == other
+                assert await seen_after == running
+    await following.close()
