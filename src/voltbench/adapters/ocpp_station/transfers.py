@@ -157,10 +157,10 @@ def _ask(errand: _Errand, method: str, url: SplitResult, content: bytes | None) 
             connection.connect()
             errand.watch(connection.sock)
             connection.request(method, _target(url), content, _credentials(url))
-            answer = connection.getresponse()
-            if answer.status not in REDIRECTS[method]:
-                return answer.status, _held(errand, answer) if method == "GET" and answer.status == OK else b""
-            url = _elsewhere(url, answer.getheader("Location", ""))
+            with connection.getresponse() as answer:
+                if answer.status not in REDIRECTS[method]:
+                    return answer.status, _held(errand, answer) if method == "GET" and answer.status == OK else b""
+                url = _elsewhere(url, answer.getheader("Location", ""))
     raise Unavailable(f"more than {MOST_REDIRECTS} redirects")
 
 
