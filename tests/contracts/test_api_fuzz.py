@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.apis import up
+from tests.waiting import DEADLINE_S
 from voltbench.apps.api.app import make_app
 from voltbench.apps.api.trust import Trust
 from voltbench.apps.compose import Bench
@@ -51,4 +52,4 @@ def test_every_route_keeps_its_word(case: Any, address: str) -> None:
     is_of_the_course = case.method == "POST" and case.path.endswith(OF_THE_COURSE)
     excluded: list[Any] = [positive_data_acceptance] if is_configuration else []
     excluded += [negative_data_rejection, response_schema_conformance] if is_of_the_course else []
-    case.call_and_validate(base_url=address, excluded_checks=excluded)
+    case.call_and_validate(base_url=address, excluded_checks=excluded, timeout=DEADLINE_S)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.csms_live import a_csms_process
+from tests.waiting import DEADLINE_S
 from voltbench.apps.api.csms.app import make_csms_app
 from voltbench.apps.api.trust import Trust
 
@@ -34,4 +35,4 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_every_route_keeps_its_word(case: Any, address: str) -> None:
     """A payload is described in OCPP's own schemas, of which the description says only that it is an object."""
     excluded = [positive_data_acceptance] if case.path in PAYLOADS else []
-    case.call_and_validate(base_url=address, excluded_checks=excluded)
+    case.call_and_validate(base_url=address, excluded_checks=excluded, timeout=DEADLINE_S)

@@ -176,9 +176,9 @@ class Stepwise(Listener):
         self.go_on = Event()
 
     def do(self, job_id: JobId, request: bytes, part: range, run: Run) -> None:
-        run.wait_for_turn()
         self.run = run
         run.on_stop(self.go_on.set)
+        run.wait_for_turn()
         assert self.go_on.wait(90.0)
 
 

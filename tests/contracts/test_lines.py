@@ -224,19 +224,18 @@ async def test_a_close_does_not_wait_for_ever_for_one_who_does_not_answer(dialle
         assert await heard.next() == [None]
 
 
-async def test_pings_keep_a_line_until_nobody_answers(dialler: Dialler, monkeypatch):
-    monkeypatch.setattr("voltbench.adapters.ocpp_station.line.PATIENCE_S", 0.2)
+async def test_a_line_ends_where_nobody_answers_a_ping(dialler: Dialler, monkeypatch):
+    monkeypatch.setattr("voltbench.adapters.ocpp_station.line.PONG_S", 0.2)
     monkeypatch.setattr("voltbench.adapters.ocpp_station.line.GOODBYE_S", 0.05)
 
     async def fall_silent(connection: ServerConnection) -> None:
-        await connection.send("listening")
         connection.transport.pause_reading()
         await connection.wait_closed()
 
     heard = Heard()
     async with a_csms(fall_silent) as address:
         await dialler.connect(replace(address, ping_s=0.05), heard)
-        assert await heard.next(2) == [b"listening", None]
+        assert await heard.next() == [None]
 
 
 # --- no line --------------------------------------------------------------------------------------------------------

@@ -368,8 +368,9 @@ async def test_a_line_that_breaks_is_made_anew_and_nothing_is_lost(dialler: Dial
     async with connected(dialler) as (csms, hosted):
         charge(hosted)
         await until(lambda: csms.told("StartTransaction"))
+        line_before = hosted.ear
         await csms.lines[-1]._connection.close()
-        await until(lambda: not hosted.station.is_connected)
+        await until(lambda: hosted.ear is not line_before)
         hosted.do(lambda station, now: station.present(now, "TAG", 1))
         await until(lambda: not hosted.station.transactions.outbox)
         assert hosted.station.is_accepted

@@ -17,7 +17,7 @@ from voltbench.apps.cells import asked
 from voltbench.battery.analysis import Figures, figures
 from voltbench.battery.sweep import Batch, points, simulations
 
-POINTS = 400
+POINTS = 800
 """Seconds of work for two processes, so that whoever looks late still finds some left."""
 
 START_S = 120.0

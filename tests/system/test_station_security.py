@@ -77,9 +77,9 @@ async def test_from_a_password_to_a_certificate(tmp_path: Path) -> None:
         assert await ask(client, "ExtendedTriggerMessage", wanted) == {"status": "Accepted"}
         await until(lambda: any("CertificateSigned" in line for _, line in station._desk.diary))
         await until(lambda: station.is_accepted)
-        changed = {"key": "SecurityProfile", "value": "3"}
+        changed, line_before = {"key": "SecurityProfile", "value": "3"}, hosted.ear
         assert await ask(client, "ChangeConfiguration", changed) == {"status": "Accepted"}
-        await until(lambda: not station.is_connected)
+        await until(lambda: hosted.ear is not line_before)
         await until(lambda: station.is_accepted)
         told = await ask(client, "GetConfiguration", {"key": ["SecurityProfile", "AuthorizationKey"]})
         assert told["configurationKey"][0]["value"] == "3"

@@ -105,7 +105,8 @@ def test_a_library_that_is_none_is_not_used(tmp_path: Path, caplog: pytest.LogCa
     simulator = WarmSimulator(compiler=Broken("false", tmp_path))
     assert are_the_same(simulator.record(DISCHARGE), before)
     assert are_the_same(simulator.record(DISCHARGE), before)
-    assert [record.message.partition(":")[0] for record in caplog.records] == ["a model stays as it is, not compiled"]
+    told = [record.message for record in caplog.records if record.name.startswith("voltbench.adapters.cells")]
+    assert [message.partition(":")[0] for message in told] == ["a model stays as it is, not compiled"]
     assert names == [tmp_path / "model_broken.so"]
 
 

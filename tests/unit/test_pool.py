@@ -168,7 +168,8 @@ def test_a_segfault_costs_the_task_that_had_it_and_no_other(fragile, caplog):
     assert isinstance(error, WorkerDied)
     assert (error.cause, error.attempts) == ("SIGSEGV", 2)
     assert [future.result(PATIENCE_S) for future in others] == [2 * n for n in range(20)]
-    assert [record.levelno for record in caplog.records] == 2 * [logging.WARNING]
+    told = [record.levelno for record in caplog.records if record.name.startswith("voltbench.adapters.pool")]
+    assert told == 2 * [logging.WARNING]
     assert fragile.stats().respawns == 2
 
 
@@ -239,10 +240,10 @@ def test_a_task_ends_when_its_time_is_over(fragile, tmp_path):
 
 def test_time_is_for_each_piece_of_a_task(fragile, tmp_path):
     fragile.submit(pool_tasks.nothing).result(PATIENCE_S)  # a new process imports, which is no piece
-    in_pieces = TaskOptions(timeout_s=2.0)
-    assert fragile.submit_with(in_pieces, pool_tasks.do_pieces, 2.2).result(PATIENCE_S) > 1
+    in_pieces = TaskOptions(timeout_s=4.0)
+    assert fragile.submit_with(in_pieces, pool_tasks.do_pieces, 4.2).result(PATIENCE_S) > 1
     endless = fragile.submit_with(in_pieces, pool_tasks.do_pieces_and_run_for_ever, tmp_path / "begun")
-    with pytest.raises(TaskTimedOut, match="not done after 2 s"):
+    with pytest.raises(TaskTimedOut, match="not done after 4 s"):
         endless.result(PATIENCE_S)
     assert (tmp_path / "begun").exists()
 

@@ -12,8 +12,11 @@ from typing import Protocol
 from voltbench.errors import Unavailable
 
 LARGEST_FRAME = 1 << 20
-PATIENCE_S = 10.0
-"""How long the other side may take to open a line, and to answer a ping."""
+OPENING_S = 10.0
+"""How long the other side may take to open a line."""
+
+PONG_S = 10.0
+"""How long it may take to answer a ping."""
 
 GOODBYE_S = 5.0
 """How long a close waits for the other side."""

@@ -39,10 +39,10 @@ class PicowsDialler:
                 lambda: line,
                 address.url,
                 ssl_context=address.tls,
-                websocket_handshake_timeout=lines.PATIENCE_S,
+                websocket_handshake_timeout=lines.OPENING_S,
                 enable_auto_ping=address.ping_s > 0.0,
-                auto_ping_idle_timeout=address.ping_s or lines.PATIENCE_S,
-                auto_ping_reply_timeout=min(lines.PATIENCE_S, address.ping_s or lines.PATIENCE_S),
+                auto_ping_idle_timeout=address.ping_s or lines.PONG_S,
+                auto_ping_reply_timeout=min(lines.PONG_S, address.ping_s or lines.PONG_S),
                 auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
                 max_frame_size=LARGEST_FRAME,
                 max_redirects=0,  # nobody is sent on with his password

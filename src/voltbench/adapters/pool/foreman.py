@@ -91,15 +91,20 @@ class Foreman(threading.Thread):
                 self._ringer.send(b"\0")
 
     def _decide(self) -> None:
+        now = time.monotonic()
+        if self._shift.next_look() <= now:
+            self._hear(0.0)  # what came while this thread was kept from it has come in time
         self._do_what_is_asked()
-        self._shift.keep_limits()
+        self._shift.keep_limits(now)
         self._shift.staff_up()
         self._shift.hand_out()
 
     def _listen(self) -> None:
         """Until something happens, or is asked (then the bell has rung), or there is something to look after."""
         until = self._shift.next_look()
-        patience_s = None if until == math.inf else max(until - time.monotonic(), 0.0)
+        self._hear(None if until == math.inf else max(until - time.monotonic(), 0.0))
+
+    def _hear(self, patience_s: float | None) -> None:
         for key, ready in self._selector.select(patience_s):
             key.data(ready)
 

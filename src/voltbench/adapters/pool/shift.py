@@ -123,9 +123,8 @@ class Shift:
             if task.future.begin() and self._has_begun(worker, task):
                 idle.remove(worker)
 
-    def keep_limits(self) -> None:
-        """Kill who has taken too long, or too much memory."""
-        now = time.monotonic()
+    def keep_limits(self, now: float) -> None:
+        """Kill who has taken too long, or too much memory, as of a moment on the monotonic clock."""
         for worker in self._staff.workers:
             if now >= worker.deadline and worker.doom is None:
                 self._staff.kill(worker, Doom("taking too long", _timed_out))
