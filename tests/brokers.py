@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -12,10 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from random import Random
 
 import pytest
 
+from tests.ports import HeldPort
 from tests.waiting import eventually
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -32,7 +31,8 @@ class RabbitMQ:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._port, distribution, self._epmd_port = _free_ports()
+        self._held = [HeldPort() for _ in range(3)]
+        self._port, distribution, self._epmd_port = [held.number for held in self._held]
         self.url = f"amqp://guest:guest@127.0.0.1:{self._port}/"
         self._environment = {
             "PATH": os.environ["PATH"],
@@ -66,6 +66,12 @@ class RabbitMQ:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self._processes.clear()
+
+    def close(self) -> None:
+        """Stop it, for good."""
+        self.stop()
+        for held in self._held:
+            held.close()
 
     def _begin(self, *command: str) -> None:
         with (self._directory / "said").open("ab") as said:
@@ -101,16 +107,5 @@ def a_rabbitmq() -> Iterator[RabbitMQ]:
         broker.start()
         yield broker
     finally:
-        broker.stop()
+        broker.close()
         shutil.rmtree(directory)
-
-
-def _free_ports() -> list[int]:
-    """Three that stay free while the broker is down: of those that no outgoing connection is given (from 32768 on)."""
-    free: list[int] = []
-    for port in Random(os.getpid()).sample(range(20_000, 32_000), 1_000):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            free.append(port)
-        if len(free) == 3:
-            return free
-    raise AssertionError("no free ports between 20000 and 32000")

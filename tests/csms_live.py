@@ -8,7 +8,7 @@ import logging
 import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from ocpp.v16 import ChargePoint
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.ports import HeldPort
 from tests.programs import voltbench
 from tests.waiting import DEADLINE_S, eventually
 from voltbench.apps.api.csms.addressing import CsmsService
@@ -148,6 +149,7 @@ class CsmsProcess:
         self._arguments = arguments
         self._constants = constants
         self._directory = directory
+        self._held = ExitStack()
         self.start(0, 0)
 
     def start(self, port: int, http_port: int) -> None:
@@ -188,10 +190,19 @@ class CsmsProcess:
         """Kill it, so that it can do nothing more."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(DEADLINE_S)
+        for port in (self.port, self.http_port):
+            self._held.enter_context(HeldPort(port))
+
+    def close(self) -> None:
+        """End it for good."""
+        self.process.kill()
+        self.process.wait(DEADLINE_S)
+        self._held.close()
 
     def again(self) -> None:
         """Start it again where it was."""
         self.start(self.port, self.http_port)
+        self._held.close()
 
 
 @contextmanager
@@ -203,9 +214,7 @@ def a_csms_process(
     try:
         yield running
     finally:
-        if running.process.poll() is None:
-            running.process.kill()
-            running.process.wait(DEADLINE_S)
+        running.close()
 
 
 async def answer(connection: ClientConnection, frame: str | bytes = HEARTBEAT) -> list[object]:

@@ -18,8 +18,8 @@ from tests import course_sheet
 LOOKS, MANY_LOOKS = 2, 4
 """In a quarter hour: who knows when it ends looks twice; who has yet to learn it, more often and without a pause."""
 
-PAUSE = 0.3
-"""After the second look, in parts of a quarter hour: from the middle on that is no longer than there is anyway."""
+NAP_S, NAPS = 0.002, 40
+"""After the second look: from the middle on there are as many anyway. Where the machine is busy, each takes longer."""
 
 PATIENCE_S = 10.0
 """Who has not looked for so long is gone."""
@@ -32,9 +32,8 @@ class WaitingClock:
         self.goes = threading.Event()
         if not stands:
             self.goes.set()
-        self._pause_s = PAUSE * seconds_per_hour / 4
         self._stood_s = 0.0
-        self._looks = 0
+        self._looks = self._naps = 0
         self._looked_s: float | None = None
 
     def monotonic(self) -> float:
@@ -43,24 +42,32 @@ class WaitingClock:
 
     def sleep(self, duration_s: float) -> None:
         """Until the quarter hour is over, and whoever looks at it is done."""
-        time.sleep(duration_s)
+        end_s = time.monotonic() + duration_s
+        while (left_s := end_s - time.monotonic()) > 0.0:
+            self._nap(min(NAP_S, left_s))
         over_s = time.monotonic()
         self.goes.wait()
         while self._is_waited_for():
-            time.sleep(0.002)
+            self._nap(NAP_S)
         self._looks = 0
         self._stood_s += time.monotonic() - over_s
 
     def looked(self) -> None:
         """Somebody has looked."""
         self._looks += 1
+        self._naps = 0
         self._looked_s = time.monotonic()
+
+    def _nap(self, duration_s: float) -> None:
+        time.sleep(duration_s)
+        self._naps += 1
 
     def _is_waited_for(self) -> bool:
         if self._looked_s is None or self._looks >= MANY_LOOKS:
             return False
-        paused_s = time.monotonic() - self._looked_s
-        return paused_s < (self._pause_s if self._looks >= LOOKS else PATIENCE_S)
+        if self._looks >= LOOKS:
+            return self._naps < NAPS
+        return time.monotonic() - self._looked_s < PATIENCE_S
 
 
 class Handler(course_sheet.Handler):

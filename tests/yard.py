@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.csms_live import CsmsProcess, a_csms_process
+import httpx
+
+from tests.csms_live import CsmsProcess, a_csms_process, soon
 from tests.ocpp16 import NoNotary, an_ac_car
+from tests.waiting import DEADLINE_S
 from voltbench.adapters.ocpp_station.host import HostedStation, StationHost
 from voltbench.adapters.ocpp_station.line import Address
 from voltbench.adapters.ocpp_station.picows_line import PicowsDialler
@@ -50,11 +53,26 @@ class Yard:
 
     async def until(self, holds: Callable[[list[float]], object], least_w: float = 0.0) -> None:
         """Return once it is so; at no instant may they draw more than the connection carries, or one less than that."""
-        async with asyncio.timeout(60):
-            while not holds(powers := self.powers_w()):
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                powers = self.powers_w()
                 assert sum(powers) <= self.grid_w + 1.0, powers
                 assert min(powers) >= least_w, powers
+                if holds(powers):
+                    return
                 await asyncio.sleep(0.02)
+
+    async def is_steered(self) -> None:
+        """Return when each station has the limit that holds where nobody says one, or has refused it."""
+
+        async def look() -> bool | None:
+            installed = (await client.get("/csms/profiles")).json()["installed"]
+            chargers = (await client.get("/csms/site")).json()["chargers"]
+            safe = {one["station_id"] for one in installed if one["transaction_id"] is None}
+            return safe | {one["id"] for one in chargers if one["refuses_limits"]} == {"Y-1", "Y-2", "Y-3"} or None
+
+        async with httpx.AsyncClient(base_url=self.csms.api, trust_env=False) as client:
+            await soon(look)
 
     def charge(self, number: int) -> None:
         one = self.hosted[number]
@@ -78,7 +96,7 @@ class Yard:
 async def a_yard(
     directory: Path, validity_s: int = 10, *, grid_w: float = GRID_W, keys: Mapping[str, str] | None = None
 ) -> AsyncIterator[Yard]:
-    """A yard whose stations are accepted. `keys` are the first one's own, as `--key` sets them."""
+    """A yard whose stations are accepted and steered. `keys` are the first one's own, as `--key` sets them."""
     site = directory / "site.json"
     site.write_text(json.dumps({"stationId": "YARD", "gridCapacity": grid_w / 1e3, "chargers": CHARGERS}))
     options = ["--site", str(site), "--validity", str(validity_s), "--unknown-tokens", "accepted"]
@@ -97,7 +115,7 @@ async def a_yard(
             )
             yard.hosted.append(host.add(station, yard.address))
         try:
-            await yard.until(lambda _: all(one.station.is_accepted for one in yard.hosted))
+            await yard.is_steered()
             yield yard
         finally:
             await host.close()

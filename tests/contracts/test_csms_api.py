@@ -70,7 +70,7 @@ async def test_a_command_is_lost_with_the_connection(csms: LiveCsms):
     await csms.gone()
     again = await csms.client.post("/csms/stations/CP1/commands/ClearCache")
     assert "is not connected" in problem(again, 409)["detail"]
-    assert (await csms.get(sent.headers["location"]))["state"] == "lost"
+    assert (await csms.get(f"{sent.headers['location']}?wait_s=60"))["state"] == "lost"
 
 
 async def test_what_cannot_be_sent_is_refused_where_it_is_wrong(csms: LiveCsms):

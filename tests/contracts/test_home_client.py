@@ -12,6 +12,7 @@ import pytest
 from tests.home_proxy import PassOn, answering, behind_a_line, behind_a_proxy
 from tests.home_time import on_virtual_time
 from tests.homes import Said, a_home_station
+from tests.ports import HeldPort
 from voltbench.adapters import home_station
 from voltbench.adapters.home_station import ANSWER_S, HomeStation
 from voltbench.errors import InvalidInput, NotFound, RemoteProtocolError, Unavailable, VoltbenchError
@@ -165,11 +166,10 @@ async def test_fields_beside_the_five_do_no_harm():
 
 
 async def test_nobody_there_is_unavailable():
-    async with answering(200, "") as url:
-        pass
-    async with HomeStation(url) as station:
-        with pytest.raises(Unavailable):
-            await station.switch(False)
+    with HeldPort() as port:
+        async with HomeStation(f"http://127.0.0.1:{port.number}") as station:
+            with pytest.raises(Unavailable):
+                await station.switch(False)
 
 
 @on_virtual_time

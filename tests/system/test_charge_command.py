@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from tests.ports import HeldPort
 from tests.programs import Program, voltbench
 from tests.waiting import DEADLINE_S, eventually
 
@@ -265,11 +266,12 @@ def test_a_server_that_is_killed_and_comes_again_is_charged_at_again(tmp_path: P
         eventually(lambda: server.info()["battery_capacity_kWh"] > 12 or None)
         server.process.kill()
         server.process.wait()
-        eventually(lambda: client_said(tmp_path, "trying again"))
-        with at_home(tmp_path, 9_000.0, port=int(server.url.rpartition(":")[2])) as again:
-            report = client.ended(0)
-            assert not again.charges
-            assert again.info()["battery_capacity_kWh"] >= 37.01
+        with HeldPort(int(server.url.rpartition(":")[2])) as port:
+            eventually(lambda: client_said(tmp_path, "trying again"))
+            with at_home(tmp_path, 9_000.0, port=port.number) as again:
+                report = client.ended(0)
+                assert not again.charges
+                assert again.info()["battery_capacity_kWh"] >= 37.01
     assert report["ended"] == "target reached"
     assert client_said(tmp_path, "answers again")
 

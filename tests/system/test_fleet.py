@@ -45,6 +45,10 @@ class Csms:
                 return found
             before = {"before": page["next"]}
 
+    def has_said(self, station: str, word: str) -> bool:
+        """Whether a word is in what goes to and fro between it and a station."""
+        return word in self.client.get(f"/csms/stations/{station}/wire").text
+
     def of(self, prefix: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those of a fleet."""
         return [one for one in found if one["station_id"].startswith(prefix)]
@@ -81,8 +85,11 @@ def test_a_fleet_that_is_not_let_in_says_why(csms: Csms, tmp_path: Path) -> None
 
 
 def test_a_fleet_charges_and_reports(csms: Csms, tmp_path: Path) -> None:
-    options = ("--stations", "20", "--speed", "60", "--duration", "2s", "--out", "report")
-    assert fleet(csms, tmp_path, *options).wait(60) == 0, (tmp_path / "fleet.log").read_text()
+    options = ("--stations", "20", "--speed", "60", "--duration", "10m", "--out", "report")
+    running = fleet(csms, tmp_path, *options)
+    eventually(lambda: some(csms.transactions("open") + csms.transactions("closed"), 10))
+    running.send_signal(signal.SIGINT)
+    assert running.wait(60) == 0, (tmp_path / "fleet.log").read_text()
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["errors_received"] == report["errors_sent"] == report["connections_failed"] == 0
     assert report["transactions"] >= 10
@@ -123,8 +130,11 @@ def test_a_fleet_whose_csms_answers_no_more_ends_when_it_is_told_to(csms: Csms, 
 
 def test_a_fleet_whose_tag_nobody_knows_is_told_so(csms: Csms, tmp_path: Path) -> None:
     assert csms.client.put("/csms/tokens/BLOCKED", json={"status": "Blocked"}).is_success
-    options = ("--stations", "5", "--speed", "50", "--duration", "2s", "--tag", "BLOCKED", "--out", "report")
-    assert fleet(csms, tmp_path, *options).wait(60) == 0
+    options = ("--stations", "5", "--speed", "50", "--duration", "10m", "--tag", "BLOCKED", "--out", "report")
+    running = fleet(csms, tmp_path, *options)
+    eventually(lambda: any(csms.has_said(f"VB-{n:05}", "Blocked") for n in range(1, 6)) or None)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(60) == 0
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["transactions"] == 0
     assert report["refused"] > 0

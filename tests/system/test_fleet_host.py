@@ -58,9 +58,14 @@ async def test_what_cannot_be_kept_is_not_sent_and_is_sent_once_it_can(
             async def known() -> list[Any] | None:
                 return (await client.get("/csms/transactions?state=open")).json()["transactions"] or None
 
+            async def is_preparing() -> bool | None:
+                told = (await client.get("/csms/stations/CP1")).json()["connectors"]
+                return {one["connector_id"]: one["status"] for one in told}.get(1) == "Preparing" or None
+
             tally = stations.host.tally
             await until(lambda: one.station.is_accepted)
             one.do(lambda station, now: station.plug_in(now, 1, an_ac_car()))
+            await soon(is_preparing)
             await until(lambda: tally.frames_in == tally.frames_out)
             before = tally.frames_out
             with a_full_disk(tmp_path / "kept" / "stations.db-wal"):

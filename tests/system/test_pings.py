@@ -27,16 +27,17 @@ async def test_the_csms_leaves_a_station_that_answers_no_ping(tmp_path: Path):
     rules = Rules(ping_s=0.05, pong_within_s=1.5, goodbye_s=0.05)
     async with a_csms(tmp_path, rules=rules) as csms:
         csms.service.csms.watch(hear)
-        async with connected(csms.url, "LIVELY") as lively, connected(csms.url, "SILENT", close_timeout=0.05) as silent:
+        async with connected(csms.url, "SILENT", close_timeout=0.05) as silent:
             silent.transport.pause_reading()
             await asyncio.wait_for(is_gone.wait(), DEADLINE_S)
+        async with connected(csms.url, "LIVELY") as lively:
             await lively.send('[2,"h","Heartbeat",{}]')
             assert '"currentTime"' in str(await lively.recv())
 
 
 @pytest.mark.parametrize("transport", DIALLERS)
 async def test_a_station_leaves_a_silent_csms_and_comes_back(transport: str, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("voltbench.adapters.ocpp_station.line.PATIENCE_S", 0.5)
+    monkeypatch.setattr("voltbench.adapters.ocpp_station.line.PONG_S", 0.5)
     monkeypatch.setattr("voltbench.adapters.ocpp_station.line.GOODBYE_S", 0.05)
     visits: asyncio.Queue[str] = asyncio.Queue()
 

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import trustme
 
+from tests.csms_live import soon
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.ocpp_station.host import HostedStation
 from voltbench.apps.station_choices import StationChoices, Stations
@@ -58,15 +59,25 @@ async def a_secured_pair(folder: Path) -> AsyncIterator[tuple[HostedStation, htt
 
 
 async def ask(client: httpx.AsyncClient, action: str, payload: dict[str, Any]) -> Any:
-    """The answer of the station."""
-    asked = (await client.post(f"/csms/stations/SAFE-1/commands/{action}", json=payload)).json()
+    """The answer of the station, once it is there to be asked."""
+
+    async def sent() -> Any:
+        told = await client.post(f"/csms/stations/SAFE-1/commands/{action}", json=payload)
+        return told.json() if told.status_code == 202 else None
+
+    asked = await soon(sent)
     return (await client.get(f"/csms/commands/{asked['id']}", params={"wait_s": 20})).json()["answer"]
 
 
 async def test_from_a_password_to_a_certificate(tmp_path: Path) -> None:
     async with a_secured_pair(tmp_path) as (hosted, client, root):
         station = hosted.station
-        await until(lambda: station.is_accepted)
+
+        async def the_next(visit: object) -> object:
+            await until(lambda: hosted.ear not in (None, visit) and station.is_connected and station.is_accepted)
+            return hosted.ear
+
+        visit = await the_next(None)
         signing = (tmp_path / "data" / "csms" / "stations-ca.pem").read_text()
         for certificate in (root, signing):
             installed = {"certificateType": "CentralSystemRootCertificate", "certificate": certificate}
@@ -76,11 +87,10 @@ async def test_from_a_password_to_a_certificate(tmp_path: Path) -> None:
         wanted = {"requestedMessage": "SignChargePointCertificate"}
         assert await ask(client, "ExtendedTriggerMessage", wanted) == {"status": "Accepted"}
         await until(lambda: any("CertificateSigned" in line for _, line in station._desk.diary))
-        await until(lambda: station.is_accepted)
-        changed, line_before = {"key": "SecurityProfile", "value": "3"}, hosted.ear
+        visit = await the_next(visit)
+        changed = {"key": "SecurityProfile", "value": "3"}
         assert await ask(client, "ChangeConfiguration", changed) == {"status": "Accepted"}
-        await until(lambda: hosted.ear is not line_before)
-        await until(lambda: station.is_accepted)
+        await the_next(visit)
         told = await ask(client, "GetConfiguration", {"key": ["SecurityProfile", "AuthorizationKey"]})
         assert told["configurationKey"][0]["value"] == "3"
         assert PASSWORD not in str(told)
