@@ -65,3 +65,16 @@ async def test_a_look_that_began_before_somebody_followed_tells_that_one_nothing
                 assert await seen_of_other == other
                 assert await seen_after == running
     await following.close()
+
+
+async def test_who_is_slow_between_two_news_still_hears_of_the_end():
+    running = changed(LATE, status=JobStatus.RUNNING, ended_at=None)
+    database = Database(changed(running, done=1.0))
+    database.go_on.set()
+    following = Following(database.look)
+    async with aclosing(following.after(running)) as slow, aclosing(following.after(running)) as quick:
+        assert await anext(slow) == await anext(quick) == database.jobs[LATE.id]
+        database.jobs[LATE.id] = LATE
+        assert await anext(quick) == LATE  # so the same look has told whoever is slow
+        assert [job async for job in slow] == [LATE]
+    await following.close()

@@ -49,12 +49,14 @@ class Following:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
-            while not follower.seen.status.is_ended:
+            told = job
+            while not told.status.is_ended:
                 await follower.changed.wait()
                 follower.changed.clear()
                 if follower.is_left_alone:
                     return
-                yield follower.seen
+                told = follower.seen
+                yield told
         finally:
             self._followers.discard(follower)
 
