@@ -118,15 +118,56 @@ def test_a_model_that_is_solved_once_is_not_compiled(tmp_path: Path, monkeypatch
 
 def test_one_process_at_a_time_compiles_it_and_who_died_over_it_is_relieved(tmp_path: Path):
     library = compiler(tmp_path, "false").begin([])
-    source = library.with_suffix(".c")
-    until(lambda: not source.exists())
-    source.write_text("somebody's")
+    lock = library.with_suffix(".lock")
+    until(lambda: list(tmp_path.iterdir()) == [])
+    lock.write_text("somebody's")
     assert compiler(tmp_path).begin([]) == library
-    assert source.read_text() == "somebody's"
-    long_ago = time.time() - LONGEST_S - 1.0
-    os.utime(source, (long_ago, long_ago))
+    assert list(tmp_path.iterdir()) == [lock]
+    long_ago(lock)
     compiler(tmp_path, "false").begin([])
-    until(lambda: not source.exists())
+    until(lambda: list(tmp_path.iterdir()) == [])
+
+
+def long_ago(path: Path) -> None:
+    at = time.time() - LONGEST_S - 1.0
+    os.utime(path, (at, at))
+
+
+class SlowCompiler:
+    """A program that does some work, and then is at it until it is let go."""
+
+    def __init__(self, directory: Path, work: str) -> None:
+        directory.mkdir()
+        gate, self._begun, self.command = directory / "gate", directory / "begun", directory / "cc"
+        os.mkfifo(gate)
+        self._gate = os.open(gate, os.O_RDWR)
+        self.command.write_text(f"#!/bin/sh\n{work}\nis_well=$?; : > {self._begun}; read _ < {gate}; exit $is_well\n")
+        self.command.chmod(0o700)
+
+    def has_begun(self) -> bool:
+        return self._begun.exists()
+
+    def let_go(self) -> None:
+        os.write(self._gate, b"\n")
+
+
+def test_who_is_relieved_too_early_and_who_relieves_do_not_meddle_with_each_other(tmp_path: Path):
+    there = tmp_path / "models"
+    there.mkdir()
+    slow = SlowCompiler(tmp_path / "slow", f'{CC} "$@"')
+    hasty = SlowCompiler(tmp_path / "hasty", 'for made; do :; done; rm -f "$made"; echo half > "$made"; false')
+    library = compiler(there, str(slow.command)).begin(squares())
+    until(slow.has_begun)
+    long_ago(library.with_suffix(".lock"))
+    compiler(there, str(hasty.command)).begin(squares())
+    until(hasty.has_begun)
+    slow.let_go()
+    until(library.exists)
+    made = library.read_bytes()
+    assert [float(function(3.0)) for function in from_library(library, squares())] == [9.0, 27.0]
+    hasty.let_go()
+    until(lambda: list(there.iterdir()) == [library])
+    assert library.read_bytes() == made
 
 
 def test_compiled_functions_are_the_same_functions(tmp_path: Path):
@@ -146,6 +187,16 @@ def test_only_the_newest_libraries_are_kept(tmp_path: Path):
     until(library.exists)
     assert len(libraries(tmp_path)) == MOST_KEPT + 1
     assert not (tmp_path / "model_4.so").exists()
+
+
+def test_what_others_take_away_meanwhile_and_what_was_left_unfinished_is_no_trouble(tmp_path: Path):
+    (tmp_path / "model_gone.so").symlink_to("nowhere")  # as one that is unlinked while we look
+    unfinished = tmp_path / "making_1"
+    unfinished.mkdir()
+    os.utime(unfinished, (0, 0))
+    library = compiler(tmp_path).begin(squares())
+    until(library.exists)
+    assert not unfinished.exists()
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o777])

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -30,13 +30,18 @@ _log = logging.getLogger(__name__)
 FLAGS = ("-O2", "-ffp-contract=off", "-fPIC", "-shared")
 
 LONGEST_S = 600.0
-"""Who has been at it for so long has died over it."""
+"""Who has been at it for so long has died over it, as good as always."""
+
+LEFT_S = 86_400.0
+"""What has been unfinished for so long, nobody is at any more."""
 
 MOST_KEPT = 100
 """Libraries in a directory, of 0.1 to 2 MB each."""
 
-SCRIPT = '{ nice -n 19 "$1" $2 "$3" -o "$4" && mv "$4" "$5"; rm -f "$3" "$4"; } &'
+SCRIPT = '{ nice -n 19 "$1" $2 "$3/model.c" -o "$3/model.so" && mv "$3/model.so" "$4"; rm -rf "$3" "$5"; } &'
 """It comes to its end by itself, whatever becomes of who has begun it, and nobody waits for it."""
+
+_UNFINISHED = "making_"
 
 Functions = Sequence[Any]
 Translation = Callable[[Functions], Functions]
@@ -54,38 +59,53 @@ class Compiler:
         Raises OSError or SubprocessError where nothing can be written or begun.
         """
         library = self._directory / f"model_{_hash_of(functions)}.so"
-        source = library.with_suffix(".c")
-        if library.exists() or not self._is_mine(source):
+        lock = library.with_suffix(".lock")
+        if library.exists() or not _is_mine(lock):
             return library
         try:
             self._forget_old()
-            source.write_text(_c_code(library.stem, functions))
-            self._compile(source, library)
+            self._compile(_c_code(library.stem, functions), library, lock)
         except BaseException:
-            source.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
             raise
         return library
 
-    def _compile(self, source: Path, library: Path) -> None:
-        made, quiet = library.with_suffix(".partial"), subprocess.DEVNULL
-        command = ["/bin/sh", "-c", SCRIPT, "sh", self._command, " ".join(FLAGS), *map(str, (source, made, library))]
-        subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, check=True)
-
-    def _is_mine(self, source: Path) -> bool:
-        """Whether this process is the one to compile it, as nobody is at it."""
-        with suppress(FileNotFoundError):
-            if time.time() - source.stat().st_mtime > LONGEST_S:
-                source.unlink()
+    def _compile(self, code: str, library: Path, lock: Path) -> None:
+        """Compile where nobody else does: who was taken for dead may be at the same library still."""
+        place, quiet = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._directory)), subprocess.DEVNULL
         try:
-            source.touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        return True
+            (place / "model.c").write_text(code)
+            command = ["/bin/sh", "-c", SCRIPT, "sh", self._command, " ".join(FLAGS), *map(str, (place, library, lock))]
+            subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True, check=True)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
 
     def _forget_old(self) -> None:
-        kept = sorted(self._directory.glob("*.so"), key=lambda one: one.stat().st_mtime, reverse=True)
-        for old in kept[MOST_KEPT:]:
+        for old in sorted(self._directory.glob("*.so"), key=_written_at, reverse=True)[MOST_KEPT:]:
             old.unlink(missing_ok=True)
+        for left in self._directory.glob(f"{_UNFINISHED}*"):
+            if time.time() - _written_at(left) > LEFT_S:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_mine(lock: Path) -> bool:
+    """Whether this process is the one to compile it, as nobody is at it."""
+    if time.time() - _written_at(lock) > LONGEST_S:
+        lock.unlink(missing_ok=True)
+    try:
+        lock.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _written_at(path: Path) -> float:
+    """When it was written; long ago, where another process has just taken it away."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def from_library(library: Path, functions: Functions) -> Functions:
