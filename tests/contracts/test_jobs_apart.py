@@ -142,6 +142,29 @@ async def test_a_process_that_stalls_and_comes_back_condemns_no_job(url: str, en
         assert (await jobs.job(job.id)).status is JobStatus.FAILED
 
 
+async def test_a_lease_taken_by_a_clock_that_was_far_ahead_has_run_out(url: str, engine: Engine):
+    async with open_jobs(url, {}, is_worker=False):
+        leases = Losses(engine).leases
+        Leases(engine, 3_600.0).take("dead since the clock was set back by an hour")
+        Leases(engine, 300.0).take("one with a longer lease")
+        leases.take("one like us")
+        assert leases.run_out() == {"dead since the clock was set back by an hour"}
+
+
+async def test_who_lives_on_after_the_clock_was_set_back_has_come_back_and_condemns_no_job(url: str, engine: Engine):
+    async with open_jobs(url, {}, is_worker=False) as jobs:
+        job = await jobs.submit("listen", b"?")
+        losses, ahead = Losses(engine), Leases(engine, 3_600.0)
+        ahead.take("not yet renewed")
+        assert losses.leases.run_out() == {"not yet renewed"}
+        losses.by("not yet renewed")
+        assert not losses.leases.renew("not yet renewed")
+        losses.leases.take("not yet renewed")  # which is what it does then
+        for number in range(MOST_CRASHES):
+            losses.by(f"dead-{number}")
+        assert (await jobs.job(job.id)).status is JobStatus.QUEUED
+
+
 async def test_a_job_that_is_given_up_says_that_it_was_lost_and_not_more(url: str, engine: Engine):
     async with open_jobs(url, {}, is_worker=False) as jobs:
         job = await jobs.submit("listen", b"?")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.cell_face import Listener, Service, cell_service, listener
-from voltbench.adapters.cell_hooks import CellHooks, Hook
+from voltbench.adapters.cell_hooks import FARTHEST_MS, CellHooks, Hook
 from voltbench.adapters.cell_results import CellResults
 from voltbench.adapters.webhooks import AllowedHost, Webhooks, key_of, post, signature
 from voltbench.apps.cells.facing import FaceChoices
@@ -424,6 +424,25 @@ async def test_who_was_killed_while_telling_tells_again_and_nobody_else_meanwhil
         hook = await until_it_stands(store, id, 2)
     assert hook.problem == ""
     assert await store.forget(clock() + 1) == 1
+
+
+async def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_what_was_never_tried(store: CellHooks):
+    clock, jobs, form = Clock(), Ends("job"), Form()
+    await store.note(Hook("a", "job", "webhook", "https://a"), clock())
+    clock.later(-3_600)
+    async with telling(Hooks(jobs.those, store, {"webhook": form}, clock)):
+        assert await soon(form.told) == "a"
+        assert (await until_it_stands(store, "a", 1)).ended_at == clock()
+
+
+async def test_what_waits_until_later_than_it_was_ever_put_off_is_due(store: CellHooks):
+    await store.note(Hook("a", "job", "webhook", "https://a"), 0)
+    assert max(*RETRY_S, TAKEN_S) * 1_000 < FARTHEST_MS
+    assert await store.take("a", 0, until=FARTHEST_MS)  # by a clock that was far ahead
+    assert not await store.take("a", 0, until=TAKEN_S * 1_000)
+    assert await store.due(-1, 10) != []
+    assert await store.take("a", -1, until=TAKEN_S * 1_000)
+    assert await store.due(-1, 10) == []
 
 
 async def test_of_two_tellers_only_one_takes_a_hook(store: CellHooks):

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, tuple_, update
 
 from voltbench.adapters.cell_results import MOST_AT_ONCE, hooks
 from voltbench.adapters.store.database import Database
 from voltbench.quantities import Instant
+
+FARTHEST_MS = 4 * 86_400_000
+"""Nobody puts a hook off for so long: what is due later was put off by a clock that has been set back since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class CellHooks:
     async def due(self, now: Instant, limit: int, after: Hook | None = None) -> list[Hook]:
         """Those whose job may have ended, the ones that have waited longest first; or the ones behind one of them."""
         open_ones = select(hooks).where(hooks.c.ended_at_ms.is_(None), hooks.c.job_id.is_not(None))
-        due_ones = open_ones.where(hooks.c.due_at_ms <= now)
+        due_ones = open_ones.where(_is_due(now))
         if after is not None:
             due_ones = due_ones.where(tuple_(hooks.c.due_at_ms, hooks.c.id) > (after.due_at, after.id))
         return await self._found(due_ones.order_by(hooks.c.due_at_ms, hooks.c.id).limit(limit))
@@ -80,7 +83,7 @@ class CellHooks:
 
     async def take(self, id: str, now: Instant, until: Instant) -> bool:
         """Take one that is due, to tell it; it is due again `until` then. False where somebody else has it."""
-        is_due = hooks.c.ended_at_ms.is_(None) & (hooks.c.due_at_ms <= now)
+        is_due = hooks.c.ended_at_ms.is_(None) & _is_due(now)
         taken = {"due_at_ms": until, "attempts": hooks.c.attempts + 1}
         return bool(await self._changed(id, taken, is_due))
 
@@ -128,6 +131,11 @@ class CellHooks:
             return connection.execute(statement).all()
 
         return [_hook(row) for row in await self._database.run(rows)]
+
+
+def _is_due(now: Instant) -> ColumnElement[bool]:
+    """One that was never tried is due at once, whatever the clock said when it was noted."""
+    return (hooks.c.due_at_ms <= now) | (hooks.c.attempts == 0) | (hooks.c.due_at_ms > now + FARTHEST_MS)
 
 
 def _hook(row: Row[Any]) -> Hook:

@@ -1,6 +1,7 @@
 """Who is alive: a row for each process that does jobs, which runs out unless it is renewed.
 
-Time is the database's, so that machines need not agree on it.
+Time is the database's, so that machines need not agree on it. It may be set back: whose lease ends later than any could
+has lost it as well, or a process that died before would seem alive for as long.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ _NOW_MS = {
 }
 _LOCK = 0x766F6C746A6F6273
 """Of whoever makes the table: PostgreSQL's IF NOT EXISTS fails where two do it at once."""
+
+_TOO_LONG = 10
+"""No lease ends so many times ours from now, though others may choose longer ones."""
 
 
 class Leases:
@@ -58,9 +62,8 @@ class Leases:
 
     def run_out(self) -> set[str]:
         """Whose leases have run out, or had been found so before. They are lost from now on."""
-        lost = (
-            f"UPDATE {self._table} SET is_lost = TRUE WHERE is_lost OR expires_at < {self._now} RETURNING executor_id"
-        )
+        is_past = f"expires_at < {self._now} OR expires_at > {self._now} + {_TOO_LONG * self._ttl_ms}"
+        lost = f"UPDATE {self._table} SET is_lost = TRUE WHERE is_lost OR {is_past} RETURNING executor_id"
         with self._engine.begin() as connection:
             return _executor_ids(connection, lost)
 
