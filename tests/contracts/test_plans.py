@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from tests.apis import a_bench
+from voltbench.adapters.aside import aside
 from voltbench.adapters.store import Store
 from voltbench.adapters.store import store as stores
 from voltbench.apps import plans
-from voltbench.apps.aside import aside
 from voltbench.energy import search
 from voltbench.running.planning import planned as made
 
@@ -355,7 +355,7 @@ async def test_what_is_no_request_is_refused(tmp_path: Path, body: bytes, status
 
 
 def test_a_process_ends_though_something_is_done_aside():
-    program = "import asyncio, time; from voltbench.apps.aside import aside\n"
+    program = "import asyncio, time; from voltbench.adapters.aside import aside\n"
     program += "async def main():\n  asyncio.ensure_future(aside(lambda: time.sleep(60)))\n  await asyncio.sleep(0.1)\n"
     subprocess.run([sys.executable, "-c", f"{program}asyncio.run(main())"], check=True, timeout=120)
 

@@ -6,9 +6,11 @@ import asyncio
 import base64
 import hmac
 import json
+import socket
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any, TypeVar
 
 import pytest
@@ -117,6 +119,40 @@ async def test_a_name_that_is_looked_up_for_ever_is_waited_for_no_longer_than_an
     webhooks = Webhooks([AllowedHost("example.org")], SECRET, never, patience_s=0.01)
     with pytest.raises(Unavailable, match="no answer within"):
         await webhooks.send("msg", "https://example.org/", b"{}", 0)
+
+
+async def test_names_that_are_looked_up_for_ever_keep_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch):
+    is_over = Event()
+
+    def never(*_: object, **__: object) -> list[Any]:
+        is_over.wait()
+        return []
+
+    webhooks = Webhooks([AllowedHost("example.org")], SECRET, patience_s=0.01)
+    more_than_threads = range(40)
+    with monkeypatch.context() as there:
+        there.setattr(socket, "getaddrinfo", never)
+        tries = [webhooks.send("msg", "https://example.org/", b"{}", 0) for _ in more_than_threads]
+        tries += [post("http://job-manager/", b"{}", patience_s=0.01) for _ in more_than_threads]
+        try:
+            refused = await asyncio.gather(*tries, return_exceptions=True)
+            async with asyncio.timeout(60):
+                assert await asyncio.to_thread(lambda: "others have their turn")
+        finally:
+            is_over.set()
+    assert {type(one) for one in refused} == {Unavailable}
+
+
+async def test_of_the_addresses_of_a_name_the_first_is_called_that_answers():
+    async def two(host: str, port: int) -> list[str]:
+        return ["127.0.0.9", "127.0.0.1"]
+
+    async with listener() as heard:
+        await post(f"http://job-manager:{heard.port}/", b"{}", resolve=two)
+        own = AllowedHost("job-manager", heard.port)
+        await Webhooks([own], SECRET, two).send("msg", f"http://job-manager:{heard.port}/", b"{}", 0)
+        posted = await heard.until(lambda posted: len(posted) == 2)
+    assert {one.headers["host"] for one in posted} == {f"job-manager:{heard.port}"}
 
 
 async def test_a_redirect_is_not_followed():

@@ -2,7 +2,7 @@
 
 Signatures are those of Standard Webhooks 1.0 (standardwebhooks.com): HMAC-SHA256 over `id.timestamp.body`. No redirect
 is followed and no proxy is asked. A name is looked up once for each attempt, and what was checked is what is called, so
-that a name cannot change between the two.
+that a name cannot change between the two. Each look-up has a thread of its own: it may take long, whoever gives it up.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import base64
 import hmac
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -22,6 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from voltbench.adapters import strict
+from voltbench.adapters.aside import aside
 from voltbench.errors import InvalidInput, NotFound, Unavailable
 from voltbench.quantities import MS_PER_SECOND, Instant
 
@@ -73,7 +75,7 @@ class AllowedHost:
 async def looked_up(host: str, port: int) -> list[str]:
     """The addresses of a host. Raises Unavailable."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await aside(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except OSError as error:
         raise Unavailable(f"{host} cannot be looked up: {error.strerror or error}") from error
     return [str(address[4][0]) for address in found]
@@ -108,27 +110,22 @@ class Webhooks:
 
     async def send(self, id: str, url: str, body: bytes, now: Instant) -> None:
         """Post a notice once. Raises Unavailable where it may be tried again, or InvalidInput or NotFound."""
-        parts = self.check(url)
+        self.check(url)
         timestamp = now // MS_PER_SECOND
         headers = {
             "webhook-id": id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature(self._key, id, timestamp, body),
         }
-        try:
-            async with asyncio.timeout(self._patience_s):
-                await post(url, body, headers, await self._address(parts))
-        except TimeoutError as error:
-            raise Unavailable(f"no answer within {self._patience_s:g} s") from error
+        await post(url, body, headers, self._addresses, self._patience_s)
 
-    async def _address(self, parts: SplitResult) -> str:
-        """Where to call. Raises InvalidInput for a public name that leads into a private network."""
-        assert parts.hostname is not None
-        found = await self._resolve(parts.hostname, parts.port or _PORTS[parts.scheme])
-        may = [one for one in found if self._may_call(parts.hostname, one)]
+    async def _addresses(self, name: str, port: int) -> list[str]:
+        """Where a name may be called. Raises InvalidInput for a public name that leads into a private network."""
+        found = await self._resolve(name, port)
+        may = [one for one in found if self._may_call(name, one)]
         if not may:
             raise InvalidInput("notify", "leads to a private address", found=", ".join(found), allowed="a public one")
-        return may[0]
+        return may
 
     def _may_call(self, name: str, address: str) -> bool:
         is_own = "." not in name or name.endswith(_OWN_NAMES)
@@ -165,30 +162,49 @@ def parts_of(url: str, field: str) -> SplitResult:
     return parts
 
 
-async def post(url: str, body: bytes, headers: Mapping[str, str] | None = None, address: str | None = None) -> None:
-    """Post JSON once, to an address if one is given. Raises Unavailable, or NotFound where nobody wants it any more."""
-    target = httpx.URL(url)
+async def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str] | None = None,
+    resolve: Resolve = looked_up,
+    patience_s: float = PATIENCE_S,
+) -> None:
+    """Post JSON once. Raises Unavailable, or NotFound where nobody wants it any more."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None  # whoever says where to post to was refused otherwise
     said = {"Content-Type": "application/json", "User-Agent": "voltbench", **(headers or {})}
-    more: dict[str, str] = {}
-    if address is not None:
-        said["Host"] = target.netloc.decode()
-        more["sni_hostname"] = target.host
-        target = target.copy_with(host=address)
     try:
-        async with (
-            asyncio.timeout(PATIENCE_S),
-            httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False, verify=_trusted()) as client,
-            client.stream("POST", target, content=body, headers=said, extensions=more) as answer,
-        ):
-            status = answer.status_code
+        async with asyncio.timeout(patience_s):
+            addresses = await resolve(parts.hostname, parts.port or _PORTS[parts.scheme])
+            status = await _status(httpx.URL(url), addresses, body, said, patience_s)
     except TimeoutError as error:
-        raise Unavailable(f"no answer within {PATIENCE_S:g} s") from error
+        raise Unavailable(f"no answer within {patience_s:g} s") from error
     except httpx.HTTPError as error:
         raise Unavailable(str(error) or type(error).__name__) from error
     if status == GONE:
         raise NotFound("webhook", f"{url}; it answers that it is gone")
     if not 200 <= status < 300:
         raise Unavailable(f"the answer has status {status}")
+
+
+async def _status(
+    target: httpx.URL, addresses: Sequence[str], body: bytes, headers: Mapping[str, str], patience_s: float
+) -> int:
+    """The status of the answer, from the first address where anybody is."""
+    said, more = {**headers, "Host": target.netloc.decode()}, {"sni_hostname": target.host}
+    limits = httpx.Timeout(patience_s, connect=patience_s / len(addresses))
+
+    async def status_at(address: str) -> int:
+        called = target.copy_with(host=address)
+        async with client.stream("POST", called, content=body, headers=said, extensions=more) as answer:
+            return answer.status_code
+
+    async with httpx.AsyncClient(timeout=limits, trust_env=False, verify=_trusted()) as client:
+        *others, last = addresses
+        for address in others:
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await status_at(address)
+        return await status_at(last)
 
 
 def _is_public(address: str) -> bool:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from voltbench.adapters import home_json
+from voltbench.adapters.aside import aside
 from voltbench.adapters.home_json import BuiltHome
 from voltbench.adapters.prices.day_prices import DayTariffTable
-from voltbench.apps.aside import aside
 from voltbench.clock import ScaledClock, seconds_since_boot, wall_instant
 from voltbench.errors import Conflict, NotFound, Unavailable, VoltbenchError
 from voltbench.quantities import Instant

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from voltbench.apps.aside import aside
+from voltbench.adapters.aside import aside
 from voltbench.apps.plan_request import PlanRequest, PricedPlan, priced, request_in
 from voltbench.clock import wall_instant
 from voltbench.errors import InvalidInput, NotFound, Unavailable

@@ -14,10 +14,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from voltbench.adapters.aside import aside
 from voltbench.adapters.catalog import Catalog
 from voltbench.adapters.ocpp_station.host import HostedStation
 from voltbench.adapters.strict import chosen
-from voltbench.apps.aside import aside
 from voltbench.apps.station_choices import LONGEST_ID, LONGEST_TAG, StationChoices, Stations, keys_of, require_name
 from voltbench.charging.happenings import (
     Blinked,

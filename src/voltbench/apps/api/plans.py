@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from voltbench.adapters.aside import aside
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.names import SITE_ID
 from voltbench.apps.api.problems import OF_A_SOURCE, problems
-from voltbench.apps.aside import aside
 from voltbench.apps.plan_request import PlanRequest
 from voltbench.apps.plans import KeptPlan, Plans
 from voltbench.errors import InvalidInput, NotFound

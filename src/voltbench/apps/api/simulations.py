@@ -10,13 +10,13 @@ from pydantic import StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from voltbench.adapters.aside import aside
 from voltbench.adapters.record_files.forms import MEDIA_TYPES, Form, in_form
 from voltbench.adapters.record_files.thin import thinned
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.problems import ONE_RECORD, WEB_ADDRESS, problems
 from voltbench.apps.api.streams import HEADERS, STILL_HERE, STREAM, Closable, Listening, event, with_heartbeats
-from voltbench.apps.aside import aside
 from voltbench.apps.cells.facing import Face
 from voltbench.apps.cells.service import MOST_COMPARED, Cells, Terms
 from voltbench.apps.cells.told import (

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import msgspec
 
+from voltbench.adapters.aside import aside
 from voltbench.adapters.cell_hooks import CellHooks, Hook
 from voltbench.adapters.cell_numbers import CellNumbers
 from voltbench.adapters.rabbitmq import RESULTS, Brought
-from voltbench.apps.aside import aside
 from voltbench.apps.cells import seed_models as contract
 from voltbench.apps.cells.hooks import Hooks
 from voltbench.apps.cells.seed import BROKER, Seed

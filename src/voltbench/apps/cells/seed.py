@@ -9,11 +9,11 @@ from contextlib import suppress
 import msgspec
 from msgspec import UNSET
 
+from voltbench.adapters.aside import aside
 from voltbench.adapters.cell_hooks import Hook
 from voltbench.adapters.cell_numbers import CellNumbers
 from voltbench.adapters.rabbitmq import Broker
 from voltbench.adapters.webhooks import post
-from voltbench.apps.aside import aside
 from voltbench.apps.cells import seed_models as contract
 from voltbench.apps.cells.hooks import Hooks
 from voltbench.apps.cells.seed_models import (

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import msgspec
 
+from voltbench.adapters.aside import aside
 from voltbench.adapters.cell_results import CellResults
 from voltbench.adapters.cells.asked import stamp
 from voltbench.adapters.cells.task import decode, known
-from voltbench.apps.aside import aside
 from voltbench.apps.cells import asked, cost
 from voltbench.apps.cells.asked import SIMULATION, SWEEP
 from voltbench.apps.cells.told import (

@@ -13,11 +13,11 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from voltbench.adapters.aside import aside
 from voltbench.adapters.json_text import UnreadableJson
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.problems import NO_NUL, problems
-from voltbench.apps.aside import aside
 from voltbench.apps.cells import seed_models as contract
 from voltbench.apps.cells.facing import Face
 from voltbench.apps.cells.seed_models import (
