@@ -47,7 +47,7 @@ class Listener:
 
 @asynccontextmanager
 async def at_work(url: str, work: Listener) -> AsyncIterator[Jobs]:
-    async with open_jobs(url, {"listen": work}, lease_s=1.0, poll_s=0.02) as jobs:
+    async with open_jobs(url, {"listen": work}, poll_s=0.02) as jobs:
         yield jobs
 
 
@@ -142,13 +142,24 @@ async def test_a_process_that_stalls_and_comes_back_condemns_no_job(url: str, en
         assert (await jobs.job(job.id)).status is JobStatus.FAILED
 
 
+async def test_nobody_takes_itself_for_dead(url: str, engine: Engine):
+    async with open_jobs(url, {}, is_worker=False):
+        leases, before = Losses(engine).leases, Leases(engine, -1.0)
+        before.take("stalled")
+        assert leases.run_out("stalled") == set()
+        assert leases.renew("stalled")
+        before.take("stalled")
+        assert leases.run_out("another") == {"stalled"}
+        assert not leases.renew("stalled")
+
+
 async def test_a_lease_taken_by_a_clock_that_was_far_ahead_has_run_out(url: str, engine: Engine):
     async with open_jobs(url, {}, is_worker=False):
         leases = Losses(engine).leases
         Leases(engine, 3_600.0).take("dead since the clock was set back by an hour")
         Leases(engine, 300.0).take("one with a longer lease")
         leases.take("one like us")
-        assert leases.run_out() == {"dead since the clock was set back by an hour"}
+        assert leases.run_out("one like us") == {"dead since the clock was set back by an hour"}
 
 
 async def test_who_lives_on_after_the_clock_was_set_back_has_come_back_and_condemns_no_job(url: str, engine: Engine):
@@ -156,7 +167,7 @@ async def test_who_lives_on_after_the_clock_was_set_back_has_come_back_and_conde
         job = await jobs.submit("listen", b"?")
         losses, ahead = Losses(engine), Leases(engine, 3_600.0)
         ahead.take("not yet renewed")
-        assert losses.leases.run_out() == {"not yet renewed"}
+        assert losses.leases.run_out("another") == {"not yet renewed"}
         losses.by("not yet renewed")
         assert not losses.leases.renew("not yet renewed")
         losses.leases.take("not yet renewed")  # which is what it does then

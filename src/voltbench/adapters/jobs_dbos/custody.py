@@ -130,9 +130,9 @@ class Custody:
         self._is_lost = False
 
     def _take_over(self, runs: Runs) -> None:
-        crashed = self._leases.run_out() - {self._executor_id}
+        crashed = self._leases.run_out(self._executor_id)
         running = self.running()
-        held = self._leases.held()
+        held = self._leases.held() | {self._executor_id}  # if it has just been lost, the next round begins anew
         self.adopt([row for row in running if row.executor_id not in held], crashed)
         for executor_id in crashed:
             self._leases.drop(executor_id)

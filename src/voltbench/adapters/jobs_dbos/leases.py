@@ -6,7 +6,7 @@ has lost it as well, or a process that died before would seem alive for as long.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from voltbench.adapters.jobs_dbos.database import SCHEMA
 
@@ -60,23 +60,23 @@ class Leases:
         """End a lease."""
         self._do(f"DELETE FROM {self._table} WHERE executor_id = :executor_id", executor_id)
 
-    def run_out(self) -> set[str]:
-        """Whose leases have run out, or had been found so before. They are lost from now on."""
+    def run_out(self, finder: str) -> set[str]:
+        """Whose leases have run out, or had been found so before. They are lost from now on.
+
+        Whoever finds that is alive: that its own has run out only shows that it has stalled, and it may renew it.
+        """
         is_past = f"expires_at < {self._now} OR expires_at > {self._now} + {_TOO_LONG * self._ttl_ms}"
-        lost = f"UPDATE {self._table} SET is_lost = TRUE WHERE is_lost OR {is_past} RETURNING executor_id"
+        lost = f"(is_lost OR {is_past}) AND executor_id <> :finder"
         with self._engine.begin() as connection:
-            return _executor_ids(connection, lost)
+            found = text(f"UPDATE {self._table} SET is_lost = TRUE WHERE {lost} RETURNING executor_id")
+            return set(connection.execute(found, {"finder": finder}).scalars())
 
     def held(self) -> set[str]:
         """Whose leases are not lost: who is alive, and who may have died a moment ago."""
         with self._engine.begin() as connection:
-            held = f"SELECT executor_id FROM {self._table} WHERE NOT is_lost"
-            return _executor_ids(connection, held)
+            held = text(f"SELECT executor_id FROM {self._table} WHERE NOT is_lost")
+            return set(connection.execute(held).scalars())
 
     def _do(self, statement: str, executor_id: str) -> int:
         with self._engine.begin() as connection:
             return connection.execute(text(statement), {"executor_id": executor_id}).rowcount
-
-
-def _executor_ids(connection: Connection, statement: str) -> set[str]:
-    return set(connection.execute(text(statement)).scalars())
