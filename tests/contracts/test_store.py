@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from sqlalchemy import text
 from tests.databases import PostgreSQL
 from voltbench.adapters.store import InputTaken, SessionEnded, SiteDeleted, SiteSaved, SnapshotTaken, Store, Write
 from voltbench.adapters.store.database import database_at
+from voltbench.adapters.store.journal import Position, place
+from voltbench.adapters.store.writer import GroupWriter
 from voltbench.adapters.telemetry import Telemetry
 from voltbench.errors import Conflict, InvalidInput, LocalProtocolError, NotFound, Unavailable
 
@@ -251,6 +253,26 @@ async def test_after_a_lost_input_its_site_takes_nothing_more_and_shows_nothing_
         assert sequences((await store.restore("depot")).inputs) == [1]
         await store.put(an_input(2))
         await store.durable()
+
+
+async def test_a_site_that_is_restored_while_another_is_written_goes_on_from_there():
+    writing, restored = asyncio.Event(), asyncio.Event()
+
+    async def write(_: Iterable[Write]) -> None:
+        writing.set()
+        await restored.wait()
+
+    positions = {"depot": Position(sequence=1, lost=2), "car-park": Position(), "gone": Position(lost=1)}
+    writer = GroupWriter(write, positions, patience_s=60.0)
+    elsewhere = writer.put((an_input(1, "car-park"),))
+    await writing.wait()
+    place(writer.positions, "depot", Position(sequence=1))
+    place(writer.positions, "gone", None)
+    restored.set()
+    await elsewhere
+    assert writer.positions == {"depot": Position(sequence=1), "car-park": Position(sequence=1)}
+    await writer.put((an_input(2),))
+    await writer.close()
 
 
 async def test_a_snapshot_makes_up_for_the_inputs_that_were_lost(url: str):

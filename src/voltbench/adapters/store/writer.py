@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from voltbench.adapters.store.group_commit import GroupCommit
-from voltbench.adapters.store.journal import Positions, admit, lose
+from voltbench.adapters.store.journal import Positions, admit, lose, place
 from voltbench.adapters.store.writes import Write
 from voltbench.errors import VoltbenchError
 
@@ -51,7 +51,8 @@ class GroupWriter:
         if writes:
             await self._transaction(writes)
             self.trouble = None
-        self.positions = positions
+        for site_id in {write.site_id for group in groups for write in group}:  # others may be restored meanwhile
+            place(self.positions, site_id, positions.get(site_id))
         return refusals
 
     def _failed(self, group: Sequence[Write], cause: Exception) -> None:
