@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from websockets.exceptions import InvalidStatus
 
-from tests.csms_live import LiveCsms, a_csms, connected, soon
+from tests.csms_live import LiveCsms, a_csms, answer, connected, soon
 from tests.databases import a_full_disk
+from voltbench.adapters.ocpp_csms.store import STATIONS_AT_ONCE
 from voltbench.clock import wall_instant
 from voltbench.errors import Unavailable
 from voltbench.ocpp.v16.csms.central import Policy
+from voltbench.ocpp.v16.csms.records import KnownStation
 from voltbench.quantities import MS_PER_DAY
 
 BOOT = '[2,"b","BootNotification",{"chargePointVendor":"Acme","chargePointModel":"One"}]'
+STATUS = '[2,"s","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]'
 
 
 async def comes(csms: LiveCsms, id: str, frame: str = BOOT) -> str | None:
@@ -81,6 +88,54 @@ async def test_who_could_not_be_forgotten_is_known_still(tmp_path: Path):
         with a_full_disk(tmp_path / "csms.db-wal"), pytest.raises(Unavailable):
             await csms.service.csms.forget_strangers(wall_instant() + MS_PER_DAY)
         assert await known(csms) == ["CP1"]
+
+
+async def test_who_comes_back_after_all_could_not_be_forgotten_is_kept_again(tmp_path: Path):
+    """Some were, for they are forgotten by the hundreds."""
+    stranger = KnownStation(
+        id="", registration="Accepted", subprotocol="ocpp1.6", first_seen_at=0, seen_at=wall_instant()
+    )
+    async with a_csms(tmp_path) as csms:
+        await csms.service.csms.store.keep([replace(stranger, id=f"CP{n}") for n in range(STATIONS_AT_ONCE + 1)])
+    async with a_csms(tmp_path) as csms:
+        with refused(tmp_path, f"DELETE ON csms_stations WHEN OLD.id = 'CP{STATIONS_AT_ONCE}'"):
+            with pytest.raises(Unavailable):
+                await csms.service.csms.forget_strangers(wall_instant() + MS_PER_DAY)
+            assert kept(tmp_path, "CP0") == []
+        async with connected(csms.url, "CP0") as connection:
+            await answer(connection, STATUS)
+            assert kept(tmp_path, "CP0") == ["CP0"]
+
+
+async def test_a_newcomer_that_could_not_be_kept_is_kept_with_what_it_says_next(tmp_path: Path):
+    async with a_csms(tmp_path) as csms:
+        with refused(tmp_path, "INSERT ON csms_stations"):
+            connection = await connected(csms.url, "CP1")
+
+            async def has_entered() -> bool | None:
+                return csms.service.csms.is_connected("CP1") or None
+
+            await soon(has_entered)
+            await csms.service.csms.store.keep([])  # after what came before
+        async with connection:
+            await answer(connection, STATUS)
+            assert kept(tmp_path, "CP1") == ["CP1"]
+
+
+@contextmanager
+def refused(directory: Path, what: str) -> Iterator[None]:
+    """The database does not do that for a while."""
+    trigger = f"CREATE TRIGGER refuse BEFORE {what} BEGIN SELECT RAISE(ABORT, 'not now'); END"
+    with closing(sqlite3.connect(directory / "csms.db", timeout=60.0)) as program:
+        program.execute(trigger)
+        yield
+        program.execute("DROP TRIGGER refuse")
+
+
+def kept(directory: Path, id: str) -> list[str]:
+    """The ids of a station's rows."""
+    with closing(sqlite3.connect(directory / "csms.db", timeout=60.0)) as program:
+        return [row[0] for row in program.execute("SELECT id FROM csms_stations WHERE id = ?", (id,))]
 
 
 async def test_who_comes_back_while_it_is_forgotten_stays(tmp_path: Path, url: str):

@@ -9,7 +9,7 @@ import pytest
 from tests.csms16 import NOON, NOON_TEXT, Talk, a_central
 from voltbench.errors import Conflict
 from voltbench.ocpp.v16.csms.central import Memory
-from voltbench.ocpp.v16.csms.records import Event, MetersRead, StopReadings, Token, Transaction
+from voltbench.ocpp.v16.csms.records import ConnectorState, Event, MetersRead, StopReadings, Token, Transaction
 from voltbench.ocpp.v16.csms.transactions import RECENT
 from voltbench.ocpp.v16.csms.visit import HANDLERS
 from voltbench.ocpp.v16.messages import FROM_STATION
@@ -264,6 +264,13 @@ def test_a_csms_that_goes_on_knows_what_it_has_answered():
 
 
 # --- meters, files, security, data ----------------------------------------------------------------------------------
+
+
+def test_what_belongs_to_a_station_that_is_not_kept_does_no_harm():
+    memory = Memory(belongings=[ConnectorState(station_id="CP1", connector_id=1)])
+    talk = Talk(a_central(memory))
+    assert talk.says("Heartbeat")["currentTime"] == NOON_TEXT
+    assert talk.dossier.connectors == {}
 
 
 def test_meter_values_are_kept_as_they_come():

@@ -170,9 +170,18 @@ class Csms:
         if turn.ignored is not None:
             _log.info("%s: ignored: %s", guest.id, turn.ignored)
         if turn.records:
-            await self.store.keep(turn.records)
+            await self._keep(guest.visit.dossier, turn.records)
             self._tell(turn.records)
         guest.visit.settle(now, turn)
+
+    async def _keep(self, dossier: Dossier, records: Sequence[Record]) -> None:
+        """Keep what a station has said, and the station too where the store may lack it."""
+        if dossier.is_kept:
+            await self.store.keep(records)
+            return
+        station = dossier.put(replace(dossier.station))  # another one, which `_know` will notice
+        await self.store.keep([*records, station])
+        dossier.is_kept = True
 
     async def _recalled(self, guest: Guest, turn: Turn, told: OfTransaction) -> Turn:
         """What may be of a transaction that was over long ago goes on with what is kept of that."""
@@ -307,6 +316,7 @@ class Csms:
             await self.store.forget(gone, before)
         except Unavailable:
             for dossier in dossiers:
+                dossier.is_kept = False  # the database may have done it all the same
                 self.central.remember(dossier)
             raise
         for id in gone:
@@ -339,6 +349,9 @@ class Csms:
 
     def _kept_or_lost(self, kept: asyncio.Future[None], records: Sequence[Record]) -> None:
         error = kept.exception() if not kept.cancelled() else None
+        for record in records:
+            if isinstance(record, KnownStation) and (known := self.central.known(record.id)) is not None:
+                known.is_kept = error is None
         if error is not None:
             _log.error("records could not be kept: %s", error)
         else:

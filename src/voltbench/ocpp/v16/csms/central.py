@@ -95,7 +95,8 @@ class Central:
         self._dossiers = {station.id: Dossier(station) for station in memory.stations}
         self._last_reading_id = memory.last_reading_id
         for record in memory.belongings:
-            self._dossiers[record.station_id].put(record)
+            if record.station_id in self._dossiers:
+                self._dossiers[record.station_id].put(record)
         for reading in memory.readings:
             if reading.station_id in self._dossiers:
                 self._dossiers[reading.station_id].latest[reading.connector_id] = reading

@@ -30,11 +30,15 @@ EXPIRED_FOR_MS = 30 * MS_PER_DAY
 
 
 class Dossier:
-    """One station, as it is known. `seen_at` is when it was heard last, `latest` what each connector measured last."""
+    """One station, as it is known. `seen_at` is when it was heard last, `latest` what each connector measured last.
+
+    Unless it `is_kept`, the store may lack it, and is to be given it with what it says next.
+    """
 
     __slots__ = (
         "_settings",
         "connectors",
+        "is_kept",
         "latest",
         "local_list",
         "notes",
@@ -47,6 +51,7 @@ class Dossier:
     def __init__(self, station: KnownStation) -> None:
         self.station = station
         self.seen_at = station.seen_at
+        self.is_kept = True
         self.connectors: dict[int, ConnectorState] = {}
         self._settings: dict[str, Setting] = {}
         self.reservations: dict[int, Reservation] = {}
