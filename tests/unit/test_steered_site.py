@@ -49,7 +49,7 @@ class Station:
     """A station whose line leads to the CSMS directly; it answers each command with this status."""
 
     def __init__(self, csms: Csms) -> None:
-        self._csms = csms
+        self.csms = csms
         self._tasks = set[asyncio.Task[None]]()
         self.status = "Accepted"
         self.profiles: list[Any] = []
@@ -65,14 +65,14 @@ class Station:
         if action == "SetChargingProfile":
             self.profiles.append(payload["csChargingProfiles"])
         answer = {} if action == "GetConfiguration" else {"status": self.status}
-        task = asyncio.create_task(self._csms.hear(self.guest, json.dumps([3, id, answer]).encode()))
+        task = asyncio.create_task(self.csms.hear(self.guest, json.dumps([3, id, answer]).encode()))
         self._tasks.add(task)
 
     async def close(self, reason: str, *, is_fault: bool = False) -> None:
-        raise AssertionError(reason)
+        assert not is_fault, reason
 
     async def tells(self, action: str, **payload: Any) -> Any:
-        await self._csms.hear(self.guest, json.dumps([2, "a", action, payload]).encode())
+        await self.csms.hear(self.guest, json.dumps([2, "a", action, payload]).encode())
         return self.answers[-1]
 
     async def draws(self, transaction: int, power_w: float, at: Instant) -> None:
@@ -134,6 +134,16 @@ async def test_a_station_whose_clock_is_off_is_steered_by_it_and_told_of(
     starts = [profile["chargingSchedule"]["startSchedule"] for profile in station.profiles[1:]]
     assert starts[-1] > rfc3339(now() + 3_500_000) > starts[0]
     assert caplog.text.count("CP1: its clock is 3600 s ahead of ours") == 1
+
+
+async def test_a_station_that_is_back_before_its_old_line_is_gone_is_told_all_anew(tmp_path: Path):
+    async with a_steered_station(tmp_path, OurClock()) as (_, station):
+        await begins(station)
+        await soon(lambda: told(station, 2))
+        again = Station(station.csms)
+        await again.tells("BootNotification", **BOOT)
+        await soon(lambda: told(again, 2))
+    assert [one["chargingProfilePurpose"] for one in again.profiles] == ["TxDefaultProfile", "TxProfile"]
 
 
 async def begins(station: Station) -> int:

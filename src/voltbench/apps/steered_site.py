@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace as replaced
 
-from voltbench.adapters.ocpp_csms.csms import Csms
+from voltbench.adapters.ocpp_csms.csms import Csms, Guest
 from voltbench.adapters.station_json import StationConfig, control_options, site_plan
 from voltbench.energy.commit import Confirmation
 from voltbench.errors import NotFound, VoltbenchError
@@ -74,7 +74,7 @@ class SteeredSite:
         self._ratings = {place.station: place.station_model.max_power_w for place in plan.site.places}
         self._places = {id: [one for one in plan.site.places if one.station == id] for id in self._ratings}
         self._steering = Steering(self._site, {station: station for station in self._ratings})
-        self._there: dict[str, object] = {}
+        self._there: dict[str, Guest] = {}
         self._last_read: dict[str, int] = {}
         self._far_off = set[str]()
         self._is_stumbling = False
@@ -185,19 +185,19 @@ class SteeredSite:
         known = self._csms.central.known(station) if station in self._ratings else None
         if known is None:
             return
-        is_there = self._csms.is_connected(station) and known.station.registration == "Accepted"
-        if is_there == (station in self._there):
+        visit = self._csms.guest(station) if known.station.registration == "Accepted" else None
+        if visit is self._there.get(station):
             return
-        if not is_there:
-            del self._there[station]
+        if self._there.pop(station, None) is not None:
             self._steering.left(station)
+        if visit is None:
             return
-        visit = self._there[station] = object()
+        self._there[station] = visit
         self._spawn(self._meet(station, visit))
         for key, setting in KEYS.items():
             self._spawn(self._set(station, key, setting))
 
-    async def _meet(self, station: str, visit: object) -> None:
+    async def _meet(self, station: str, visit: Guest) -> None:
         """Hear which limits a station takes, before it is told any."""
         await self._ask(station, "GetConfiguration", {"key": [UNIT_KEY, LEVEL_KEY]})
         if self._there.get(station) is not visit:

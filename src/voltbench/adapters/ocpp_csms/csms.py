@@ -134,6 +134,10 @@ class Csms:
         """Whether a station is there."""
         return station_id in self._guests
 
+    def guest(self, station_id: str) -> Guest | None:
+        """The connection of a station that is there: another one each time that it comes."""
+        return self._guests.get(station_id)
+
     @property
     def connected(self) -> int:
         """How many stations are there."""
