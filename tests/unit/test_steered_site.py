@@ -82,21 +82,29 @@ class Station:
 
 
 @asynccontextmanager
+async def a_csms(directory: Path, now: OurClock) -> AsyncIterator[Csms]:
+    csms = await Csms.open(f"sqlite:///{directory}/csms.db", Policy(unknown_tokens="Accepted"), now=now)
+    try:
+        yield csms
+    finally:
+        await csms.close()
+
+
+@asynccontextmanager
 async def a_steered_station(directory: Path, now: OurClock) -> AsyncIterator[tuple[SteeredSite, Station]]:
     """A site that is steered, and its station, which has booted."""
-    csms = await Csms.open(f"sqlite:///{directory}/csms.db", Policy(unknown_tokens="Accepted"), now=now)
-    site = await SteeredSite.open(csms, SteeredChoices(parse(json.dumps(SITE).encode()), 0.0, 60.0))
-    life = asyncio.create_task(site.live(), name=LIFE)
-    await asyncio.sleep(0)
-    station = Station(csms)
-    await station.tells("BootNotification", **BOOT)
-    try:
-        yield site, station
-    finally:
-        life.cancel()
-        with suppress(asyncio.CancelledError):
-            await life
-        await csms.close()
+    async with a_csms(directory, now) as csms:
+        site = await SteeredSite.open(csms, SteeredChoices(parse(json.dumps(SITE).encode()), 0.0, 60.0))
+        life = asyncio.create_task(site.live(), name=LIFE)
+        await asyncio.sleep(0)
+        station = Station(csms)
+        await station.tells("BootNotification", **BOOT)
+        try:
+            yield site, station
+        finally:
+            life.cancel()
+            with suppress(asyncio.CancelledError):
+                await life
 
 
 @pytest.fixture(autouse=True)
@@ -146,9 +154,19 @@ async def test_a_station_that_is_back_before_its_old_line_is_gone_is_told_all_an
     assert [one["chargingProfilePurpose"] for one in again.profiles] == ["TxDefaultProfile", "TxProfile"]
 
 
-async def begins(station: Station) -> int:
+async def test_a_transaction_where_the_site_has_no_evse_keeps_no_other_from_being_steered(tmp_path: Path):
+    now = OurClock()
+    async with a_csms(tmp_path, now) as csms:
+        for evse in (2, 1):
+            await begins(Station(csms), evse)
+    async with a_steered_station(tmp_path, now) as (_, station):
+        await soon(lambda: told(station, 2))
+    assert [one["chargingProfilePurpose"] for one in station.profiles] == ["TxDefaultProfile", "TxProfile"]
+
+
+async def begins(station: Station, evse: int = 1) -> int:
     start = await station.tells(
-        "StartTransaction", connectorId=1, idTag="ADA", meterStart=0, timestamp=rfc3339(wall_instant())
+        "StartTransaction", connectorId=evse, idTag="ADA", meterStart=0, timestamp=rfc3339(wall_instant())
     )
     id: int = start["transactionId"]
     return id

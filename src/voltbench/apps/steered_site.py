@@ -204,7 +204,7 @@ class SteeredSite:
             return
         self._steering.arrived(self._now(), station)
         for transaction in self._running(station):
-            self._transaction(transaction)
+            self._hear(transaction)
         self._send()
 
     def _transaction(self, transaction: Transaction) -> None:
