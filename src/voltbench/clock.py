@@ -8,6 +8,8 @@ from typing import Protocol
 
 from voltbench.quantities import MS_PER_SECOND, Instant
 
+_US_PER_MS = 1_000
+
 _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Linux's monotonic clock stands still while the machine sleeps; elsewhere it goes on."""
 
@@ -62,3 +64,29 @@ class ScaledClock:
 def wall_instant() -> Instant:
     """The machine's own time of day."""
     return time.time_ns() // 1_000_000
+
+
+class SteadyClock:
+    """The time of day, for whoever waits by it: it neither goes back nor stands still when the machine's is set back.
+
+    Where the wall is set forward it follows at once; while the wall is behind, it goes on at half its pace until that
+    has caught up, as by adjtime(3). `monotonic` tells wall seconds.
+    """
+
+    def __init__(
+        self, wall: Callable[[], Instant] = wall_instant, monotonic: Callable[[], float] = seconds_since_boot
+    ) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._shown_us = wall() * _US_PER_MS
+        self._looked_us = self._since_boot_us()
+
+    def now(self) -> Instant:
+        """The present instant."""
+        before_us, self._looked_us = self._looked_us, self._since_boot_us()
+        half_us = (self._looked_us - before_us + 1) // 2  # whole numbers, which no two looks round differently
+        self._shown_us = max(self._shown_us + half_us, self._wall() * _US_PER_MS)
+        return self._shown_us // _US_PER_MS
+
+    def _since_boot_us(self) -> int:
+        return int(self._monotonic() * MS_PER_SECOND * _US_PER_MS)

@@ -3,9 +3,11 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from voltbench.clock import ScaledClock, seconds_since_boot
-from voltbench.quantities import MS_PER_HOUR
+from voltbench.clock import ScaledClock, SteadyClock, seconds_since_boot
+from voltbench.quantities import MS_PER_HOUR, MS_PER_SECOND
 
 SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -32,3 +34,28 @@ def test_at_another_speed_it_goes_on_from_where_it_is():
     clock.set_speed(60.0)
     since_boot_s = 20.0
     assert (clock.speed, clock.now()) == (60.0, 610_000)
+
+
+def test_the_time_of_day_goes_at_half_pace_while_the_wall_is_behind():
+    wall, since_boot_s = MS_PER_HOUR, 100.0
+    clock = SteadyClock(lambda: wall, lambda: since_boot_s)
+    shown = [clock.now()]
+    for step_s in (0.0, -60.0, 0.0, 0.0, 0.0, 3_600.0):
+        since_boot_s += 60.0
+        wall += round((60.0 + step_s) * MS_PER_SECOND)
+        shown.append(clock.now())
+    minutes = [(instant - MS_PER_HOUR) / 60_000 for instant in shown]
+    assert minutes == [0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 65.0]
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 100.0), st.integers(0, 200_000)), min_size=1))
+def test_the_time_of_day_neither_goes_back_nor_stands_still(looks):
+    wall, since_boot_s = 100_000, 0.0
+    clock = SteadyClock(lambda: wall, lambda: since_boot_s)
+    before = clock.now()
+    for passed_s, wall in looks:  # the clock reads it
+        since_boot_s += passed_s
+        now = clock.now()
+        assert now >= wall
+        assert now >= before + int(passed_s * MS_PER_SECOND / 2) - 1
+        before = now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from voltbench.adapters.ocpp_csms.csms import Csms, Guest
 from voltbench.adapters.station_json import parse
 from voltbench.apps import steered_site
 from voltbench.apps.steered_site import SteeredChoices, SteeredSite
-from voltbench.clock import wall_instant
+from voltbench.clock import SteadyClock, seconds_since_boot, wall_instant
 from voltbench.ocpp.v16.csms.central import Policy
-from voltbench.quantities import Instant, rfc3339
+from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_SECOND, Instant, rfc3339
 
 SITE = {
     "stationId": "YARD",
@@ -46,12 +46,12 @@ class OurClock:
 
 
 class Station:
-    """A station whose line leads to the CSMS directly; it answers each command with this status."""
+    """A station whose line leads to the CSMS directly; it answers each command with this status, if any."""
 
     def __init__(self, csms: Csms) -> None:
         self.csms = csms
         self._tasks = set[asyncio.Task[None]]()
-        self.status = "Accepted"
+        self.status: str | None = "Accepted"
         self.profiles: list[Any] = []
         self.answers: list[Any] = []
         self.guest: Guest = csms.enter("CP1", "ocpp1.6", self)
@@ -64,6 +64,8 @@ class Station:
         action, payload = rest
         if action == "SetChargingProfile":
             self.profiles.append(payload["csChargingProfiles"])
+        if self.status is None:
+            return
         answer = {} if action == "GetConfiguration" else {"status": self.status}
         task = asyncio.create_task(self.csms.hear(self.guest, json.dumps([3, id, answer]).encode()))
         self._tasks.add(task)
@@ -82,7 +84,7 @@ class Station:
 
 
 @asynccontextmanager
-async def a_csms(directory: Path, now: OurClock) -> AsyncIterator[Csms]:
+async def a_csms(directory: Path, now: Callable[[], Instant]) -> AsyncIterator[Csms]:
     csms = await Csms.open(f"sqlite:///{directory}/csms.db", Policy(unknown_tokens="Accepted"), now=now)
     try:
         yield csms
@@ -91,7 +93,7 @@ async def a_csms(directory: Path, now: OurClock) -> AsyncIterator[Csms]:
 
 
 @asynccontextmanager
-async def a_steered_station(directory: Path, now: OurClock) -> AsyncIterator[tuple[SteeredSite, Station]]:
+async def a_steered_station(directory: Path, now: Callable[[], Instant]) -> AsyncIterator[tuple[SteeredSite, Station]]:
     """A site that is steered, and its station, which has booted."""
     async with a_csms(directory, now) as csms:
         site = await SteeredSite.open(csms, SteeredChoices(parse(json.dumps(SITE).encode()), 0.0, 60.0))
@@ -162,6 +164,61 @@ async def test_a_transaction_where_the_site_has_no_evse_keeps_no_other_from_bein
     async with a_steered_station(tmp_path, now) as (_, station):
         await soon(lambda: told(station, 2))
     assert [one["chargingProfilePurpose"] for one in station.profiles] == ["TxDefaultProfile", "TxProfile"]
+
+
+class Machine:
+    """A machine whose clock can be set back; nobody sets for how long it has been awake."""
+
+    def __init__(self) -> None:
+        self.wall, self.awake_s = wall_instant(), 0.0
+
+    def goes_on(self, seconds: float) -> None:
+        self.wall += round(seconds * MS_PER_SECOND)
+        self.awake_s += seconds
+
+
+async def test_limits_are_renewed_after_the_walls_clock_was_set_back(tmp_path: Path):
+    machine = Machine()
+    now = SteadyClock(lambda: machine.wall, lambda: machine.awake_s).now
+    async with a_steered_station(tmp_path, now) as (_, station):
+        charging = await begins(station)
+        await soon(lambda: told(station, 2))
+
+        async def is_renewed() -> bool | None:
+            machine.goes_on(1.0)
+            await station.draws(charging, 1_000.0, now())
+            return len(station.profiles) > before or None
+
+        machine.wall -= MS_PER_DAY
+        for _ in range(3):
+            before = len(station.profiles)
+            machine.goes_on(80.0)
+            await soon(is_renewed)
+
+
+async def test_a_command_is_given_up_in_time_after_the_walls_clock_was_set_back(tmp_path: Path):
+    machine = Machine()
+    now = SteadyClock(lambda: machine.wall, seconds_since_boot).now
+    csms = await Csms.open(f"sqlite:///{tmp_path}/csms.db", Policy(), now=now, answer_within_s=0.1)
+    station = Station(csms)
+    station.status = None
+    asked = await csms.command("CP1", "ClearCache", {})
+    machine.wall -= MS_PER_HOUR
+    outcome = await csms.outcome(asked.id, 60.0)
+    assert outcome is not None
+    assert outcome.state == "overdue"
+    await csms.close()
+
+
+async def test_after_a_restart_with_the_walls_clock_set_back_no_limit_holds_for_longer(tmp_path: Path):
+    now = OurClock()
+    async with a_steered_station(tmp_path, now) as (_, station):
+        await begins(station)
+        await soon(lambda: told(station, 2))
+    now.ahead_ms = -MS_PER_HOUR
+    async with a_steered_station(tmp_path, now) as (_, again):
+        await soon(lambda: told(again, 2))
+    assert again.profiles[1]["chargingSchedule"]["duration"] <= 60
 
 
 async def begins(station: Station, evse: int = 1) -> int:

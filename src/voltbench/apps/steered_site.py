@@ -70,6 +70,7 @@ class SteeredSite:
         validity_ms = round(choices.validity_s * MS_PER_SECOND)
         plan = HostedPlan(site_plan(choices.config), options, validity_ms=validity_ms, failsafe_w=choices.failsafe_w)
         self._csms = csms
+        self._now = csms.now
         self._site = HostedSite(plan, csms.now())
         self._ratings = {place.station: place.station_model.max_power_w for place in plan.site.places}
         self._places = {id: [one for one in plan.site.places if one.station == id] for id in self._ratings}
@@ -105,7 +106,8 @@ class SteeredSite:
 
     async def _limits(self, transaction: Transaction) -> list[Held]:
         """The limit that a station has accepted last for a transaction, and those it may have accepted since."""
-        since = self._now() - MS_PER_DAY
+        now = self._now()
+        since = now - MS_PER_DAY
         told: list[tuple[ChargingProfile, Instant]] = []
         for installed in self._csms.central.dossier(transaction.station_id).profiles.values():
             profile = read(ChargingProfile, installed.profile.encode())
@@ -115,7 +117,8 @@ class SteeredSite:
         for command in await self._csms.store.in_doubt(transaction.station_id, "SetChargingProfile", since):
             profile = read(SetChargingProfile, command.payload.encode()).cs_charging_profiles
             told.append((profile, command.asked_at))
-        found = (held_by(profile, str(transaction.id), at) for profile, at in told)
+        # What was told in our future was told before the wall's clock was set back and we began anew.
+        found = (held_by(profile, str(transaction.id), min(at, now)) for profile, at in told)
         return [limit for limit in found if limit is not None]
 
     def _last_power_w(self, transaction: Transaction) -> float:
@@ -162,9 +165,6 @@ class SteeredSite:
             self._is_stumbling = True
         else:
             self._is_stumbling = False
-
-    def _now(self) -> Instant:
-        return max(self._csms.now(), self._site.now)
 
     # --- what stations tell -----------------------------------------------------------------------------------------
 

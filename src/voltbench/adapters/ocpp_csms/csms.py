@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from voltbench.adapters.ocpp_csms.payloads import request_of
 from voltbench.adapters.ocpp_csms.store import CsmsStore
 from voltbench.adapters.ocpp_csms.wire_log import WireLog
-from voltbench.clock import wall_instant
+from voltbench.clock import SteadyClock
 from voltbench.errors import Conflict, Unavailable
 from voltbench.ocpp.v16.csms.central import Authority, Central, Policy
 from voltbench.ocpp.v16.csms.dossier import Dossier
@@ -80,10 +80,14 @@ class Csms:
         *,
         authority: Authority | None = None,
         full_sync: bool = False,
-        now: Callable[[], Instant] = wall_instant,
+        now: Callable[[], Instant] | None = None,
         answer_within_s: float = ANSWER_WITHIN_S,
     ) -> Csms:
-        """A CSMS that goes on where it stopped, with what is kept at `sqlite:///FILE` or `postgresql://...`."""
+        """A CSMS that goes on where it stopped, with what is kept at `sqlite:///FILE` or `postgresql://...`.
+
+        `now` may not go back; without it, the CSMS has a clock that does not.
+        """
+        now = now or SteadyClock().now
         store = await CsmsStore.open(url, full_sync=full_sync)
         try:
             memory = await store.memory(now())
