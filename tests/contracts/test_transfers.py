@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -228,6 +231,49 @@ async def test_what_is_under_way_is_given_up_at_the_end(transfers: Transfers):
         await is_asked.wait()
         await transfers.close()
         assert await under_way is None
+
+
+@contextmanager
+def a_crowd() -> Iterator[int]:
+    """A port before which so many stand already that who comes now gets no answer at all."""
+    with ExitStack() as crowd:
+        door = crowd.enter_context(socket.socket())
+        door.bind(("127.0.0.1", 0))
+        door.listen(0)
+        for _ in range(4):
+            visitor = crowd.enter_context(socket.socket())
+            visitor.setblocking(False)
+            visitor.connect_ex(door.getsockname())
+        yield door.getsockname()[1]
+
+
+TO_A_CROWD = """
+import asyncio, sys, psutil
+from voltbench.adapters.ocpp_station import transfers
+from voltbench.ocpp.orders import Fetch
+transfers.PATIENCE_S = 3_600.0
+
+def is_connecting():
+    return any(one.status == psutil.CONN_SYN_SENT for one in psutil.Process().net_connections("tcp"))
+
+async def main(url):
+    made = transfers.Transfers()
+    under_way = asyncio.create_task(made.carry_out(Fetch(1, url)))
+    while not is_connecting():
+        await asyncio.sleep(0.01)
+    under_way.cancel()
+    await asyncio.gather(under_way, return_exceptions=True)
+    await made.close()
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "ftp"])
+def test_a_process_ends_though_nobody_has_answered_a_transfer_of_its_yet(scheme: str):
+    with a_crowd() as port:
+        asked = [sys.executable, "-c", TO_A_CROWD, f"{scheme}://127.0.0.1:{port}/firmware.bin"]
+        subprocess.run(asked, check=True, timeout=DEADLINE_S)
 
 
 # --- ftp ------------------------------------------------------------------------------------------------------------

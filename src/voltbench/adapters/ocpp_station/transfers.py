@@ -13,12 +13,12 @@ import socket
 import ssl
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
+from voltbench.adapters.aside import aside
 from voltbench.errors import InvalidInput, Unavailable, VoltbenchError
 from voltbench.ocpp.orders import Deliver, Fetch
 
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class Transfers:
-    """Carries out what stations order, each transfer in a thread.
+    """Carries out what stations order, each transfer in a thread that the process does not wait for at its end.
 
     `folder` is what `file:` URLs may lead to; without one they lead nowhere. It should hold nothing else.
     """
@@ -54,7 +54,6 @@ class Transfers:
         self._folder = folder.resolve() if folder is not None else None
         self._largest = largest
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._threads = ThreadPoolExecutor(AT_ONCE, "transfers")
         self._errands: set[_Errand] = set()
 
     async def carry_out(self, order: Fetch | Deliver, tls: ssl.SSLContext | None = None) -> bytes | None:
@@ -67,7 +66,7 @@ class Transfers:
             self._errands.add(errand)
             try:
                 async with asyncio.timeout(LONGEST_S):
-                    return await asyncio.get_running_loop().run_in_executor(self._threads, errand.run, order)
+                    return await aside(lambda: errand.run(order))
             except TROUBLE as error:
                 _log.warning("%r: %s", _without_password(order.location), str(error) or type(error).__name__)
                 return None
@@ -79,7 +78,6 @@ class Transfers:
         """Give up what is under way."""
         for errand in self._errands:
             errand.give_up()
-        self._threads.shutdown(wait=False)
 
 
 @dataclass(eq=False)
