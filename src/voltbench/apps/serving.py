@@ -16,7 +16,6 @@ from fastapi import FastAPI
 from rich.console import Console
 from rich.logging import RichHandler
 
-from voltbench.apps.api.streams import end_streams
 from voltbench.apps.wire import Wire
 from voltbench.errors import InvalidInput
 
@@ -102,7 +101,7 @@ async def serve(app: FastAPI, door: socket.socket, stop: asyncio.Event) -> None:
     await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
-    end_streams(app)
+    app.state.streams.end()
     await serving
     if server.server_state.tasks:  # requests that could not be waited for say so
         await asyncio.wait(server.server_state.tasks, timeout=PATIENCE_S)

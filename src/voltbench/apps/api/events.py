@@ -10,8 +10,7 @@ from starlette.responses import StreamingResponse
 
 from voltbench.apps.api.addressing import Addressed, Site
 from voltbench.apps.api.problems import problems
-from voltbench.apps.api.streams import HEADERS, STILL_HERE, STREAM, event, with_heartbeats
-from voltbench.apps.sites import Subscription
+from voltbench.apps.api.streams import HEADERS, STILL_HERE, STREAM, Streams, event, with_heartbeats
 
 router = APIRouter(tags=["events"], responses=problems(404))
 
@@ -27,13 +26,9 @@ async def stream_events(request: Request, site: Site) -> StreamingResponse:
     return StreamingResponse(told, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _stream(streams: set[Subscription], site: Addressed) -> AsyncIterator[bytes]:
+async def _stream(streams: Streams, site: Addressed) -> AsyncIterator[bytes]:
     subscription = site.sites.subscribe(site.id)
-    streams.add(subscription)
-    try:
+    with streams.listening(subscription):
         yield event("Site", await site.status())
         async for told in with_heartbeats(subscription):
             yield STILL_HERE if told is None else event(type(told.fact).__name__, told.fact, told.number)
-    finally:
-        streams.discard(subscription)
-        subscription.close()

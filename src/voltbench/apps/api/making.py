@@ -14,6 +14,7 @@ from voltbench.apps.api.csms.addressing import CsmsService
 from voltbench.apps.api.csms.files import FileDoor
 from voltbench.apps.api.csms.slashes import SlashesKept
 from voltbench.apps.api.docs import DescribedAPI
+from voltbench.apps.api.streams import Streams
 from voltbench.apps.api.trust import Gate, Trust
 
 
@@ -40,7 +41,7 @@ def made_app(
         responses=problems.problems(400, 413, 422) | (problems.problems(401) if trust.token is not None else {}),
     )
     app.has_token = trust.token is not None
-    for name, kept in (state | {"csms": csms, "streams": set()}).items():
+    for name, kept in (state | {"csms": csms, "streams": Streams()}).items():
         setattr(app.state, name, kept)
     problems.install(app)
     include_routes(app)

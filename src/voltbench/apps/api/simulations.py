@@ -16,7 +16,7 @@ from voltbench.adapters.record_files.thin import thinned
 from voltbench.apps.api.addressing import struct_answer
 from voltbench.apps.api.docs import body_of, says
 from voltbench.apps.api.problems import ONE_RECORD, WEB_ADDRESS, problems
-from voltbench.apps.api.streams import HEADERS, STILL_HERE, STREAM, Closable, Listening, event, with_heartbeats
+from voltbench.apps.api.streams import HEADERS, STILL_HERE, STREAM, Listening, Streams, event, with_heartbeats
 from voltbench.apps.cells.facing import Face
 from voltbench.apps.cells.service import MOST_COMPARED, Cells, Terms
 from voltbench.apps.cells.told import (
@@ -238,12 +238,8 @@ async def stream_progress(simulation_id: Id, request: Request, cells: Service) -
     return StreamingResponse(told, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _progress(cells: Cells, id: str, streams: set[Closable]) -> AsyncIterator[bytes]:
+async def _progress(cells: Cells, id: str, streams: Streams) -> AsyncIterator[bytes]:
     listening = Listening(cells.follow(id))
-    streams.add(listening)
-    try:
+    with streams.listening(listening):
         async for told in with_heartbeats(listening):
             yield STILL_HERE if told is None else event("Simulation", told)
-    finally:
-        streams.discard(listening)
-        listening.close()

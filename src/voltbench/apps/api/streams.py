@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-from fastapi import FastAPI
 
 HEARTBEAT_S = 15.0
 """A comment is sent after so much silence, so that both sides notice a dead connection."""
@@ -28,10 +28,30 @@ class Closable(Protocol):
         """Hear no more: the stream ends."""
 
 
-def end_streams(app: FastAPI) -> None:
-    """End every stream, so that a server that waits for its answers to be complete can stop."""
-    for listening in list(app.state.streams):
-        listening.close()
+class Streams:
+    """The streams of an application. A server that stops ends them, as it waits for its answers to be complete."""
+
+    def __init__(self) -> None:
+        self._under_way: set[Closable] = set()
+        self._have_ended = False
+
+    @contextmanager
+    def listening(self, one: Closable) -> Iterator[None]:
+        """While a stream listens; then it hears no more. Once all have ended, one that begins ends at once."""
+        self._under_way.add(one)
+        if self._have_ended:
+            one.close()
+        try:
+            yield
+        finally:
+            self._under_way.discard(one)
+            one.close()
+
+    def end(self) -> None:
+        """End those that are under way, and those that begin from now on."""
+        self._have_ended = True
+        for one in list(self._under_way):
+            one.close()
 
 
 def event(name: str, content: Any, number: int | None = None) -> bytes:
@@ -65,6 +85,7 @@ class Listening(AsyncIterator[Told], Generic[Told]):
         self._has_ended = False
         self._news = asyncio.Event()
         self._task = asyncio.create_task(self._hear(source))
+        self._task.add_done_callback(self._end)  # which comes also where it is cancelled before it has begun
 
     async def __anext__(self) -> Told:
         await self._news.wait()
@@ -80,10 +101,10 @@ class Listening(AsyncIterator[Told], Generic[Told]):
         self._task.cancel()
 
     async def _hear(self, source: AsyncIterator[Told]) -> None:
-        try:
-            async for told in source:
-                self._last = told
-                self._news.set()
-        finally:
-            self._has_ended = True
+        async for told in source:
+            self._last = told
             self._news.set()
+
+    def _end(self, _task: asyncio.Task[None]) -> None:
+        self._has_ended = True
+        self._news.set()

@@ -15,7 +15,7 @@ from voltbench.apps.api.csms import views
 from voltbench.apps.api.csms.addressing import STATION, ServedCsms, StationId
 from voltbench.apps.api.docs import says
 from voltbench.apps.api.problems import problems
-from voltbench.apps.api.streams import HEADERS, STILL_HERE, Closable, event, with_heartbeats
+from voltbench.apps.api.streams import HEADERS, STILL_HERE, Streams, event, with_heartbeats
 
 router = APIRouter(prefix="/csms", tags=["csms: wire log"])
 
@@ -37,13 +37,9 @@ async def read_wire(station_id: StationId, request: Request, csms: ServedCsms) -
     return StreamingResponse(told, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _stream(streams: set[Closable], follower: Follower, last: list[Frame]) -> AsyncIterator[bytes]:
-    streams.add(follower)
-    try:
+async def _stream(streams: Streams, follower: Follower, last: list[Frame]) -> AsyncIterator[bytes]:
+    with streams.listening(follower):
         for frame in last:
             yield event("Frame", frame, frame.number)
         async for told in with_heartbeats(follower):
             yield STILL_HERE if told is None else event("Frame", told, told.number)
-    finally:
-        streams.discard(follower)
-        follower.close()
