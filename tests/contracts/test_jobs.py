@@ -360,6 +360,27 @@ async def test_a_cancelled_job_and_one_that_ran_out_of_time_are_tried_again(url:
     assert adder.sum_of(job) == 6
 
 
+async def test_a_cancelled_job_stays_so_when_trying_it_again_breaks_off_in_the_middle(url: str):
+    class BrokenOff(Exception):
+        pass
+
+    def break_off(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("DELETE"):  # of what is known of its last run
+            raise BrokenOff
+
+    async with open_jobs(url, {}, is_worker=False) as jobs:
+        cancelled = await jobs.cancel((await jobs.submit("sum", a_request())).id)
+        event.listen(Engine, "before_cursor_execute", break_off)
+        try:
+            with pytest.raises(BrokenOff):
+                await jobs.retry(cancelled.id)
+        finally:
+            event.remove(Engine, "before_cursor_execute", break_off)
+        assert await jobs.jobs(status=JobStatus.CANCELLED) == [cancelled]
+        assert (await jobs.retry(cancelled.id)).status is JobStatus.QUEUED
+        assert (await jobs.cancel(cancelled.id)).status is JobStatus.CANCELLED
+
+
 async def test_only_a_job_that_ended_otherwise_than_well_is_tried_again(url: str):
     adder = Adder()
     async with at_work(url, adder) as jobs:

@@ -32,6 +32,7 @@ from voltbench.adapters.jobs_dbos.rows import (
     text_of,
     theirs_of_priority,
 )
+from voltbench.adapters.jobs_dbos.together import together
 from voltbench.clock import wall_instant
 from voltbench.errors import Conflict, InvalidInput, NotFound, Unavailable
 from voltbench.jobs import RETRIABLE, Job, JobId, JobStatus
@@ -257,10 +258,11 @@ class DbosJobs:
         job = job_of(self._row(id))
         if job.status not in RETRIABLE:
             raise Conflict("job", id, f"is {job.status}")
-        self._client.update_workflow_attributes(id, {IS_CANCELLED: False, **NEVER_LOST}, merge=True)
         try:
-            # Only steps that went well are noted, so all of them stay.
-            self._client.rewind_workflow(id, start_step=_AFTER_ANY_STEP, queue_name=queue_of(job.kind))
+            with together(self._client._sys_db) as database:
+                database.update_workflow_attributes(id, {IS_CANCELLED: False, **NEVER_LOST}, merge=True)
+                # Only steps that went well are noted, so all of them stay.
+                database.rewind_workflow(id, _AFTER_ANY_STEP, queue_name=queue_of(job.kind))
         except dbos_errors.DBOSException as error:
             raise Conflict("job", id, "has begun again already") from error
         return job_of(self._row(id))
