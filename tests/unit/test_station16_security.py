@@ -101,3 +101,20 @@ def test_of_very_many_events_the_last_are_remembered():
     assert told == sorted(told)
     assert len(told) == MOST_WAITING + 1
     assert not any(key.startswith("event/") for key in bench.memory)
+
+
+def test_an_event_that_had_to_make_room_while_it_was_told_and_then_is_refused_is_not_told_again():
+    bench = OnTheBench(notary=Suspicious())
+    bench.holds = {"SecurityEventNotification"}
+    at = rfc3339(bench.now)
+    for _ in range(MOST_WAITING + 1):
+        forge(bench)
+        bench.advance(1)
+    bench.answers["SecurityEventNotification"] = lambda _: None
+    bench.let_go()
+    assert sum(key.startswith("event/") for key in bench.memory) == MOST_WAITING
+    again = OnTheBench(memory=bench.memory, now=bench.now)
+    again.advance(1)
+    told = [event.timestamp for event in again.told("SecurityEventNotification")]
+    assert len(told) == MOST_WAITING
+    assert at not in told

@@ -70,6 +70,8 @@ class SecurityEvents:
         return self._desk.call(now, event.request, lambda at, found: self._answered(at, event, found), id=event.id)
 
     def _answered(self, now: Instant, event: Event, response: Struct | None) -> None:
+        if event not in self._waiting:
+            return  # it had to make room meanwhile
         if response is None:
             if self._desk.peer is None:
                 return  # the line was lost, which is no refusal
@@ -87,9 +89,8 @@ class SecurityEvents:
         self.pump(now)
 
     def _forget(self, event: Event) -> None:
-        if event in self._waiting:
-            self._waiting.remove(event)
-            self._desk.keep(_key(event), None)
+        self._waiting.remove(event)
+        self._desk.keep(_key(event), None)
 
     def restore(self, _key: str, kept: bytes) -> None:
         """Take up an event that was kept; in the order of the keys. It may be told at once."""
