@@ -166,6 +166,20 @@ async def test_a_transaction_where_the_site_has_no_evse_keeps_no_other_from_bein
     assert [one["chargingProfilePurpose"] for one in station.profiles] == ["TxDefaultProfile", "TxProfile"]
 
 
+async def test_a_transaction_that_an_operator_has_closed_is_over(tmp_path: Path):
+    now = OurClock()
+    async with a_steered_station(tmp_path, now) as (site, station):
+        charging = await begins(station)
+        await soon(lambda: told(station, 2))
+        await station.csms.close_transaction(charging)
+        now.ahead_ms += 61_000
+
+        async def is_over() -> bool | None:
+            return all(one.session is None for charger in site.status().chargers for one in charger.connectors) or None
+
+        await soon(is_over)
+
+
 class Machine:
     """A machine whose clock can be set back; nobody sets for how long it has been awake."""
 

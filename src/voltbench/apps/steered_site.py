@@ -214,6 +214,9 @@ class SteeredSite:
         if transaction.closed_by is None:
             self._steering.started(self._now(), station, transaction.connector_id, id, self._ratings[station])
             return
+        if transaction.closed_by == "operator":
+            self._steering.closed(self._now(), station, id)
+            return
         meter_stop_wh = transaction.meter_stop_wh
         energy_wh = None if meter_stop_wh is None else max(0.0, float(meter_stop_wh - transaction.meter_start_wh))
         self._steering.ended(self._now(), station, id, energy_wh)

@@ -71,7 +71,8 @@ class _Steered:
     """A session at a station, and what was said about it. It `is_awaited` until it is heard of (again).
 
     It was `told` a limit that it has accepted; limits that it `may_hold` were accepted or under way before that. The
-    next one was refused so many times, and is not to be sent again before it `may_ask_at`.
+    next one was refused so many times, and is not to be sent again before it `may_ask_at`. One that `is_closed` is told
+    nothing more.
     """
 
     station: str
@@ -88,6 +89,7 @@ class _Steered:
     may_hold: tuple[SetPower, ...] = ()
     refusals: int = 0
     may_ask_at: Instant = 0
+    is_closed: bool = False
 
     @property
     def id(self) -> str:
@@ -225,7 +227,7 @@ class Steering:
         if known is not None and (moved_ms := known.clock.hear(now, read_at)):
             self._doubt_times(now, known, moved_ms)
         steered = self._found(station, transaction)
-        if known is None or steered is None or steered.under_way is not None:
+        if known is None or steered is None or steered.under_way is not None or steered.is_closed:
             return
         taken_at = known.clock.ours(read_at)
         if now - taken_at > STALE_MS or taken_at < steered.arrived_at - CLOCKS_DIFFER_MS:
@@ -254,6 +256,20 @@ class Steering:
         if steered is not None:
             del self._stations[station].sessions[transaction], self._by_session[steered.id]
             self._site.take(now, StopSession(steered.id, energy_wh))
+
+    def closed(self, now: Instant, station: str, transaction: str) -> None:
+        """An operator says that a transaction is over, which its station has not said."""
+        steered = self._found(station, transaction)
+        if steered is not None:
+            steered.is_closed = True
+            steered.doubt(steered.told, steered.under_way)
+            steered.told = steered.under_way = None
+            self._end_closed(now, steered)
+
+    def _end_closed(self, now: Instant, steered: _Steered) -> None:
+        # A car that still draws keeps its limit until that ends by itself: before, nobody else may have it.
+        if steered.is_closed and all(one.until + MARGIN_MS <= now for one in steered.may_hold):
+            self.ended(now, steered.station, steered.transaction)
 
     def answered(self, now: Instant, command: Command, accepted: bool | None) -> None:
         """A station has accepted a command or refused it, or has not answered (None)."""
@@ -339,13 +355,16 @@ class Steering:
         for station, known in self._stations.items():
             if known.is_there and known.failsafe_due is not None and known.failsafe_due <= now:
                 self._secure(station, known)
-        for steered in self._by_session.values():
+        for steered in list(self._by_session.values()):
             self._steer(now, steered)
+            self._end_closed(now, steered)
 
     def _steer(self, now: Instant, steered: _Steered) -> None:
         """Tell a station the limit that the site wants, unless it holds it for long enough or is still being told."""
         known = self._stations[steered.station]
-        if not (known.is_there and known.is_safe) or steered.under_way is not None or now < steered.may_ask_at:
+        if not (known.is_there and known.is_safe) or steered.is_closed:
+            return
+        if steered.under_way is not None or now < steered.may_ask_at:
             return
         until = steered.heard_at + self._validity_ms - MARGIN_MS
         told = steered.told

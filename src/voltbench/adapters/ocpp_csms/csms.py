@@ -277,6 +277,7 @@ class Csms:
         closed = self.central.transactions.closed(self.now(), id)
         await self.store.keep([closed])
         self.central.transactions.close(closed)
+        self._tell([closed])
         return closed
 
     async def put_token(self, token: Token) -> Token:
