@@ -17,7 +17,7 @@ from voltbench.apps.sites import (
     FellBehind,
     stored,
 )
-from voltbench.errors import Conflict, Unavailable
+from voltbench.errors import Conflict, NotFound, Unavailable
 from voltbench.running import hosted
 from voltbench.running.inputs import StopSession, encoded
 
@@ -134,6 +134,47 @@ async def test_a_site_that_this_version_cannot_live_on_from_is_set_aside(url, ca
     async with a_bench(url) as bench:
         assert bench.sites.ids() == [DEFAULT, "other"]
         assert [known.id for known in (await bench.sites.status(DEFAULT)).sessions] == [session.id]
+
+
+async def set_aside(url: str, id: str) -> None:
+    """A site that was kept by a version that knows more than this one."""
+    async with a_bench(url, in_order=False) as bench:
+        await bench.sites.create(id, BOOSTED)
+        await bench.store.put(SiteSaved(id, '{"stationId": 7}', MIDNIGHT))
+
+
+async def test_a_site_that_is_set_aside_is_deleted_once_and_does_not_come_back(url):
+    await set_aside(url, "hub")
+    async with a_bench(url) as bench:
+        results = await asyncio.gather(
+            bench.sites.delete("hub"),
+            bench.sites.replace("hub", BOOSTED),
+            bench.sites.delete("hub"),
+            return_exceptions=True,
+        )
+        assert [type(one) for one in results] == [type(None), NotFound, NotFound]
+        assert bench.sites.ids() == [DEFAULT]
+    async with a_bench(url) as bench:
+        assert bench.sites.ids() == [DEFAULT]
+
+
+async def test_a_site_that_is_set_aside_begins_anew_once_however_many_replace_it(url, monkeypatch):
+    await set_aside(url, "hub")
+    async with a_bench(url) as bench:
+        transaction, replacing = bench.store._writer._transaction, list[asyncio.Task[None]]()
+
+        async def write(writes: Iterable[Write]) -> None:
+            await transaction(writes)
+            if not replacing:
+                replacing.append(asyncio.create_task(bench.sites.replace("hub", BOOSTED)))
+                for _ in range(5):  # until it waits for the store, or for the other
+                    await asyncio.sleep(0)
+
+        monkeypatch.setattr(bench.store._writer, "_transaction", write)
+        await bench.sites.replace("hub", BOOSTED)
+        await asyncio.gather(bench.start("CP001:1", site="hub"), *replacing)
+        session = await bench.start("CP001:2", site="hub")
+        assert session.id in {known.id for known in (await bench.sites.status("hub")).sessions}
 
 
 async def changed(url: str, statement: str) -> None:

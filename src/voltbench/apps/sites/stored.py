@@ -83,9 +83,10 @@ class StoredSite:
     async def replace(self, config: StationConfig) -> None:
         """Be built anew; every session ends. What others have limited stays limited, where it is still there."""
         plan = hosted_plan(config)
-        if self._aside is not None:
-            await self._begin_anew(config, plan, self._aside.sequence)
-            return
+        async with self._rebuilding:
+            if self._aside is not None and not self._is_gone:
+                await self._begin_anew(config, plan, self._aside.sequence)
+                return
         site, now = await self._present()
         limits = [limit for limit in site.limits if plan.can_take(limit)]
         for limit in site.limits:
@@ -103,6 +104,8 @@ class StoredSite:
 
     async def delete(self) -> None:
         """Be gone, with all history."""
+        if self._is_gone:
+            raise NotFound("site", self.id)
         if self._aside is None:
             await self._present()
         self._is_gone = True
