@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 from tests.csms_live import LiveCsms, a_csms, soon
 from tests.file_servers import Ftp, running
 from voltbench.adapters.catalog import Catalog
+from voltbench.adapters.ocpp_csms.files import Files
 from voltbench.apps.api.csms.app import make_csms_app
 from voltbench.apps.api.trust import trust_for
 from voltbench.apps.serving import listening, serve
@@ -131,3 +133,44 @@ async def test_who_shows_nothing_delivers_nothing_and_says_so(tmp_path: Path):
             )
             await until_told(csms, "FirmwareStatusNotification", "DownloadFailed")
         assert place.held() == {}
+
+
+async def test_what_was_arriving_at_a_kill_is_gone_after_it(tmp_path: Path):
+    files = tmp_path / "csms" / "files"
+    (files / ".stations" / "CP1").mkdir(parents=True)
+    for name in ("fw.bin", ".arriving-1", ".stations/CP1/log", ".stations/CP1/.arriving-2"):
+        (files / name).write_bytes(FIRMWARE)
+    async with a_csms(tmp_path) as csms:
+        assert [one.name for one in await csms.service.files.all()] == ["fw.bin", "log"]
+        assert names(files) == ["fw.bin", "log"]
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.rglob("*") if path.is_file())
+
+
+class SlowDisk(type(Path())):  # type: ignore[misc]
+    """A path at which files are opened only after a while."""
+
+    asked, is_ready, opened = (threading.Event() for _ in range(3))
+
+    def open(self, *how: Any, **more: Any) -> Any:
+        self.asked.set()
+        assert self.is_ready.wait(60.0)
+        file = super().open(*how, **more)
+        self.opened.set()
+        return file
+
+
+async def test_who_gives_up_as_a_file_begins_leaves_nothing(tmp_path: Path):
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b""
+
+    taking = asyncio.create_task(Files(SlowDisk(tmp_path)).take("fw.bin", nothing()))
+    assert await asyncio.to_thread(SlowDisk.asked.wait, 60.0)
+    taking.cancel()
+    SlowDisk.is_ready.set()
+    await asyncio.wait([taking])
+    assert taking.cancelled()
+    assert await asyncio.to_thread(SlowDisk.opened.wait, 60.0)
+    assert names(tmp_path) == []

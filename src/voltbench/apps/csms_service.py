@@ -88,6 +88,8 @@ async def csms_opened(
     )
     async with AsyncExitStack() as open_things:
         open_things.push_async_callback(csms.close)
+        files = Files(directory / FILES_DIRECTORY)
+        await files.clear()
         site = await SteeredSite.open(csms, steered) if steered is not None else None
         if site is not None:
             await open_things.enter_async_context(_alive(site))
@@ -97,7 +99,7 @@ async def csms_opened(
             await open_things.enter_async_context(open_door(csms, doors.plain, choices.rules))
         if doors.tls is not None:
             await open_things.enter_async_context(open_door(csms, doors.tls, choices.rules, context))
-        yield CsmsService(csms, Files(directory / FILES_DIRECTORY), site.status if site is not None else None)
+        yield CsmsService(csms, files, site.status if site is not None else None)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
@@ -63,7 +64,7 @@ class Files:
         if not replaces and path.exists():
             raise _is_there(name)
         aside = self.directory / f"{_ASIDE}{uuid4().hex}"
-        file = await asyncio.to_thread(self._begin, aside)
+        file = await self._begun(aside)
         try:
             with file:
                 size = await self._write(file, chunks)
@@ -73,6 +74,16 @@ class Files:
         finally:
             await asyncio.to_thread(aside.unlink, missing_ok=True)
         return size
+
+    async def _begun(self, aside: Path) -> BinaryIO:
+        beginning = asyncio.create_task(asyncio.to_thread(self._begin, aside))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            with suppress(OSError):  # the thread goes on all the same
+                (await beginning).close()
+                await asyncio.to_thread(aside.unlink)
+            raise
 
     def _begin(self, aside: Path) -> BinaryIO:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -87,6 +98,15 @@ class Files:
             await asyncio.to_thread(file.write, chunk)
         await asyncio.to_thread(file.flush)
         return size
+
+    async def clear(self) -> None:
+        """Leave nothing that was still arriving when the process before this one was killed."""
+        await asyncio.to_thread(self._clear)
+
+    def _clear(self) -> None:
+        for directory in (self.directory, *_plain(self.directory / _OF_STATIONS, Path.is_dir)):
+            for aside in directory.glob(f"{_ASIDE}*"):
+                aside.unlink()
 
     async def all(self) -> list[StoredFile]:
         """Every file by its name, and then those of each station."""
