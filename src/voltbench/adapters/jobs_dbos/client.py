@@ -251,7 +251,7 @@ class DbosJobs:
             self._client.cancel_workflow(id)
             job = job_of(self._row(id))
         if job.status is not JobStatus.CANCELLED:
-            raise Conflict("job", id, f"has {_ENDED[job.status]}")
+            raise Conflict("job", id, f"has {_ENDED.get(job.status, 'been tried again meanwhile')}")
         return job
 
     def _retry(self, id: JobId) -> Job:
