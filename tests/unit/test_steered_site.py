@@ -166,18 +166,32 @@ async def test_a_transaction_where_the_site_has_no_evse_keeps_no_other_from_bein
     assert [one["chargingProfilePurpose"] for one in station.profiles] == ["TxDefaultProfile", "TxProfile"]
 
 
-async def test_a_transaction_that_an_operator_has_closed_is_over(tmp_path: Path):
+async def test_a_transaction_that_an_operator_has_closed_is_over_when_its_limit_has_ended(tmp_path: Path):
+    """Also where the CSMS begins anew before."""
     now = OurClock()
     async with a_steered_station(tmp_path, now) as (site, station):
         charging = await begins(station)
         await soon(lambda: told(station, 2))
+        await soon(lambda: kept_profiles(station, 2))
         await station.csms.close_transaction(charging)
+        assert sessions(site) == [f"CP1:{charging}"]
+    async with a_steered_station(tmp_path, now) as (site, _):
+        assert sessions(site) == [f"CP1:{charging}"]
         now.ahead_ms += 61_000
 
         async def is_over() -> bool | None:
-            return all(one.session is None for charger in site.status().chargers for one in charger.connectors) or None
+            return not sessions(site) or None
 
         await soon(is_over)
+
+
+def sessions(site: SteeredSite) -> list[str]:
+    connectors = [one for charger in site.status().chargers for one in charger.connectors]
+    return [one.session.id for one in connectors if one.session is not None]
+
+
+async def kept_profiles(station: Station, profiles: int) -> bool | None:
+    return len(station.csms.central.dossier("CP1").profiles) == profiles or None
 
 
 class Machine:

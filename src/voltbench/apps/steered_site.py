@@ -86,6 +86,9 @@ class SteeredSite:
         """A site that goes on with the transactions that are open, before any station may connect."""
         site = cls(csms, choices)
         for station in site._ratings:
+            for transaction in site._closed(station):
+                await site._take_up(transaction)
+                site._steering.closed(site._now(), station, str(transaction.id))
             for transaction in site._running(station):
                 await site._take_up(transaction)
         return site
@@ -134,6 +137,13 @@ class SteeredSite:
             return []
         found = {one.connector_id: one for one in self._csms.central.transactions.open_of(station)}
         return list(found.values())
+
+    def _closed(self, station: str) -> list[Transaction]:
+        """Transactions that an operator has closed, though their station may hold a limit of theirs still."""
+        known, transactions = self._csms.central.known(station), self._csms.central.transactions
+        profiles = known.profiles.values() if known is not None else ()
+        found = [transactions.get(one.transaction_id) for one in profiles if one.transaction_id is not None]
+        return [one for one in found if one is not None and one.closed_by == "operator"]
 
     def status(self) -> SiteView:
         """The site as it is now."""
