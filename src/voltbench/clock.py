@@ -84,7 +84,7 @@ class SteadyClock:
     def now(self) -> Instant:
         """The present instant."""
         before_us, self._looked_us = self._looked_us, self._since_boot_us()
-        half_us = (self._looked_us - before_us + 1) // 2  # whole numbers, which no two looks round differently
+        half_us = self._looked_us // 2 - before_us // 2  # so that it is half of the whole, however often one looks
         self._shown_us = max(self._shown_us + half_us, self._wall() * _US_PER_MS)
         return self._shown_us // _US_PER_MS
 

@@ -123,8 +123,7 @@ async def test_a_fault_of_ours_is_told_once_and_ends_no_steering(tmp_path: Path,
         now.failures = 5
         await soon(lambda: over(now))
         now.ahead_ms += 40_000
-        await station.draws(charging, 0.0, now())
-        await soon(lambda: told(station, 3))
+        await soon(lambda: drawn_until_told(station, charging, now, 3))
     assert caplog.text.count("the site cannot be steered now") == 1
 
 
@@ -137,9 +136,7 @@ async def test_a_station_whose_clock_is_off_is_steered_by_it_and_told_of(
         assert [one.clock_off_s for one in site.status().chargers] == [0.0]
         charging = await begins(station)
         await soon(lambda: told(station, 2))
-        for _ in range(2):
-            await station.draws(charging, 0.0, now() + 3_600_000)
-        await soon(lambda: told(station, 3))
+        await soon(lambda: drawn_until_told(station, charging, lambda: now() + 3_600_000, 3))
         assert [one.clock_off_s for one in site.status().chargers] == [pytest.approx(3_600.0, abs=5.0)]
     starts = [profile["chargingSchedule"]["startSchedule"] for profile in station.profiles[1:]]
     assert starts[-1] > rfc3339(now() + 3_500_000) > starts[0]
@@ -183,6 +180,18 @@ async def test_a_transaction_that_an_operator_has_closed_is_over_when_its_limit_
             return not sessions(site) or None
 
         await soon(is_over)
+
+
+async def test_a_limit_that_was_not_answered_counts_after_a_restart_also_where_an_operator_has_closed(tmp_path: Path):
+    now = OurClock()
+    async with a_steered_station(tmp_path, now) as (_, station):
+        await soon(lambda: kept_profiles(station, 1))
+        station.status = None
+        charging = await begins(station)
+        await soon(lambda: told(station, 2))
+        await station.csms.close_transaction(charging)
+    async with a_steered_station(tmp_path, now) as (site, _):
+        assert sessions(site) == [f"CP1:{charging}"]
 
 
 def sessions(site: SteeredSite) -> list[str]:
@@ -260,6 +269,14 @@ async def begins(station: Station, evse: int = 1) -> int:
 async def told(station: Station, profiles: int) -> bool | None:
     """Whether so many charging profiles have come: the failsafe first, and then limits."""
     return len(station.profiles) >= profiles or None
+
+
+async def drawn_until_told(
+    station: Station, transaction: int, its_clock: Callable[[], Instant], profiles: int
+) -> bool | None:
+    """The same, asked of a station that says once more that it draws nothing; while it has not answered, none comes."""
+    await station.draws(transaction, 0.0, its_clock())
+    return await told(station, profiles)
 
 
 async def over(now: OurClock) -> bool | None:

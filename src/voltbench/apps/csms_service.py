@@ -20,7 +20,7 @@ from voltbench.apps.steered_site import SteeredChoices, SteeredSite
 from voltbench.clock import wall_instant
 from voltbench.errors import InvalidInput, Unavailable
 from voltbench.ocpp.v16.csms.central import Policy
-from voltbench.quantities import MS_PER_DAY
+from voltbench.quantities import MS_PER_DAY, MS_PER_SECOND
 
 _log = logging.getLogger("voltbench")
 
@@ -28,6 +28,7 @@ CSMS_FILE, CSMS_DIRECTORY, FILES_DIRECTORY = "csms.db", "csms", "files"
 
 
 PRUNE_EVERY_S = 3_600.0
+FAR_APART_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,18 @@ async def _alive(site: SteeredSite) -> AsyncIterator[None]:
 
 
 async def _prune(csms: Csms, choices: CsmsChoices) -> None:
+    """Forget what is old by the CSMS's clock and by the wall's: one that was wrong for a moment costs no records."""
     while True:
+        now, wall = csms.now(), wall_instant()
+        if now - wall > FAR_APART_MS:
+            _log.warning(
+                "the CSMS is %d s ahead of the wall's clock, which has been set back", (now - wall) // MS_PER_SECOND
+            )
+        now = min(now, wall)
         try:
             if choices.retention_days is not None:
-                await csms.store.prune(csms.now() - round(choices.retention_days * MS_PER_DAY))
-            gone = await csms.forget_strangers(csms.now() - round(choices.stranger_days * MS_PER_DAY))
+                await csms.store.prune(now - round(choices.retention_days * MS_PER_DAY))
+            gone = await csms.forget_strangers(now - round(choices.stranger_days * MS_PER_DAY))
             if gone:
                 _log.info("%d stations that never took part are forgotten", gone)
         except Unavailable as error:

@@ -71,7 +71,7 @@ class SteeredSite:
         plan = HostedPlan(site_plan(choices.config), options, validity_ms=validity_ms, failsafe_w=choices.failsafe_w)
         self._csms = csms
         self._now = csms.now
-        self._site = HostedSite(plan, csms.now())
+        self._site = HostedSite(plan, self._now())
         self._ratings = {place.station: place.station_model.max_power_w for place in plan.site.places}
         self._places = {id: [one for one in plan.site.places if one.station == id] for id in self._ratings}
         self._steering = Steering(self._site, {station: station for station in self._ratings})
@@ -86,7 +86,7 @@ class SteeredSite:
         """A site that goes on with the transactions that are open, before any station may connect."""
         site = cls(csms, choices)
         for station in site._ratings:
-            for transaction in site._closed(station):
+            for transaction in await site._closed(station):
                 await site._take_up(transaction)
                 site._steering.closed(site._now(), station, str(transaction.id))
             for transaction in site._running(station):
@@ -138,11 +138,16 @@ class SteeredSite:
         found = {one.connector_id: one for one in self._csms.central.transactions.open_of(station)}
         return list(found.values())
 
-    def _closed(self, station: str) -> list[Transaction]:
+    async def _closed(self, station: str) -> list[Transaction]:
         """Transactions that an operator has closed, though their station may hold a limit of theirs still."""
         known, transactions = self._csms.central.known(station), self._csms.central.transactions
-        profiles = known.profiles.values() if known is not None else ()
-        found = [transactions.get(one.transaction_id) for one in profiles if one.transaction_id is not None]
+        if known is None:
+            return []
+        limited = {one.transaction_id for one in known.profiles.values()}
+        for command in await self._csms.store.in_doubt(station, "SetChargingProfile", self._now() - MS_PER_DAY):
+            profile = read(SetChargingProfile, command.payload.encode()).cs_charging_profiles
+            limited.add(profile.transaction_id if isinstance(profile.transaction_id, int) else None)
+        found = [transactions.get(id) for id in limited if id is not None]
         return [one for one in found if one is not None and one.closed_by == "operator"]
 
     def status(self) -> SiteView:

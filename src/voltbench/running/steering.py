@@ -227,7 +227,7 @@ class Steering:
         if known is not None and (moved_ms := known.clock.hear(now, read_at)):
             self._doubt_times(now, known, moved_ms)
         steered = self._found(station, transaction)
-        if known is None or steered is None or steered.under_way is not None or steered.is_closed:
+        if known is None or steered is None or steered.under_way is not None:
             return
         taken_at = known.clock.ours(read_at)
         if now - taken_at > STALE_MS or taken_at < steered.arrived_at - CLOCKS_DIFFER_MS:
