@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.cell_face import Listener, Service, cell_service, listener
+from tests.waiting import DEADLINE_S
 from voltbench.adapters.cell_hooks import FARTHEST_MS, CellHooks, Hook
 from voltbench.adapters.cell_results import CellResults
 from voltbench.adapters.webhooks import AllowedHost, Webhooks, key_of, post, signature
@@ -143,6 +144,12 @@ async def test_names_that_are_looked_up_for_ever_keep_nobody_else_waiting(monkey
     assert {type(one) for one in refused} == {Unavailable}
 
 
+@pytest.mark.parametrize("name", ["a..b", 70 * "a" + ".org"])
+async def test_a_name_that_nobody_can_have_is_one_that_cannot_be_looked_up(name: str):
+    with pytest.raises(Unavailable, match="cannot be looked up"):
+        await post(f"http://{name}:1/", b"{}")
+
+
 async def test_of_the_addresses_of_a_name_the_first_is_called_that_answers():
     async def two(host: str, port: int) -> list[str]:
         return ["127.0.0.9", "127.0.0.1"]
@@ -213,6 +220,9 @@ class Clock:
         self.now_ms += int(seconds * 1_000)
 
 
+TROUBLE = "a fault of voltbench: ZeroDivisionError()"
+
+
 class Ends:
     """Jobs that end when told to. One is unknown, and of one nobody can say how it stands."""
 
@@ -257,7 +267,7 @@ async def soon(news: asyncio.Queue[Found]) -> Found:
 
 async def until_it_stands(store: CellHooks, id: str, attempts: int, problem: str | None = None) -> Hook:
     """The hook once it was tried so often, and what came of that was noted."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         while True:
             hook = await store.hook(id)
             assert hook is not None
@@ -265,6 +275,13 @@ async def until_it_stands(store: CellHooks, id: str, attempts: int, problem: str
                 hook.ended_at is not None if problem is None else hook.problem == problem
             ):
                 return hook
+
+
+async def until_it_is_put_off(store: CellHooks, id: str, until: Instant) -> None:
+    """Return once it is due at an instant: whoever is at it still, has put it off by other times."""
+    async with asyncio.timeout(DEADLINE_S):
+        while (hook := await store.hook(id)) is None or hook.due_at != until:
+            pass
 
 
 async def test_a_hook_waits_for_its_job_and_is_told_once(store: CellHooks):
@@ -346,7 +363,8 @@ async def test_a_job_that_cannot_be_seen_is_given_up_in_the_end_and_holds_up_no_
     async with telling(hooks):
         assert await soon(form.told) == good
         for number, pause_s in enumerate(RETRY_S):
-            await until_it_stands(store, broken, number + 1, "a fault of voltbench: ZeroDivisionError()")
+            await until_it_is_put_off(store, broken, clock() + pause_s * 1_000)
+            assert (await until_it_stands(store, broken, number + 1, TROUBLE)).ended_at is None
             clock.later(pause_s)
             hooks.look()
         assert (await until_it_stands(store, broken, len(RETRY_S) + 1)).ended_at == clock()

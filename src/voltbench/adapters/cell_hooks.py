@@ -16,7 +16,7 @@ from voltbench.adapters.cell_results import MOST_AT_ONCE, hooks
 from voltbench.adapters.store.database import Database
 from voltbench.quantities import Instant
 
-FARTHEST_MS = 4 * 86_400_000
+FARTHEST_MS = 12 * 3_600_000
 """Nobody puts a hook off for so long: what is due later was put off by a clock that has been set back since."""
 
 

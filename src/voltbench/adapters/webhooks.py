@@ -30,6 +30,9 @@ from voltbench.quantities import MS_PER_SECOND, Instant
 PATIENCE_S = 15.0
 """How long a program may take for its answer, from the look-up of its name on."""
 
+CONNECTS_WITHIN_S = 2.0
+"""How long an address may take to connect before the next one is tried, as an IPv6 that leads nowhere would."""
+
 LONGEST_URL = 2_000
 GONE = 410
 SECRET = "VOLTBENCH_WEBHOOK_SECRET"
@@ -76,8 +79,8 @@ async def looked_up(host: str, port: int) -> list[str]:
     """The addresses of a host. Raises Unavailable."""
     try:
         found = await aside(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except OSError as error:
-        raise Unavailable(f"{host} cannot be looked up: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:  # which a name is that nobody can have
+        raise Unavailable(f"{host} cannot be looked up: {getattr(error, 'strerror', None) or error}") from error
     return [str(address[4][0]) for address in found]
 
 
@@ -191,20 +194,20 @@ async def _status(
     target: httpx.URL, addresses: Sequence[str], body: bytes, headers: Mapping[str, str], patience_s: float
 ) -> int:
     """The status of the answer, from the first address where anybody is."""
-    said, more = {**headers, "Host": target.netloc.decode()}, {"sni_hostname": target.host}
-    limits = httpx.Timeout(patience_s, connect=patience_s / len(addresses))
+    said, more = {**headers, "Host": target.netloc.decode()}, {"sni_hostname": target.raw_host.decode()}
 
-    async def status_at(address: str) -> int:
-        called = target.copy_with(host=address)
-        async with client.stream("POST", called, content=body, headers=said, extensions=more) as answer:
+    async def status_at(address: str, connect_s: float) -> int:
+        called, limits = target.copy_with(host=address), httpx.Timeout(patience_s, connect=connect_s)
+        answering = client.stream("POST", called, content=body, headers=said, extensions=more, timeout=limits)
+        async with answering as answer:
             return answer.status_code
 
-    async with httpx.AsyncClient(timeout=limits, trust_env=False, verify=_trusted()) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=_trusted()) as client:
         *others, last = addresses
         for address in others:
             with suppress(httpx.ConnectError, httpx.ConnectTimeout):
-                return await status_at(address)
-        return await status_at(last)
+                return await status_at(address, min(CONNECTS_WITHIN_S, patience_s / len(addresses)))
+        return await status_at(last, patience_s)
 
 
 def _is_public(address: str) -> bool:

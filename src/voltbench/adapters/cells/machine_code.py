@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 FLAGS = ("-O2", "-ffp-contract=off", "-fPIC", "-shared")
 
 LONGEST_S = 600.0
-"""Who has been at it for so long has died over it, as good as always."""
+"""Who has been at it for so long is taken for dead."""
 
 LEFT_S = 86_400.0
 """What has been unfinished for so long, nobody is at any more."""
@@ -87,17 +87,21 @@ class Compiler:
         for left in self._directory.glob(f"{_UNFINISHED}*"):
             if time.time() - _written_at(left) > LEFT_S:
                 shutil.rmtree(left, ignore_errors=True)
+        for lock in self._directory.glob("*.lock"):
+            if time.time() - _written_at(lock) > LEFT_S:
+                lock.unlink(missing_ok=True)
 
 
 def _is_mine(lock: Path) -> bool:
     """Whether this process is the one to compile it, as nobody is at it."""
-    if time.time() - _written_at(lock) > LONGEST_S:
+    for _ in range(2):
+        with suppress(FileExistsError):
+            lock.touch(exist_ok=False)
+            return True
+        if not lock.exists() or time.time() - _written_at(lock) <= LONGEST_S:
+            return False  # who has just unlocked it is done with it
         lock.unlink(missing_ok=True)
-    try:
-        lock.touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    return True
+    return False
 
 
 def _written_at(path: Path) -> float:

@@ -1,7 +1,7 @@
 """Who is alive: a row for each process that does jobs, which runs out unless it is renewed.
 
-Time is the database's, so that machines need not agree on it. It may be set back: whose lease ends later than any could
-has lost it as well, or a process that died before would seem alive for as long.
+Time is the database's, so that machines need not agree on it. It may be set back: a lease that ends later than any
+could is cut short, or a process that died before would seem alive for as long; one that lives renews it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LOCK = 0x766F6C746A6F6273
 """Of whoever makes the table: PostgreSQL's IF NOT EXISTS fails where two do it at once."""
 
 _TOO_LONG = 10
-"""No lease ends so many times ours from now, though others may choose longer ones."""
+"""A lease that ends so many times ours from now was taken by a clock that has been set back since."""
 
 
 class Leases:
@@ -65,9 +65,10 @@ class Leases:
 
         Whoever finds that is alive: that its own has run out only shows that it has stalled, and it may renew it.
         """
-        is_past = f"expires_at < {self._now} OR expires_at > {self._now} + {_TOO_LONG * self._ttl_ms}"
-        lost = f"(is_lost OR {is_past}) AND executor_id <> :finder"
+        cut_short = f"UPDATE {self._table} SET expires_at = {self._now} + {self._ttl_ms}"
+        lost = f"(is_lost OR expires_at < {self._now}) AND executor_id <> :finder"
         with self._engine.begin() as connection:
+            connection.execute(text(f"{cut_short} WHERE expires_at > {self._now} + {_TOO_LONG * self._ttl_ms}"))
             found = text(f"UPDATE {self._table} SET is_lost = TRUE WHERE {lost} RETURNING executor_id")
             return set(connection.execute(found, {"finder": finder}).scalars())
 

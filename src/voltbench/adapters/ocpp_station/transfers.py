@@ -55,6 +55,7 @@ class Transfers:
         self._largest = largest
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._errands: set[_Errand] = set()
+        self._is_closed = False
 
     async def carry_out(self, order: Fetch | Deliver, tls: ssl.SSLContext | None = None) -> bytes | None:
         """What the file holds, b"" where one was delivered, None where that failed; the log says why.
@@ -62,7 +63,7 @@ class Transfers:
         `tls` says whom to trust for `https`; the system's authorities where it is None.
         """
         async with self._slots:
-            errand = _Errand(self._folder, self._largest, tls)
+            errand = _Errand(self._folder, self._largest, tls, self._is_closed)
             self._errands.add(errand)
             try:
                 async with asyncio.timeout(LONGEST_S):
@@ -75,7 +76,8 @@ class Transfers:
                 errand.give_up()
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way, and what begins from now on."""
+        self._is_closed = True
         for errand in self._errands:
             errand.give_up()
 
