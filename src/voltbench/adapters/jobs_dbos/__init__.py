@@ -12,7 +12,8 @@ note neither a step nor an end. What DBOS leaves to us:
 DBOS is pinned to one minor version, for what its API does not offer: taking over a job *without* resetting its attempts
 and its deadline, or robbing whoever took it over a moment ago (`resume_workflow` does all three); giving one up; queues
 with a concurrency of each process' own (`register_queue` keeps one for all, in the database); polling that costs
-next to nothing while nothing waits; migrating in a process that does no jobs; and times in SQLite to the millisecond.
+next to nothing while nothing waits; migrating in a process that does no jobs; two changes in one transaction; and times
+in SQLite to the millisecond.
 
 Importing `dbos` takes seconds, so only opening does.
 """
