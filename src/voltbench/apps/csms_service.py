@@ -75,7 +75,7 @@ async def csms_opened(
     """A CSMS that goes on where it stopped, and lets stations in for as long as this lasts; it may steer a site."""
     directory = choices.data / CSMS_DIRECTORY
     try:
-        authority = OwnAuthority(directory, wall_instant())
+        authority = OwnAuthority(directory)
     except OSError as error:
         problem = f"cannot be used ({error.strerror})"
         raise InvalidInput("data", problem, found=str(choices.data), allowed="a directory of yours") from error

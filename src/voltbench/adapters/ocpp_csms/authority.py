@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,14 +22,18 @@ ROOT_DAYS, STATION_DAYS = 3_650, 365
 
 
 class OwnAuthority:
-    """Signs a request when it is in the name of the station that makes it. Root and key are files, made when new."""
+    """Signs a request when it is in the name of the station that makes it. Root and key are files, made when new.
 
-    def __init__(self, directory: Path, now: Instant) -> None:
+    No certificate begins later than by the `wall`, which TLS goes by, and which may have been set back.
+    """
+
+    def __init__(self, directory: Path, wall: Callable[[], Instant] = wall_instant) -> None:
+        self._wall = wall
         self.root_file = directory / ROOT_FILE
         key_file = directory / KEY_FILE
         if not (self.root_file.exists() and key_file.exists()):
             directory.mkdir(parents=True, exist_ok=True)
-            _make_root(self.root_file, key_file, now)
+            _make_root(self.root_file, key_file, wall())
         self._root = x509.load_pem_x509_certificate(self.root_file.read_bytes())
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
@@ -39,8 +44,7 @@ class OwnAuthority:
         try:
             asked = x509.load_pem_x509_csr(request.encode())
             is_good = asked.is_signature_valid and _common_name(asked.subject) == station_id
-            began_at = min(now, wall_instant())  # TLS goes by the wall, which may have been set back
-            certificate = self._certificate(began_at, asked) if is_good else None
+            certificate = self._certificate(min(now, self._wall()), asked) if is_good else None
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
             return None
         return (_pem(certificate) + _pem(self._root)).decode() if certificate is not None else None
