@@ -7,6 +7,7 @@ from math import inf
 from voltbench.charging.station import ConnectorModel, StationModel
 from voltbench.charging.vehicle import Acceptance, OnboardCharger, Vehicle, VehicleModel
 from voltbench.energy.control import ControlOptions
+from voltbench.jobs import Job, JobId, JobStatus
 from voltbench.quantities import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE, Instant
 from voltbench.running.scenario import Scenario
 from voltbench.running.site_plan import Place, SitePlan
@@ -107,4 +108,20 @@ def a_scenario(
         ends_at=MIDNIGHT + round(hours * MS_PER_DAY / 24),
         options=replace(options or ControlOptions(), strategy=strategy),
         tariff=tariff or Tariff(),
+    )
+
+
+def a_job(id: str, status: JobStatus) -> Job:
+    """A job that was asked for, begun and ended in the first milliseconds of all time, if it has begun and ended."""
+    return Job(
+        id=JobId(id),
+        kind="simulation",
+        status=status,
+        priority=0,
+        submitted_at=0,
+        started_at=None if status is JobStatus.QUEUED else 1,
+        ended_at=2 if status.is_ended else None,
+        done=1,
+        total=1,
+        attempts=1,
     )

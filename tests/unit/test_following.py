@@ -5,30 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import aclosing
-from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
+from tests.builders import a_job
 from voltbench.adapters.jobs_dbos.following import Following
 from voltbench.jobs import Job, JobId, JobStatus
 
-LATE = Job(
-    id=JobId("a"),
-    kind="sum",
-    status=JobStatus.TIMED_OUT,
-    priority=0,
-    submitted_at=0,
-    started_at=1,
-    ended_at=2,
-    done=0.0,
-    total=1,
-    attempts=1,
-    error=None,
-)
-
-
-def changed(job: Job, **to: Any) -> Job:
-    return msgspec.structs.replace(job, **to)
+LATE = a_job("a", JobStatus.TIMED_OUT)
 
 
 class Database:
@@ -47,16 +31,16 @@ class Database:
 
 
 async def test_a_look_that_began_before_somebody_followed_tells_that_one_nothing():
-    other = changed(LATE, id=JobId("b"), status=JobStatus.RUNNING, ended_at=None)
+    other = a_job("b", JobStatus.RUNNING)
     database = Database(LATE, other)
     following = Following(database.look)
-    async with aclosing(following.after(changed(other, status=JobStatus.QUEUED))) as others:
+    async with aclosing(following.after(a_job("b", JobStatus.QUEUED))) as others:
         seen_of_other = asyncio.ensure_future(anext(others))
-        async with aclosing(following.after(changed(LATE, status=JobStatus.RUNNING))) as before:
+        async with aclosing(following.after(a_job("a", JobStatus.RUNNING))) as before:
             seen_before = asyncio.ensure_future(anext(before))
             await database.is_asked.wait()
-            queued = changed(LATE, status=JobStatus.QUEUED, ended_at=None)  # tried again, and followed anew
-            running = database.jobs[LATE.id] = changed(queued, status=JobStatus.RUNNING)
+            queued = a_job("a", JobStatus.QUEUED)  # tried again, and followed anew
+            running = database.jobs[LATE.id] = a_job("a", JobStatus.RUNNING)
             async with aclosing(following.after(queued)) as after:
                 seen_after = asyncio.ensure_future(anext(after))
                 await asyncio.sleep(0)
@@ -68,8 +52,8 @@ async def test_a_look_that_began_before_somebody_followed_tells_that_one_nothing
 
 
 async def test_who_is_slow_between_two_news_still_hears_of_the_end():
-    running = changed(LATE, status=JobStatus.RUNNING, ended_at=None)
-    database = Database(changed(running, done=1.0))
+    running = a_job("a", JobStatus.RUNNING)
+    database = Database(replace(running, done=0.5))
     database.go_on.set()
     following = Following(database.look)
     async with aclosing(following.after(running)) as slow, aclosing(following.after(running)) as quick:
